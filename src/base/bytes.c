@@ -1,0 +1,121 @@
+/* bytes.c - growth by doubling, so that n additions cost O(n). */
+#include "base/bytes.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <stdarg.h>
+#include <stdio.h>
+
+enum { BUFFER_FIRST_CAPACITY = 64 };
+
+int bytes_compare(struct bytes a, struct bytes b)
+{
+    size_t common = a.size < b.size ? a.size : b.size;
+    int order = common ? memcmp(a.data, b.data, common) : 0;
+    return order ? order : (a.size > b.size) - (a.size < b.size);
+}
+
+char *bytes_string(struct bytes b)
+{
+    char *text = mem_new_raw(b.size + 1);
+    if (b.size)
+        memcpy(text, b.data, b.size);
+    text[b.size] = '\0';
+    return text;
+}
+
+/* The length of the well-formed sequence at `p`, or 0. The second byte's range depends on the first:
+ * that is what rules out overlong forms, surrogates and code points above U+10FFFF. */
+static size_t utf8_sequence(const uint8_t *p, size_t left)
+{
+    uint8_t first = p[0], low = 0x80, high = 0xbf;
+    size_t length;
+
+    if (first < 0x80)
+        return 1;
+    if (first >= 0xc2 && first <= 0xdf)
+        length = 2;
+    else if (first >= 0xe0 && first <= 0xef)
+        length = 3;
+    else if (first >= 0xf0 && first <= 0xf4)
+        length = 4;
+    else
+        return 0;
+
+    if (first == 0xe0)
+        low = 0xa0;
+    else if (first == 0xed)
+        high = 0x9f;
+    else if (first == 0xf0)
+        low = 0x90;
+    else if (first == 0xf4)
+        high = 0x8f;
+
+    if (left < length || p[1] < low || p[1] > high)
+        return 0;
+    for (size_t i = 2; i < length; i++)
+        if ((p[i] & 0xc0) != 0x80)
+            return 0;
+    return length;
+}
+
+bool bytes_are_utf8(struct bytes b)
+{
+    for (size_t i = 0; i < b.size;) {
+        size_t length = utf8_sequence(b.data + i, b.size - i);
+        if (!length)
+            return false;
+        i += length;
+    }
+    return true;
+}
+
+void buffer_destroy(struct buffer *buffer)
+{
+    free(buffer->data);
+    *buffer = (struct buffer){0};
+}
+
+uint8_t *buffer_reserve(struct buffer *buffer, size_t more)
+{
+    size_t needed = buffer->size + more;
+    assert(needed >= more);
+    if (needed > buffer->capacity) {
+        size_t capacity = buffer->capacity ? buffer->capacity : BUFFER_FIRST_CAPACITY;
+        while (capacity < needed)
+            capacity *= 2;
+        buffer->data = mem_resize(buffer->data, capacity);
+        buffer->capacity = capacity;
+    }
+    return buffer->data + buffer->size;
+}
+
+void buffer_add_format(struct buffer *buffer, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    va_list again;
+    va_copy(again, arguments);
+    int size = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    assert(size >= 0);
+
+    vsnprintf((char *)buffer_reserve(buffer, (size_t)size + 1), (size_t)size + 1, format, again);
+    buffer->size += (size_t)size;
+    va_end(again);
+}
+
+char *buffer_text(struct buffer *buffer)
+{
+    *buffer_reserve(buffer, 1) = '\0';
+    return (char *)buffer->data;
+}
+
+void buffer_drop(struct buffer *buffer, size_t size)
+{
+    assert(size <= buffer->size);
+    buffer->size -= size;
+    if (buffer->size)
+        memmove(buffer->data, buffer->data + size, buffer->size);
+}

@@ -1,0 +1,171 @@
+/* bytes.h - runs of bytes: borrowed (struct bytes) and owned, growing (struct buffer).
+ *
+ * A struct bytes owns nothing and lives as long as what it points into. A buffer owns its memory; any
+ * call that adds to it may move it, so what points into a buffer is valid until the next addition. */
+#ifndef BASE_BYTES_H
+#define BASE_BYTES_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+struct bytes {
+    const uint8_t *data; /* may be NULL when size is 0 */
+    size_t size;
+};
+
+struct buffer {
+    uint8_t *data;
+    size_t size;
+    size_t capacity;
+};
+
+/* "%.*s" with BYTES_ARG prints bytes that are known to be text. */
+#define BYTES_ARG(b) (int)(b).size, (const char *)(b).data
+
+static inline struct bytes bytes_make(const void *data, size_t size)
+{
+    return (struct bytes){data, size};
+}
+
+static inline struct bytes bytes_of(const char *text)
+{
+    return (struct bytes){(const uint8_t *)text, strlen(text)};
+}
+
+static inline struct bytes bytes_from(struct bytes all, size_t offset)
+{
+    return (struct bytes){all.data + offset, all.size - offset};
+}
+
+static inline bool bytes_equal(struct bytes a, struct bytes b)
+{
+    return a.size == b.size && (a.size == 0 || memcmp(a.data, b.data, a.size) == 0);
+}
+
+static inline bool bytes_is(struct bytes a, const char *text)
+{
+    return bytes_equal(a, bytes_of(text));
+}
+
+static inline bool bytes_starts_with(struct bytes all, struct bytes start)
+{
+    return all.size >= start.size && (start.size == 0 || !memcmp(all.data, start.data, start.size));
+}
+
+/* As memcmp; a run comes after its own beginning. */
+int bytes_compare(struct bytes a, struct bytes b);
+
+/* Copies into a new NUL-terminated string, for free(). */
+char *bytes_string(struct bytes b);
+
+/* True if the bytes are well-formed UTF-8 (no surrogates, nothing overlong). */
+bool bytes_are_utf8(struct bytes b);
+
+/* An empty buffer is all zeros: struct buffer b = {0}. */
+void buffer_destroy(struct buffer *buffer);
+
+/* Makes sure that `more` bytes fit behind what is there; returns where they go. */
+uint8_t *buffer_reserve(struct buffer *buffer, size_t more);
+
+static inline void buffer_clear(struct buffer *buffer)
+{
+    buffer->size = 0;
+}
+
+static inline struct bytes buffer_bytes(const struct buffer *buffer)
+{
+    return (struct bytes){buffer->data, buffer->size};
+}
+
+static inline void buffer_add(struct buffer *buffer, const void *data, size_t size)
+{
+    if (size) {
+        memcpy(buffer_reserve(buffer, size), data, size);
+        buffer->size += size;
+    }
+}
+
+static inline void buffer_add_bytes(struct buffer *buffer, struct bytes bytes)
+{
+    buffer_add(buffer, bytes.data, bytes.size);
+}
+
+static inline void buffer_add_text(struct buffer *buffer, const char *text)
+{
+    buffer_add(buffer, text, strlen(text));
+}
+
+static inline void buffer_add_u8(struct buffer *buffer, uint8_t value)
+{
+    *buffer_reserve(buffer, 1) = value;
+    buffer->size++;
+}
+
+void buffer_add_format(struct buffer *buffer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Makes the text in the buffer NUL-terminated, without counting the NUL; returns it. */
+char *buffer_text(struct buffer *buffer);
+
+/* Removes the first `size` bytes, moving the rest down. */
+void buffer_drop(struct buffer *buffer, size_t size);
+
+/* Big-endian numbers, so that bytes sort as the numbers do. */
+static inline void u16_put(uint8_t *to, uint16_t v)
+{
+    to[0] = (uint8_t)(v >> 8);
+    to[1] = (uint8_t)v;
+}
+
+static inline uint16_t u16_get(const uint8_t *from)
+{
+    return (uint16_t)(from[0] << 8 | from[1]);
+}
+
+static inline void u32_put(uint8_t *to, uint32_t v)
+{
+    v = __builtin_bswap32(v);
+    memcpy(to, &v, sizeof v);
+}
+
+static inline uint32_t u32_get(const uint8_t *from)
+{
+    uint32_t v;
+    memcpy(&v, from, sizeof v);
+    return __builtin_bswap32(v);
+}
+
+static inline void u64_put(uint8_t *to, uint64_t v)
+{
+    v = __builtin_bswap64(v);
+    memcpy(to, &v, sizeof v);
+}
+
+static inline uint64_t u64_get(const uint8_t *from)
+{
+    uint64_t v;
+    memcpy(&v, from, sizeof v);
+    return __builtin_bswap64(v);
+}
+
+static inline void buffer_add_u16(struct buffer *buffer, uint16_t value)
+{
+    u16_put(buffer_reserve(buffer, 2), value);
+    buffer->size += 2;
+}
+
+static inline void buffer_add_u32(struct buffer *buffer, uint32_t value)
+{
+    u32_put(buffer_reserve(buffer, 4), value);
+    buffer->size += 4;
+}
+
+static inline void buffer_add_u64(struct buffer *buffer, uint64_t value)
+{
+    u64_put(buffer_reserve(buffer, 8), value);
+    buffer->size += 8;
+}
+
+#endif

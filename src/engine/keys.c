@@ -1,0 +1,307 @@
+/* keys.c - keys and values byte by byte. */
+#include "engine/keys.h"
+
+#include "wire/protobuf.h"
+
+/* message StoredDelayed { bytes target = 1; bytes body = 2; bytes token = 3; } */
+enum { DELAYED_TARGET = 1, DELAYED_BODY = 2, DELAYED_TOKEN = 3 };
+
+/* message StoredSpec { string type = 1; uint64 mode = 2; uint64 expire_after_ms = 3; } */
+enum { SPEC_TYPE = 1, SPEC_MODE = 2, SPEC_EXPIRE_AFTER = 3 };
+
+/* message StoredDeadLetter { string cause = 1; string origin = 2; string target = 3;
+ *                            string egress = 4; bytes key = 5; bytes value = 6; uint64 time_ms = 7; } */
+enum {
+    LETTER_CAUSE = 1,
+    LETTER_ORIGIN = 2,
+    LETTER_TARGET = 3,
+    LETTER_EGRESS = 4,
+    LETTER_KEY = 5,
+    LETTER_VALUE = 6,
+    LETTER_TIME = 7
+};
+
+static void start(struct buffer *key, enum key_kind kind)
+{
+    buffer_clear(key);
+    buffer_add_u8(key, (uint8_t)kind);
+}
+
+static void start_in_partition(struct buffer *key, enum key_kind kind, uint32_t partition)
+{
+    start(key, kind);
+    buffer_add_u16(key, (uint16_t)partition);
+}
+
+static void add_sized(struct buffer *key, struct bytes part)
+{
+    buffer_add_u16(key, (uint16_t)part.size);
+    buffer_add_bytes(key, part);
+}
+
+struct bytes key_of_state(struct buffer *key, uint32_t partition, struct bytes address,
+                          struct bytes state)
+{
+    start_in_partition(key, KEY_STATE, partition);
+    add_sized(key, address);
+    buffer_add_bytes(key, state);
+    return buffer_bytes(key);
+}
+
+struct bytes key_of_message(struct buffer *key, uint32_t partition, struct bytes address,
+                            uint64_t sequence)
+{
+    start_in_partition(key, KEY_MESSAGE, partition);
+    add_sized(key, address);
+    buffer_add_u64(key, sequence);
+    return buffer_bytes(key);
+}
+
+struct bytes key_of_delayed(struct buffer *key, uint32_t partition, uint64_t fire_ms,
+                            uint64_t sequence)
+{
+    start_in_partition(key, KEY_DELAYED, partition);
+    buffer_add_u64(key, fire_ms);
+    buffer_add_u64(key, sequence);
+    return buffer_bytes(key);
+}
+
+struct bytes key_of_idempotency(struct buffer *key, uint32_t partition, const uint8_t hash[16])
+{
+    start_in_partition(key, KEY_IDEMPOTENCY, partition);
+    buffer_add(key, hash, 16);
+    return buffer_bytes(key);
+}
+
+struct bytes key_of_position(struct buffer *key, struct bytes ingress, struct bytes partition)
+{
+    start(key, KEY_POSITION);
+    add_sized(key, ingress);
+    buffer_add_bytes(key, partition);
+    return buffer_bytes(key);
+}
+
+struct bytes key_of_spec(struct buffer *key, struct bytes type, struct bytes state)
+{
+    start(key, KEY_SPEC);
+    add_sized(key, type);
+    buffer_add_bytes(key, state);
+    return buffer_bytes(key);
+}
+
+struct bytes key_of_outbox(struct buffer *key, struct bytes egress, uint64_t epoch)
+{
+    start(key, KEY_OUTBOX);
+    add_sized(key, egress);
+    buffer_add_u64(key, epoch);
+    return buffer_bytes(key);
+}
+
+struct bytes key_of_record(struct buffer *key, struct bytes egress, uint64_t epoch,
+                           uint32_t worker, uint32_t nth)
+{
+    key_of_outbox(key, egress, epoch);
+    buffer_add_u16(key, (uint16_t)worker);
+    buffer_add_u32(key, nth);
+    return buffer_bytes(key);
+}
+
+struct bytes key_of_dead_letter(struct buffer *key, uint64_t epoch, uint32_t worker, uint32_t nth)
+{
+    start(key, KEY_DEAD_LETTER);
+    buffer_add_u64(key, epoch);
+    buffer_add_u16(key, (uint16_t)worker);
+    buffer_add_u32(key, nth);
+    return buffer_bytes(key);
+}
+
+/* Taking a key apart: each take_* shortens `rest`, or returns false when there is too little. */
+
+static bool take_u16(struct bytes *rest, uint32_t *ret_value)
+{
+    if (rest->size < 2)
+        return false;
+    *ret_value = u16_get(rest->data);
+    *rest = bytes_from(*rest, 2);
+    return true;
+}
+
+static bool take_u32(struct bytes *rest, uint32_t *ret_value)
+{
+    if (rest->size < 4)
+        return false;
+    *ret_value = u32_get(rest->data);
+    *rest = bytes_from(*rest, 4);
+    return true;
+}
+
+static bool take_u64(struct bytes *rest, uint64_t *ret_value)
+{
+    if (rest->size < 8)
+        return false;
+    *ret_value = u64_get(rest->data);
+    *rest = bytes_from(*rest, 8);
+    return true;
+}
+
+static bool take_sized(struct bytes *rest, struct bytes *ret_part)
+{
+    uint32_t size;
+    if (!take_u16(rest, &size) || size > rest->size)
+        return false;
+    *ret_part = bytes_make(rest->data, size);
+    *rest = bytes_from(*rest, size);
+    return true;
+}
+
+bool key_parse(struct bytes bytes, struct key *ret_key)
+{
+    if (!bytes.size)
+        return false;
+    struct key key = {.kind = (enum key_kind)bytes.data[0]};
+    struct bytes rest = bytes_from(bytes, 1);
+    bool good = false;
+
+    switch (key.kind) {
+    case KEY_STATE:
+        good = take_u16(&rest, &key.partition) && take_sized(&rest, &key.subject);
+        key.name = rest;
+        rest.size = 0;
+        break;
+    case KEY_MESSAGE:
+        good = take_u16(&rest, &key.partition) && take_sized(&rest, &key.subject) &&
+               take_u64(&rest, &key.sequence);
+        break;
+    case KEY_DELAYED:
+        good = take_u16(&rest, &key.partition) && take_u64(&rest, &key.fire_ms) &&
+               take_u64(&rest, &key.sequence);
+        break;
+    case KEY_IDEMPOTENCY:
+        good = take_u16(&rest, &key.partition) && rest.size == 16;
+        key.hash = rest.data;
+        rest.size = 0;
+        break;
+    case KEY_POSITION:
+    case KEY_SPEC:
+        good = take_sized(&rest, &key.subject);
+        key.name = rest;
+        rest.size = 0;
+        break;
+    case KEY_OUTBOX:
+        good = take_sized(&rest, &key.subject) && take_u64(&rest, &key.epoch) &&
+               take_u16(&rest, &key.worker) && take_u32(&rest, &key.nth);
+        break;
+    case KEY_DEAD_LETTER:
+        good = take_u64(&rest, &key.epoch) && take_u16(&rest, &key.worker) &&
+               take_u32(&rest, &key.nth);
+        break;
+    }
+    if (!good || rest.size)
+        return false;
+    *ret_key = key;
+    return true;
+}
+
+bool stored_is_expired(struct bytes key, struct bytes value, uint64_t now_ms)
+{
+    if (!key.size || (key.data[0] != KEY_STATE && key.data[0] != KEY_IDEMPOTENCY) || value.size < 8)
+        return false;
+    uint64_t deadline = u64_get(value.data);
+    return deadline != 0 && deadline <= now_ms;
+}
+
+void stored_delayed_add(struct buffer *value, const struct stored_delayed *delayed)
+{
+    pb_add_bytes(value, DELAYED_TARGET, delayed->target);
+    pb_add_bytes(value, DELAYED_BODY, delayed->body);
+    if (delayed->token.size)
+        pb_add_bytes(value, DELAYED_TOKEN, delayed->token);
+}
+
+bool stored_delayed_parse(struct bytes value, struct stored_delayed *ret_delayed)
+{
+    struct stored_delayed delayed = {0};
+    struct pb_reader reader = pb_read(value);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.number == DELAYED_TARGET)
+            delayed.target = field.bytes;
+        else if (field.number == DELAYED_BODY)
+            delayed.body = field.bytes;
+        else if (field.number == DELAYED_TOKEN)
+            delayed.token = field.bytes;
+    }
+    *ret_delayed = delayed;
+    return !reader.failed;
+}
+
+void stored_spec_add(struct buffer *value, const struct state_spec *spec)
+{
+    pb_add_bytes(value, SPEC_TYPE, spec->type);
+    pb_add_uint(value, SPEC_MODE, spec->mode);
+    pb_add_uint(value, SPEC_EXPIRE_AFTER, (uint64_t)spec->expire_after_ms);
+}
+
+bool stored_spec_parse(struct bytes value, struct state_spec *ret_spec)
+{
+    struct state_spec spec = {0};
+    struct pb_reader reader = pb_read(value);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.number == SPEC_TYPE)
+            spec.type = field.bytes;
+        else if (field.number == SPEC_MODE)
+            spec.mode = (enum expire_mode)field.value;
+        else if (field.number == SPEC_EXPIRE_AFTER)
+            spec.expire_after_ms = (int64_t)field.value;
+    }
+    *ret_spec = spec;
+    return !reader.failed && spec.mode <= EXPIRE_AFTER_INVOKE;
+}
+
+void dead_letter_add(struct buffer *value, const struct dead_letter *letter)
+{
+    pb_add_bytes(value, LETTER_CAUSE, letter->cause);
+    pb_add_bytes(value, LETTER_ORIGIN, letter->origin);
+    pb_add_bytes(value, LETTER_TARGET, letter->target);
+    pb_add_bytes(value, LETTER_EGRESS, letter->egress);
+    pb_add_bytes(value, LETTER_KEY, letter->key);
+    pb_add_bytes(value, LETTER_VALUE, letter->value);
+    pb_add_uint(value, LETTER_TIME, letter->time_ms);
+}
+
+bool dead_letter_parse(struct bytes value, struct dead_letter *ret_letter)
+{
+    struct dead_letter letter = {0};
+    struct pb_reader reader = pb_read(value);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        switch (field.number) {
+        case LETTER_CAUSE:
+            letter.cause = field.bytes;
+            break;
+        case LETTER_ORIGIN:
+            letter.origin = field.bytes;
+            break;
+        case LETTER_TARGET:
+            letter.target = field.bytes;
+            break;
+        case LETTER_EGRESS:
+            letter.egress = field.bytes;
+            break;
+        case LETTER_KEY:
+            letter.key = field.bytes;
+            break;
+        case LETTER_VALUE:
+            letter.value = field.bytes;
+            break;
+        case LETTER_TIME:
+            letter.time_ms = field.value;
+            break;
+        default:
+            break;
+        }
+    }
+    *ret_letter = letter;
+    return !reader.failed;
+}

@@ -1,0 +1,97 @@
+/* keys.h - what is stored under which key: the layout of everything that survives.
+ *
+ * A key begins with one letter for its kind. Numbers are big-endian, so that keys sort as their numbers
+ * do; `part` is the partition (2 bytes), `sized X` is 2 bytes of size and then X.
+ *
+ *   kind  key                                                value
+ *   's'   part, sized address, state name                    deadline (8, 0 = none), TypedValue
+ *   'm'   part, sized address, sequence (8)                  message body (wire/invocation.h)
+ *   't'   part, fire time in ms (8), sequence (8)            StoredDelayed (see keys.c)
+ *   'i'   part, hash of address and idempotency key (16)     deadline (8), epoch (8)
+ *   'p'   sized ingress id, name of its partition            position: bytes of that ingress's own
+ *   'f'   sized function type, state name                    StoredSpec
+ *   'o'   sized egress id, epoch (8), worker (2), nth (4)    record: bytes of that egress's own
+ *   'd'   epoch (8), worker (2), nth (4)                     StoredDeadLetter
+ *
+ * Addresses and types are in their canonical form (wire/address.h). A value that begins with a deadline
+ * may be dropped by the store once the wall clock (ms since 1970) has passed it. */
+#ifndef ENGINE_KEYS_H
+#define ENGINE_KEYS_H
+
+#include "base/bytes.h"
+#include "wire/invocation.h"
+
+enum key_kind {
+    KEY_STATE = 's',
+    KEY_MESSAGE = 'm',
+    KEY_DELAYED = 't',
+    KEY_IDEMPOTENCY = 'i',
+    KEY_POSITION = 'p',
+    KEY_SPEC = 'f',
+    KEY_OUTBOX = 'o',
+    KEY_DEAD_LETTER = 'd'
+};
+
+/* Each builder replaces what is in `key` and returns it as bytes, valid until the next use. */
+struct bytes key_of_state(struct buffer *key, uint32_t partition, struct bytes address,
+                          struct bytes state);
+struct bytes key_of_message(struct buffer *key, uint32_t partition, struct bytes address,
+                            uint64_t sequence);
+struct bytes key_of_delayed(struct buffer *key, uint32_t partition, uint64_t fire_ms,
+                            uint64_t sequence);
+struct bytes key_of_idempotency(struct buffer *key, uint32_t partition, const uint8_t hash[16]);
+struct bytes key_of_position(struct buffer *key, struct bytes ingress, struct bytes partition);
+struct bytes key_of_spec(struct buffer *key, struct bytes type, struct bytes state);
+struct bytes key_of_record(struct buffer *key, struct bytes egress, uint64_t epoch,
+                           uint32_t worker, uint32_t nth);
+struct bytes key_of_dead_letter(struct buffer *key, uint64_t epoch, uint32_t worker, uint32_t nth);
+
+/* The start of the keys of an egress's outbox: its range is [prefix of epoch 0, prefix of epoch n). */
+struct bytes key_of_outbox(struct buffer *key, struct bytes egress, uint64_t epoch);
+
+/* A key taken apart. Only the fields of its kind are set. */
+struct key {
+    enum key_kind kind;
+    uint32_t partition;
+    struct bytes subject; /* address, function type, ingress or egress id */
+    struct bytes name;    /* state name, name of an ingress's partition */
+    uint64_t sequence;
+    uint64_t fire_ms;
+    uint64_t epoch;
+    uint32_t worker, nth;
+    const uint8_t *hash;
+};
+
+/* False if the bytes are no key of ours. */
+bool key_parse(struct bytes bytes, struct key *ret_key);
+
+/* True if a stored value may be dropped at `now_ms`, since its deadline has passed. */
+bool stored_is_expired(struct bytes key, struct bytes value, uint64_t now_ms);
+
+/* Values with more than one part, as protobuf messages. */
+struct stored_delayed {
+    struct bytes target;
+    struct bytes body; /* message body: its caller is the sender */
+    struct bytes token;
+};
+void stored_delayed_add(struct buffer *value, const struct stored_delayed *delayed);
+bool stored_delayed_parse(struct bytes value, struct stored_delayed *ret_delayed);
+
+/* `name` is part of the key and not of the value. */
+void stored_spec_add(struct buffer *value, const struct state_spec *spec);
+bool stored_spec_parse(struct bytes value, struct state_spec *ret_spec);
+
+/* A record or message that can never be delivered, set aside with its cause. */
+struct dead_letter {
+    struct bytes cause;  /* what is wrong, what was expected, what was found */
+    struct bytes origin; /* where it came from: topic, partition and offset, or the sender's address */
+    struct bytes target; /* the address it was meant for, as text; empty for an egress */
+    struct bytes egress; /* the egress it was meant for, as text; empty for an address */
+    struct bytes key;    /* of an ingress record that did not become a message */
+    struct bytes value;  /* of an ingress record, or a message's argument (TypedValue) */
+    uint64_t time_ms;
+};
+void dead_letter_add(struct buffer *value, const struct dead_letter *letter);
+bool dead_letter_parse(struct bytes value, struct dead_letter *ret_letter);
+
+#endif

@@ -1,0 +1,107 @@
+/* address.c - canonical addresses. */
+#include "wire/address.h"
+
+#include "wire/protobuf.h"
+
+/* Field numbers of `Address`, protocol.md 1.1. */
+enum { ADDRESS_NAMESPACE = 1, ADDRESS_TYPE = 2, ADDRESS_ID = 3 };
+
+bool address_parse(struct bytes wire, struct address *ret_address)
+{
+    struct address address = {.wire = wire};
+    struct pb_reader reader = pb_read(wire);
+    struct pb_field field;
+    uint32_t last = 0;
+    size_t type_size = 0, expected = 0;
+
+    while (pb_next(&reader, &field)) {
+        if (field.type != PB_BYTES || field.number <= last || field.number > ADDRESS_ID ||
+            field.bytes.size == 0)
+            return false;
+        last = field.number;
+        expected += pb_bytes_size(field.number, field.bytes.size);
+        if (field.number == ADDRESS_NAMESPACE)
+            address.ns = field.bytes;
+        else if (field.number == ADDRESS_TYPE)
+            address.name = field.bytes;
+        else
+            address.id = field.bytes;
+        if (field.number < ADDRESS_ID)
+            type_size = expected;
+    }
+    /* `expected` differs when a tag or a length was written longer than it needs to be. */
+    if (reader.failed || expected != wire.size)
+        return false;
+    address.type = bytes_make(wire.data, type_size);
+    *ret_address = address;
+    return true;
+}
+
+static bool is_text(struct bytes ns, struct bytes name, struct bytes id)
+{
+    return bytes_are_utf8(ns) && bytes_are_utf8(name) && bytes_are_utf8(id);
+}
+
+static uint8_t *put_part(uint8_t *to, uint32_t number, struct bytes part)
+{
+    return part.size ? pb_put_bytes(to, number, part) : to;
+}
+
+static size_t part_size(uint32_t number, struct bytes part)
+{
+    return part.size ? pb_bytes_size(number, part.size) : 0;
+}
+
+bool address_make(struct bytes ns, struct bytes name, struct bytes id, struct arena *arena,
+                  struct address *ret_address, struct sf_status *status)
+{
+    size_t size = part_size(ADDRESS_NAMESPACE, ns) + part_size(ADDRESS_TYPE, name) +
+                  part_size(ADDRESS_ID, id);
+    if (size > ADDRESS_BYTES_MAX)
+        return sf_fail(status, SF_INVALID, "an address may have %d bytes, this one has %zu",
+                       ADDRESS_BYTES_MAX, size);
+    if (!is_text(ns, name, id))
+        return sf_fail(status, SF_INVALID, "an address must be UTF-8 text");
+
+    uint8_t *wire = arena_take(arena, size);
+    uint8_t *at = put_part(wire, ADDRESS_NAMESPACE, ns);
+    at = put_part(at, ADDRESS_TYPE, name);
+    (void)put_part(at, ADDRESS_ID, id);
+    (void)address_parse(bytes_make(wire, size), ret_address);
+    return true;
+}
+
+bool address_read(struct bytes message, struct arena *arena, struct address *ret_address,
+                  struct sf_status *status)
+{
+    if (message.size <= ADDRESS_BYTES_MAX && address_parse(message, ret_address)) {
+        if (!is_text(ret_address->ns, ret_address->name, ret_address->id))
+            return sf_fail(status, SF_INVALID, "an address must be UTF-8 text");
+        return true;
+    }
+
+    struct bytes parts[ADDRESS_ID + 1] = {0};
+    struct pb_reader reader = pb_read(message);
+    struct pb_field field;
+    while (pb_next(&reader, &field))
+        if (field.type == PB_BYTES && field.number <= ADDRESS_ID)
+            parts[field.number] = field.bytes;
+    if (reader.failed)
+        return sf_fail(status, SF_INVALID, "an address is not valid protobuf");
+    return address_make(parts[ADDRESS_NAMESPACE], parts[ADDRESS_TYPE], parts[ADDRESS_ID], arena,
+                        ret_address, status);
+}
+
+void address_add_text(struct buffer *text, struct bytes wire)
+{
+    struct address address;
+    if (!address_parse(wire, &address)) {
+        buffer_add_text(text, "(not an address)");
+        return;
+    }
+    buffer_add_bytes(text, address.ns);
+    buffer_add_u8(text, '/');
+    buffer_add_bytes(text, address.name);
+    buffer_add_u8(text, '/');
+    buffer_add_bytes(text, address.id);
+}

@@ -1,0 +1,355 @@
+/* invocation.c - field numbers of protocol.md 1.1, written and read by hand.
+ *
+ * By hand because this is the hot path and the messages are few and fixed: no tree is built, nothing
+ * is allocated per field. The tests compare it with protobuf-c. */
+#include "wire/invocation.h"
+
+#include "wire/protobuf.h"
+
+#include <assert.h>
+
+enum { REQUEST_INVOCATION = 100, RESPONSE_RESULT = 100, RESPONSE_INCOMPLETE = 101 };
+enum { BATCH_TARGET = 1, BATCH_STATE = 2, BATCH_INVOCATIONS = 3 };
+enum { PERSISTED_NAME = 1, PERSISTED_VALUE = 2 };
+enum { INVOCATION_CALLER = 1, INVOCATION_ARGUMENT = 2 };
+enum { RESULT_MUTATIONS = 1, RESULT_MESSAGES = 2, RESULT_DELAYED = 3, RESULT_EGRESSES = 4 };
+enum { MUTATION_TYPE = 1, MUTATION_NAME = 2, MUTATION_VALUE = 3 };
+enum { OUTGOING_TARGET = 1, OUTGOING_ARGUMENT = 2 };
+enum {
+    DELAYED_DELAY = 1,
+    DELAYED_TARGET = 2,
+    DELAYED_ARGUMENT = 3,
+    DELAYED_IS_CANCELLATION = 10,
+    DELAYED_TOKEN = 11
+};
+enum { EGRESS_NAMESPACE = 1, EGRESS_TYPE = 2, EGRESS_ARGUMENT = 3 };
+enum { INCOMPLETE_MISSING = 1 };
+enum { SPEC_NAME = 1, SPEC_EXPIRATION = 2, SPEC_TYPENAME = 3 };
+enum { EXPIRATION_MODE = 1, EXPIRATION_AFTER_MS = 2 };
+
+size_t message_body_size(struct bytes caller, struct bytes argument)
+{
+    return (caller.size ? pb_bytes_size(INVOCATION_CALLER, caller.size) : 0) +
+           pb_bytes_size(INVOCATION_ARGUMENT, argument.size);
+}
+
+void message_body_put(uint8_t *to, struct bytes caller, struct bytes argument)
+{
+    if (caller.size)
+        to = pb_put_bytes(to, INVOCATION_CALLER, caller);
+    (void)pb_put_bytes(to, INVOCATION_ARGUMENT, argument);
+}
+
+bool message_body_parse(struct bytes body, struct bytes *ret_caller, struct bytes *ret_argument)
+{
+    struct pb_reader reader = pb_read(body);
+    struct pb_field field;
+    bool has_argument = false;
+    *ret_caller = (struct bytes){0};
+
+    while (pb_next(&reader, &field)) {
+        if (field.type != PB_BYTES)
+            return false;
+        if (field.number == INVOCATION_CALLER) {
+            *ret_caller = field.bytes;
+        } else if (field.number == INVOCATION_ARGUMENT) {
+            *ret_argument = field.bytes;
+            has_argument = true;
+        }
+    }
+    return !reader.failed && has_argument;
+}
+
+static size_t persisted_value_size(const struct request_state *state)
+{
+    return pb_bytes_size(PERSISTED_NAME, state->name.size) +
+           (state->present ? pb_bytes_size(PERSISTED_VALUE, state->value.size) : 0);
+}
+
+static size_t batch_size(const struct to_function *request)
+{
+    size_t size = pb_bytes_size(BATCH_TARGET, request->target.size);
+    for (size_t i = 0; i < request->state_count; i++)
+        size += pb_bytes_size(BATCH_STATE, persisted_value_size(&request->states[i]));
+    for (size_t i = 0; i < request->message_count; i++)
+        size += pb_bytes_size(BATCH_INVOCATIONS, request->messages[i].size);
+    return size;
+}
+
+size_t to_function_size(const struct to_function *request)
+{
+    return pb_bytes_size(REQUEST_INVOCATION, batch_size(request));
+}
+
+uint8_t *to_function_put(uint8_t *to, const struct to_function *request)
+{
+    to = pb_put_head(to, REQUEST_INVOCATION, batch_size(request));
+    to = pb_put_bytes(to, BATCH_TARGET, request->target);
+    for (size_t i = 0; i < request->state_count; i++) {
+        const struct request_state *state = &request->states[i];
+        to = pb_put_head(to, BATCH_STATE, persisted_value_size(state));
+        to = pb_put_bytes(to, PERSISTED_NAME, state->name);
+        if (state->present)
+            to = pb_put_bytes(to, PERSISTED_VALUE, state->value);
+    }
+    for (size_t i = 0; i < request->message_count; i++)
+        to = pb_put_bytes(to, BATCH_INVOCATIONS, request->messages[i]);
+    return to;
+}
+
+/* Reading. Each function below reads one message's fields over what is already there, so that a
+ * sub-message which comes in several pieces is merged, as protobuf wants it. */
+
+struct parse {
+    struct arena *arena;
+    struct from_function reply;
+    struct sf_status *status;
+};
+
+static bool malformed(struct parse *parse, const char *what)
+{
+    return sf_fail(parse->status, SF_INVALID, "%s in the reply is not valid protobuf", what);
+}
+
+static bool text_only(struct parse *parse, struct bytes text, const char *what)
+{
+    return bytes_are_utf8(text) ||
+           sf_fail(parse->status, SF_INVALID, "%s in the reply is not UTF-8", what);
+}
+
+/* Returns `array` with room for one element more than `count`: grown at powers of two. */
+static void *array_room(struct arena *arena, void *array, size_t count, size_t element_size)
+{
+    enum { FIRST = 4 };
+    if (count == 0)
+        return arena_take(arena, FIRST * element_size);
+    if (count < FIRST || (count & (count - 1)))
+        return array;
+    void *grown = arena_take(arena, 2 * count * element_size);
+    memcpy(grown, array, count * element_size);
+    return grown;
+}
+
+/* An embedded message that may come in pieces: the pieces one after another are the whole. */
+static struct bytes joined(struct parse *parse, struct bytes first, struct bytes second)
+{
+    if (!first.size)
+        return second;
+    uint8_t *all = arena_take(parse->arena, first.size + second.size);
+    memcpy(all, first.data, first.size);
+    if (second.size)
+        memcpy(all + first.size, second.data, second.size);
+    return bytes_make(all, first.size + second.size);
+}
+
+/* An argument is passed on unread, but what we pass on must be a message: a receiver would choke. */
+static bool check_argument(struct parse *parse, struct bytes argument)
+{
+    struct typed_value value;
+    return typed_value_parse(argument, &value, parse->status);
+}
+
+static bool parse_mutation(struct parse *parse, struct bytes message)
+{
+    struct from_function *reply = &parse->reply;
+    reply->mutations = array_room(parse->arena, reply->mutations, reply->mutation_count,
+                                  sizeof *reply->mutations);
+    struct state_mutation *mutation = &reply->mutations[reply->mutation_count++];
+    *mutation = (struct state_mutation){0};
+
+    struct bytes value = {0};
+    struct pb_reader reader = pb_read(message);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.number == MUTATION_TYPE && field.type == PB_VARINT)
+            mutation->kind = field.value;
+        else if (field.number == MUTATION_NAME && field.type == PB_BYTES)
+            mutation->name = field.bytes;
+        else if (field.number == MUTATION_VALUE && field.type == PB_BYTES)
+            value = joined(parse, value, field.bytes);
+    }
+    if (reader.failed)
+        return malformed(parse, "a state mutation");
+    return text_only(parse, mutation->name, "the name of a state") &&
+           typed_value_parse(value, &mutation->value, parse->status);
+}
+
+static bool parse_message(struct parse *parse, struct bytes message)
+{
+    struct from_function *reply = &parse->reply;
+    reply->messages = array_room(parse->arena, reply->messages, reply->message_count,
+                                 sizeof *reply->messages);
+    struct outgoing_message *outgoing = &reply->messages[reply->message_count++];
+    *outgoing = (struct outgoing_message){0};
+
+    struct bytes target = {0};
+    struct pb_reader reader = pb_read(message);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.number == OUTGOING_TARGET && field.type == PB_BYTES)
+            target = joined(parse, target, field.bytes);
+        else if (field.number == OUTGOING_ARGUMENT && field.type == PB_BYTES)
+            outgoing->argument = joined(parse, outgoing->argument, field.bytes);
+    }
+    if (reader.failed)
+        return malformed(parse, "an outgoing message");
+    return address_read(target, parse->arena, &outgoing->target, parse->status) &&
+           check_argument(parse, outgoing->argument);
+}
+
+static bool parse_delayed(struct parse *parse, struct bytes message)
+{
+    struct from_function *reply = &parse->reply;
+    reply->delayed =
+        array_room(parse->arena, reply->delayed, reply->delayed_count, sizeof *reply->delayed);
+    struct delayed_message *delayed = &reply->delayed[reply->delayed_count++];
+    *delayed = (struct delayed_message){0};
+
+    struct bytes target = {0};
+    struct pb_reader reader = pb_read(message);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.number == DELAYED_DELAY && field.type == PB_VARINT)
+            delayed->delay_ms = (int64_t)field.value;
+        else if (field.number == DELAYED_TARGET && field.type == PB_BYTES)
+            target = joined(parse, target, field.bytes);
+        else if (field.number == DELAYED_ARGUMENT && field.type == PB_BYTES)
+            delayed->argument = joined(parse, delayed->argument, field.bytes);
+        else if (field.number == DELAYED_IS_CANCELLATION && field.type == PB_VARINT)
+            delayed->is_cancellation = field.value != 0;
+        else if (field.number == DELAYED_TOKEN && field.type == PB_BYTES)
+            delayed->token = field.bytes;
+    }
+    if (reader.failed)
+        return malformed(parse, "a delayed message");
+    return text_only(parse, delayed->token, "a cancellation token") &&
+           address_read(target, parse->arena, &delayed->target, parse->status) &&
+           check_argument(parse, delayed->argument);
+}
+
+static bool parse_egress(struct parse *parse, struct bytes message)
+{
+    struct from_function *reply = &parse->reply;
+    reply->egresses =
+        array_room(parse->arena, reply->egresses, reply->egress_count, sizeof *reply->egresses);
+    struct egress_message *egress = &reply->egresses[reply->egress_count++];
+    *egress = (struct egress_message){0};
+
+    struct pb_reader reader = pb_read(message);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.type != PB_BYTES)
+            continue;
+        if (field.number == EGRESS_NAMESPACE)
+            egress->ns = field.bytes;
+        else if (field.number == EGRESS_TYPE)
+            egress->name = field.bytes;
+        else if (field.number == EGRESS_ARGUMENT)
+            egress->argument = joined(parse, egress->argument, field.bytes);
+    }
+    if (reader.failed)
+        return malformed(parse, "an egress message");
+    return text_only(parse, egress->ns, "the namespace of an egress") &&
+           text_only(parse, egress->name, "the name of an egress") &&
+           check_argument(parse, egress->argument);
+}
+
+static bool parse_result(struct parse *parse, struct bytes message)
+{
+    struct pb_reader reader = pb_read(message);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.type != PB_BYTES)
+            continue;
+        bool good = true;
+        if (field.number == RESULT_MUTATIONS)
+            good = parse_mutation(parse, field.bytes);
+        else if (field.number == RESULT_MESSAGES)
+            good = parse_message(parse, field.bytes);
+        else if (field.number == RESULT_DELAYED)
+            good = parse_delayed(parse, field.bytes);
+        else if (field.number == RESULT_EGRESSES)
+            good = parse_egress(parse, field.bytes);
+        if (!good)
+            return false;
+    }
+    return !reader.failed || malformed(parse, "the invocation result");
+}
+
+static bool parse_expiration(struct parse *parse, struct bytes message, struct state_spec *spec)
+{
+    struct pb_reader reader = pb_read(message);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.number == EXPIRATION_MODE && field.type == PB_VARINT)
+            /* A mode that we do not know is none, protocol.md 11. */
+            spec->mode = field.value == EXPIRE_AFTER_WRITE || field.value == EXPIRE_AFTER_INVOKE
+                             ? (enum expire_mode)field.value
+                             : EXPIRE_NONE;
+        else if (field.number == EXPIRATION_AFTER_MS && field.type == PB_VARINT)
+            spec->expire_after_ms = (int64_t)field.value;
+    }
+    return !reader.failed || malformed(parse, "an expiration");
+}
+
+static bool parse_spec(struct parse *parse, struct bytes message)
+{
+    struct from_function *reply = &parse->reply;
+    reply->missing =
+        array_room(parse->arena, reply->missing, reply->missing_count, sizeof *reply->missing);
+    struct state_spec *spec = &reply->missing[reply->missing_count++];
+    *spec = (struct state_spec){0};
+
+    struct pb_reader reader = pb_read(message);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.type != PB_BYTES)
+            continue;
+        if (field.number == SPEC_NAME)
+            spec->name = field.bytes;
+        else if (field.number == SPEC_TYPENAME)
+            spec->type = field.bytes;
+        else if (field.number == SPEC_EXPIRATION && !parse_expiration(parse, field.bytes, spec))
+            return false;
+    }
+    if (reader.failed)
+        return malformed(parse, "the specification of a state");
+    return text_only(parse, spec->name, "the name of a state") &&
+           text_only(parse, spec->type, "the type of a state");
+}
+
+static bool parse_incomplete(struct parse *parse, struct bytes message)
+{
+    struct pb_reader reader = pb_read(message);
+    struct pb_field field;
+    while (pb_next(&reader, &field))
+        if (field.number == INCOMPLETE_MISSING && field.type == PB_BYTES &&
+            !parse_spec(parse, field.bytes))
+            return false;
+    return !reader.failed || malformed(parse, "the incomplete invocation context");
+}
+
+bool from_function_parse(struct bytes reply, struct arena *arena, struct from_function *ret_reply,
+                         struct sf_status *status)
+{
+    struct parse parse = {.arena = arena, .status = status};
+    struct pb_reader reader = pb_read(reply);
+    struct pb_field field;
+
+    while (pb_next(&reader, &field)) {
+        if (field.type != PB_BYTES ||
+            (field.number != RESPONSE_RESULT && field.number != RESPONSE_INCOMPLETE))
+            continue;
+        /* A oneof: of two different members the last one counts. */
+        bool is_incomplete = field.number == RESPONSE_INCOMPLETE;
+        if (is_incomplete != parse.reply.is_incomplete)
+            parse.reply = (struct from_function){.is_incomplete = is_incomplete};
+        if (is_incomplete ? !parse_incomplete(&parse, field.bytes)
+                          : !parse_result(&parse, field.bytes))
+            return false;
+    }
+    if (reader.failed)
+        return malformed(&parse, "the outermost message");
+    *ret_reply = parse.reply;
+    return true;
+}

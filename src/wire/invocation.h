@@ -1,0 +1,97 @@
+/* invocation.h - the remote invocation protocol: ToFunction out, FromFunction in (protocol.md 1.1).
+ *
+ * A request is written straight into its send buffer from parts that are already in wire form. A reply
+ * is read in place: the arrays of a struct from_function hold views into the reply's bytes. */
+#ifndef WIRE_INVOCATION_H
+#define WIRE_INVOCATION_H
+
+#include "base/arena.h"
+#include "base/bytes.h"
+#include "statefun/status.h"
+#include "wire/address.h"
+#include "wire/typed_value.h"
+
+/* The body of one ToFunction.Invocation: appends `caller` (a canonical address, or empty for a message
+ * from an ingress) and `argument` (the body of a TypedValue). This is also how a waiting message is
+ * kept in memory and in the store. */
+size_t message_body_size(struct bytes caller, struct bytes argument);
+void message_body_put(uint8_t *to, struct bytes caller, struct bytes argument);
+
+/* The caller (empty if none) and the argument in such a body; false if it is none. */
+bool message_body_parse(struct bytes body, struct bytes *ret_caller, struct bytes *ret_argument);
+
+struct request_state {
+    struct bytes name;
+    struct bytes value; /* the body of a TypedValue, when present */
+    bool present;
+};
+
+struct to_function {
+    struct bytes target; /* canonical address */
+    const struct request_state *states;
+    size_t state_count;
+    const struct bytes *messages; /* message bodies, oldest first */
+    size_t message_count;
+};
+
+size_t to_function_size(const struct to_function *request);
+
+/* Writes exactly to_function_size bytes; returns the place behind them. */
+uint8_t *to_function_put(uint8_t *to, const struct to_function *request);
+
+/* What a reply asks for. `number` of an enum that we do not know is kept as it came. */
+struct state_mutation {
+    struct bytes name;
+    uint64_t kind; /* MUTATION_DELETE, MUTATION_MODIFY or something unknown */
+    struct typed_value value;
+};
+
+enum { MUTATION_DELETE = 0, MUTATION_MODIFY = 1 };
+
+struct outgoing_message {
+    struct address target;
+    struct bytes argument; /* the body of a TypedValue */
+};
+
+struct delayed_message {
+    int64_t delay_ms;
+    bool is_cancellation;
+    struct bytes token; /* empty: cannot be cancelled */
+    struct address target;
+    struct bytes argument;
+};
+
+struct egress_message {
+    struct bytes ns, name;
+    struct bytes argument;
+};
+
+enum expire_mode { EXPIRE_NONE = 0, EXPIRE_AFTER_WRITE = 1, EXPIRE_AFTER_INVOKE = 2 };
+
+struct state_spec {
+    struct bytes name;
+    struct bytes type; /* type name; empty becomes io.statefun.types/unset */
+    enum expire_mode mode;
+    int64_t expire_after_ms;
+};
+
+struct from_function {
+    bool is_incomplete; /* then `missing` counts, and nothing else */
+    struct state_spec *missing;
+    size_t missing_count;
+    struct state_mutation *mutations;
+    size_t mutation_count;
+    struct outgoing_message *messages;
+    size_t message_count;
+    struct delayed_message *delayed;
+    size_t delayed_count;
+    struct egress_message *egresses;
+    size_t egress_count;
+};
+
+/* Reads a reply. The arrays live in `arena`, what they refer to in `reply` or `arena`. False if the
+ * bytes are not a FromFunction; what they mean is not judged here. */
+bool from_function_parse(struct bytes reply, struct arena *arena, struct from_function *ret_reply,
+                         struct sf_status *status);
+
+#endif

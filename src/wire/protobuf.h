@@ -1,0 +1,92 @@
+/* protobuf.h - the protobuf wire format: fields in, fields out; no schema, no tree of objects.
+ *
+ * The wire room turns bytes into messages and messages into bytes. It may include base; it knows no
+ * sockets and no engine.
+ *
+ * Reading gives views into the bytes read. A reader never reads beyond its end, whatever the bytes
+ * say; the first malformed field makes it fail, and it stays failed. */
+#ifndef WIRE_PROTOBUF_H
+#define WIRE_PROTOBUF_H
+
+#include "base/bytes.h"
+
+enum pb_type { PB_VARINT = 0, PB_FIXED64 = 1, PB_BYTES = 2, PB_FIXED32 = 5 };
+
+struct pb_reader {
+    const uint8_t *at;
+    const uint8_t *end;
+    bool failed;
+};
+
+struct pb_field {
+    uint32_t number;
+    enum pb_type type;
+    uint64_t value;     /* of PB_VARINT, PB_FIXED32, PB_FIXED64 */
+    struct bytes bytes; /* of PB_BYTES */
+};
+
+static inline struct pb_reader pb_read(struct bytes message)
+{
+    return (struct pb_reader){message.data, message.data + message.size, false};
+}
+
+/* The next field; false at the end of the message and when it is malformed (then `failed` is set).
+ * Groups, which proto3 has no use for, are passed over. */
+bool pb_next(struct pb_reader *reader, struct pb_field *ret_field);
+
+enum { PB_VARINT_MAX = 10 };
+
+static inline size_t pb_varint_size(uint64_t value)
+{
+    return (size_t)(63 - __builtin_clzll(value | 1)) / 7 + 1;
+}
+
+/* Writes at `to`, which has room; returns the place behind. */
+static inline uint8_t *pb_put_varint(uint8_t *to, uint64_t value)
+{
+    while (value >= 0x80) {
+        *to++ = (uint8_t)(value | 0x80);
+        value >>= 7;
+    }
+    *to++ = (uint8_t)value;
+    return to;
+}
+
+static inline uint8_t *pb_put_tag(uint8_t *to, uint32_t number, enum pb_type type)
+{
+    return pb_put_varint(to, (uint64_t)number << 3 | type);
+}
+
+/* The size of a PB_BYTES field with its tag and length. */
+static inline size_t pb_bytes_size(uint32_t number, size_t size)
+{
+    return pb_varint_size((uint64_t)number << 3) + pb_varint_size(size) + size;
+}
+
+static inline uint8_t *pb_put_head(uint8_t *to, uint32_t number, size_t size)
+{
+    return pb_put_varint(pb_put_tag(to, number, PB_BYTES), size);
+}
+
+static inline uint8_t *pb_put_bytes(uint8_t *to, uint32_t number, struct bytes bytes)
+{
+    to = pb_put_head(to, number, bytes.size);
+    if (bytes.size)
+        memcpy(to, bytes.data, bytes.size);
+    return to + bytes.size;
+}
+
+static inline uint8_t *pb_put_uint(uint8_t *to, uint32_t number, uint64_t value)
+{
+    return pb_put_varint(pb_put_tag(to, number, PB_VARINT), value);
+}
+
+/* The same into a buffer. */
+void pb_add_bytes(struct buffer *buffer, uint32_t number, struct bytes bytes);
+void pb_add_uint(struct buffer *buffer, uint32_t number, uint64_t value);
+void pb_add_varint(struct buffer *buffer, uint64_t value);
+
+/* Reads one varint at `*at`; false if it runs over the end or over ten bytes. */
+bool pb_take_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret_value);
+
+#endif

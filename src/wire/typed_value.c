@@ -1,0 +1,83 @@
+/* typed_value.c - typed values and the records made of them. */
+#include "wire/typed_value.h"
+
+#include "wire/protobuf.h"
+
+/* Field numbers of TypedValue and KafkaProducerRecord, protocol.md 1.1 and 1.3. */
+enum { TYPED_TYPENAME = 1, TYPED_HAS_VALUE = 2, TYPED_VALUE = 3 };
+enum { KAFKA_KEY = 1, KAFKA_VALUE = 2, KAFKA_TOPIC = 3 };
+enum { WRAPPED_VALUE = 1 };
+
+bool typed_value_parse(struct bytes message, struct typed_value *ret_value,
+                       struct sf_status *status)
+{
+    struct typed_value value = {0};
+    struct pb_reader reader = pb_read(message);
+    struct pb_field field;
+
+    while (pb_next(&reader, &field)) {
+        if (field.number == TYPED_TYPENAME && field.type == PB_BYTES)
+            value.type = field.bytes;
+        else if (field.number == TYPED_HAS_VALUE && field.type == PB_VARINT)
+            value.has_value = field.value != 0;
+        else if (field.number == TYPED_VALUE && field.type == PB_BYTES)
+            value.value = field.bytes;
+    }
+    if (reader.failed)
+        return sf_fail(status, SF_INVALID, "a typed value is not valid protobuf");
+    if (!bytes_are_utf8(value.type))
+        return sf_fail(status, SF_INVALID, "the type name of a typed value is not UTF-8");
+    *ret_value = value;
+    return true;
+}
+
+void typed_value_add(struct buffer *buffer, const struct typed_value *value)
+{
+    if (value->type.size)
+        pb_add_bytes(buffer, TYPED_TYPENAME, value->type);
+    if (value->has_value)
+        pb_add_uint(buffer, TYPED_HAS_VALUE, 1);
+    if (value->value.size)
+        pb_add_bytes(buffer, TYPED_VALUE, value->value);
+}
+
+void string_value_add(struct buffer *buffer, struct bytes text)
+{
+    if (text.size)
+        pb_add_bytes(buffer, WRAPPED_VALUE, text);
+}
+
+bool kafka_record_parse(struct bytes argument, struct kafka_record *ret_record,
+                        struct sf_status *status)
+{
+    struct typed_value value;
+    if (!typed_value_parse(argument, &value, status))
+        return false;
+    if (!bytes_is(value.type, TYPE_KAFKA_RECORD))
+        return sf_fail(status, SF_INVALID,
+                       "a Kafka egress takes messages of type " TYPE_KAFKA_RECORD ", found '%.*s'",
+                       BYTES_ARG(value.type));
+
+    struct kafka_record record = {0};
+    struct pb_reader reader = pb_read(value.value);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.type != PB_BYTES)
+            continue;
+        if (field.number == KAFKA_KEY)
+            record.key = field.bytes;
+        else if (field.number == KAFKA_VALUE)
+            record.value = field.bytes;
+        else if (field.number == KAFKA_TOPIC)
+            record.topic = field.bytes;
+    }
+    if (reader.failed)
+        return sf_fail(status, SF_INVALID, "a KafkaProducerRecord is not valid protobuf");
+    if (!record.topic.size)
+        return sf_fail(status, SF_INVALID, "a KafkaProducerRecord has no topic");
+    if (!bytes_are_utf8(record.topic) || !bytes_are_utf8(record.key))
+        return sf_fail(status, SF_INVALID,
+                       "topic and key of a KafkaProducerRecord must be UTF-8 text");
+    *ret_record = record;
+    return true;
+}

@@ -1,0 +1,43 @@
+/* typed_value.h - the payload of every message and every state: type name, has_value, bytes.
+ *
+ * Like addresses, typed values are kept as the body of their protobuf message. The runtime never looks
+ * into a message's payload, so an argument is passed on exactly as its sender wrote it, fields that we
+ * do not know included (extensions.md: metadata). A state's value is kept in canonical form. */
+#ifndef WIRE_TYPED_VALUE_H
+#define WIRE_TYPED_VALUE_H
+
+#include "base/bytes.h"
+#include "statefun/status.h"
+
+struct typed_value {
+    struct bytes type; /* type name */
+    struct bytes value;
+    bool has_value;
+};
+
+/* Reads the body of a TypedValue into views. False if it is malformed or its type name not UTF-8. */
+bool typed_value_parse(struct bytes message, struct typed_value *ret_value,
+                       struct sf_status *status);
+
+/* Appends the canonical body. */
+void typed_value_add(struct buffer *buffer, const struct typed_value *value);
+
+/* Appends an encoded io.statefun.types/string holding `text`: no bytes at all for an empty text. */
+void string_value_add(struct buffer *buffer, struct bytes text);
+
+#define TYPE_STRING       "io.statefun.types/string"
+#define TYPE_UNSET        "io.statefun.types/unset"
+#define TYPE_KAFKA_RECORD "type.googleapis.com/io.statefun.sdk.egress.KafkaProducerRecord"
+
+/* A KafkaProducerRecord (protocol.md 1.3); an empty key means a record without a key. */
+struct kafka_record {
+    struct bytes topic;
+    struct bytes key;
+    struct bytes value;
+};
+
+/* Checks that `argument`, the body of a TypedValue, is a KafkaProducerRecord and reads it into views. */
+bool kafka_record_parse(struct bytes argument, struct kafka_record *ret_record,
+                        struct sf_status *status);
+
+#endif
