@@ -15,7 +15,6 @@
 #include "wire/http.h"
 
 struct http_pool;
-struct http_call;
 
 struct http_pool_options {
     size_t connections_max;

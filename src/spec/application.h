@@ -1,0 +1,156 @@
+/* application.h - what an application consists of, checked: the outcome of reading module.yaml files.
+ *
+ * The spec room turns text that users wrote (module.yaml, settings) into values that are right. Past this
+ * room nothing is "maybe a string": names are split, durations are milliseconds, enums are enums, and
+ * every fault has been reported with file, line and column. It may include wire and base. */
+#ifndef SPEC_APPLICATION_H
+#define SPEC_APPLICATION_H
+
+#include "base/bytes.h"
+#include "base/list.h"
+#include "spec/diagnostics.h"
+
+/* Where something was written, for messages and conflicts. */
+struct spec_place {
+    const char *file; /* lives as long as the application */
+    unsigned line, column;
+};
+
+/* A typename: namespace/name. */
+struct spec_name {
+    char *ns;
+    char *name; /* NULL in the target of an endpoint: all names of the namespace */
+};
+
+enum transport_kind { TRANSPORT_OKHTTP, TRANSPORT_ASYNC };
+
+/* Zero means "no limit" for pool_ttl_ms and batch_max only. */
+struct transport_spec {
+    enum transport_kind kind;
+    uint64_t call_ms, connect_ms;
+    uint64_t read_ms, write_ms; /* okhttp only */
+    uint64_t pool_ttl_ms;
+    size_t pool_size;
+    size_t payload_max_bytes;
+};
+
+/* io.statefun.endpoints.v1/http and v2/http */
+struct endpoint_spec {
+    struct spec_place place;
+    struct spec_name functions;
+    char *url_template; /* may hold {function.name} */
+    size_t batch_max;
+    struct transport_spec transport;
+};
+
+struct client_property {
+    char *name;
+    char *value;
+    struct spec_place place;
+};
+
+struct property_list {
+    struct client_property *items;
+    size_t count;
+};
+
+struct kafka_topic_spec {
+    char *topic;
+    char *value_type;
+    struct spec_name *targets;
+    size_t target_count;
+    struct spec_place place;
+};
+
+enum kafka_start {
+    KAFKA_START_GROUP_OFFSETS,
+    KAFKA_START_EARLIEST,
+    KAFKA_START_LATEST,
+    KAFKA_START_SPECIFIC_OFFSETS,
+    KAFKA_START_DATE
+};
+
+struct kafka_offset_spec {
+    char *topic;
+    int32_t partition;
+    int64_t offset;
+};
+
+/* io.statefun.kafka.v1/ingress */
+struct kafka_ingress_spec {
+    struct spec_place place;
+    struct spec_name id;
+    char *address;
+    char *group;
+    bool reset_to_earliest; /* else latest */
+    enum kafka_start start;
+    struct kafka_offset_spec *offsets; /* of SPECIFIC_OFFSETS */
+    size_t offset_count;
+    int64_t start_date_ms; /* of DATE: ms since 1970 */
+    struct kafka_topic_spec *topics;
+    size_t topic_count;
+    struct property_list properties; /* librdkafka's names; spec/kafka_properties.h maps them */
+};
+
+enum kafka_delivery { KAFKA_AT_LEAST_ONCE, KAFKA_EXACTLY_ONCE, KAFKA_NONE };
+
+/* io.statefun.kafka.v1/egress */
+struct kafka_egress_spec {
+    struct spec_place place;
+    struct spec_name id;
+    char *address;
+    enum kafka_delivery delivery;
+    uint64_t transaction_timeout_ms; /* of EXACTLY_ONCE */
+    struct property_list properties;
+};
+
+/* io.statefun.playground.v1/ingress: its id is io.statefun.playground/ingress */
+struct http_ingress_spec {
+    struct spec_place place;
+    uint16_t port; /* 0: the kernel picks */
+};
+
+/* io.statefun.playground.v1/egress: its id is io.statefun.playground/egress */
+struct http_egress_spec {
+    struct spec_place place;
+    uint16_t port;
+    char **topics;
+    size_t topic_count;
+};
+
+struct application {
+    struct endpoint_spec *endpoints;
+    size_t endpoint_count;
+    struct kafka_ingress_spec *kafka_ingresses;
+    size_t kafka_ingress_count;
+    struct kafka_egress_spec *kafka_egresses;
+    size_t kafka_egress_count;
+    struct http_ingress_spec *http_ingresses; /* at most one: its id is fixed */
+    size_t http_ingress_count;
+    struct http_egress_spec *http_egresses; /* at most one */
+    size_t http_egress_count;
+    char **files; /* that were read, as the user named them */
+    size_t file_count;
+};
+
+struct application_options {
+    const char *const *modules; /* files, module directories, directories of module directories */
+    size_t module_count;
+    bool placeholders; /* replace ${NAME} in values */
+    /* Looks a placeholder's name up; NULL if there is no such name. */
+    const char *(*look_up)(void *owner, const char *name);
+    void *owner;
+    bool unknown_keys_are_errors; /* in `check`; else warnings */
+};
+
+/* Reads all modules and composes them into one application. Everything that is wrong goes to
+ * `diagnostics`; returns NULL if any of it is an error. */
+struct application *application_load(const struct application_options *options,
+                                     struct diagnostics *diagnostics);
+void application_free(struct application *application); /* NULL is fine */
+
+/* The endpoint that serves a function type: an exact target wins over a namespace. NULL if none does. */
+const struct endpoint_spec *application_find_endpoint(const struct application *application,
+                                                      struct bytes ns, struct bytes name);
+
+#endif
