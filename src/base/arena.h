@@ -1,7 +1,7 @@
 /* arena.h - memory for things that die together.
  *
- * Allocations stay where they are until arena_clear, which keeps the first block for the next use: an
- * arena that is cleared after each piece of work stops calling malloc after a while. */
+ * Allocations stay where they are until arena_clear, which keeps the first block for the next use:
+ * an arena that is cleared after each piece of work stops calling malloc after a while. */
 #ifndef BASE_ARENA_H
 #define BASE_ARENA_H
 

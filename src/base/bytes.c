@@ -25,8 +25,8 @@ char *bytes_string(struct bytes b)
     return text;
 }
 
-/* The length of the well-formed sequence at `p`, or 0. The second byte's range depends on the first:
- * that is what rules out overlong forms, surrogates and code points above U+10FFFF. */
+/* The length of the well-formed sequence at `p`, or 0. The second byte's range depends on the
+ * first: that is what rules out overlong forms, surrogates and code points above U+10FFFF. */
 static size_t utf8_sequence(const uint8_t *p, size_t left)
 {
     uint8_t first = p[0], low = 0x80, high = 0xbf;

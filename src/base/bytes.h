@@ -1,7 +1,8 @@
 /* bytes.h - runs of bytes: borrowed (struct bytes) and owned, growing (struct buffer).
  *
- * A struct bytes owns nothing and lives as long as what it points into. A buffer owns its memory; any
- * call that adds to it may move it, so what points into a buffer is valid until the next addition. */
+ * A struct bytes owns nothing and lives as long as what it points into. A buffer owns its memory;
+ * any call that adds to it may move it, so what points into a buffer is valid until the next
+ * addition. */
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 

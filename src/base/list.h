@@ -60,14 +60,14 @@ static inline struct list *list_take_first(struct list *list)
     return node;
 }
 
-#define list_first(list, type, member) container_of((list)->next, type, member)
-#define list_last(list, type, member)  container_of((list)->previous, type, member)
+#define list_first(head, type, member) container_of((head)->next, type, member)
+#define list_last(head, type, member)  container_of((head)->previous, type, member)
 
 /* `node` may not be taken out meanwhile; with _safe it may. */
-#define list_for_each(list, node)                                                                  \
-    for (struct list *node = (list)->next; node != (list); node = node->next)
-#define list_for_each_safe(list, node)                                                             \
-    for (struct list *node = (list)->next, *node##_next = node->next; node != (list);              \
+#define list_for_each(head, node)                                                                  \
+    for (struct list *node = (head)->next; node != (head); node = node->next)
+#define list_for_each_safe(head, node)                                                             \
+    for (struct list *node = (head)->next, *node##_next = node->next; node != (head);              \
          node = node##_next, node##_next = node->next)
 
 #endif

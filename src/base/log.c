@@ -1,4 +1,5 @@
-/* log.c - a line is built in memory and written by one write(2), which is what keeps lines whole. */
+/* log.c - a line is built in memory and written by one write(2), which is what keeps lines whole.
+ */
 #include "base/log.h"
 
 #include "base/mem.h"
@@ -41,7 +42,8 @@ static void add_time(struct buffer *line)
     buffer_add_format(line, "%s.%03ldZ", text, now.tv_nsec / 1000000);
 }
 
-/* Control characters would let a field forge a line of its own, so they are escaped in both forms. */
+/* Control characters would let a field forge a line of its own, so they are escaped in both forms.
+ */
 static void add_escaped(struct buffer *line, struct bytes text)
 {
     bool utf8 = bytes_are_utf8(text);

@@ -2,12 +2,12 @@
  *
  *   log_info("ingress is listening", LOG_TEXT("ingress", id), LOG_NUMBER("port", port));
  *
- * gives, as text, `2026-11-23T08:13:00.123Z INFO  ingress is listening ingress=a/b port=8090`, and as
- * JSON an object with time, level, message and the fields. Any thread may log; lines never mix.
+ * gives, as text, `2026-11-23T08:13:00.123Z INFO  ingress is listening ingress=a/b port=8090`, and
+ * as JSON an object with time, level, message and the fields. Any thread may log; lines never mix.
  *
  * A call that returns a status does not log: whoever handles the status does, once. What happens by
- * itself (an outage, a retry) is logged where it is noticed, once per episode and not per try. Values
- * of messages, states and secrets are never logged. */
+ * itself (an outage, a retry) is logged where it is noticed, once per episode and not per try.
+ * Values of messages, states and secrets are never logged. */
 #ifndef BASE_LOG_H
 #define BASE_LOG_H
 

@@ -1,8 +1,8 @@
 /* map.h - a hash map of nodes that live inside what they index.
  *
  * The map compares hashes only; whoever looks something up walks the few nodes of one hash and
- * compares keys. It owns none of its elements. Iteration order depends on the hashes: nothing that must
- * be deterministic may rely on it. */
+ * compares keys. It owns none of its elements. Iteration order depends on the hashes: nothing that
+ * must be deterministic may rely on it. */
 #ifndef BASE_MAP_H
 #define BASE_MAP_H
 
@@ -35,8 +35,9 @@ void map_take(struct map *map, struct map_node *node);
 struct map_node *map_find(const struct map *map, uint64_t hash);
 struct map_node *map_same(const struct map_node *node);
 
-/* Walks all elements: NULL gives the first, a node the one after it; NULL at the end. The map may not
- * change meanwhile, save that the caller may free a node whose successor it has already asked for. */
+/* Walks all elements: NULL gives the first, a node the one after it; NULL at the end. The map may
+ * not change meanwhile, save that the caller may free a node whose successor it has already asked
+ * for. */
 struct map_node *map_walk(const struct map *map, const struct map_node *node);
 
 #endif

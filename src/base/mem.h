@@ -1,8 +1,8 @@
 /* mem.h - allocation that does not fail.
  *
- * The runtime is crash-only: when a small allocation fails it says so and aborts, since recovery from
- * a crash is the ordinary path and is exact. Whoever allocates a size that came from outside bounds it
- * first. The C SDK, which lives in other people's programs, does not use this header.
+ * The runtime is crash-only: when a small allocation fails it says so and aborts, since recovery
+ * from a crash is the ordinary path and is exact. Whoever allocates a size that came from outside
+ * bounds it first. The C SDK, which lives in other people's programs, does not use this header.
  *
  * Base may include nothing but the C library and public headers. */
 #ifndef BASE_MEM_H
@@ -27,6 +27,6 @@ char *mem_string(const char *text) __attribute__((malloc, returns_nonnull));
 char *mem_format(const char *format, ...) __attribute__((format(printf, 1, 2), returns_nonnull));
 
 /* The struct that holds `member`, from a pointer to that member. */
-#define container_of(pointer, type, member) ((type *)((char *)(pointer) - offsetof(type, member)))
+#define container_of(pointer, type, member) ((type *)((char *)(pointer)-offsetof(type, member)))
 
 #endif

@@ -73,8 +73,7 @@ void delta_put_record(struct delta *delta, uint32_t egress, struct bytes key, st
     struct delta_outbox *outbox = &delta->outboxes[egress];
     if (outbox->count == outbox->capacity) {
         outbox->capacity = outbox->capacity ? outbox->capacity * 2 : 8;
-        outbox->records =
-            mem_resize(outbox->records, outbox->capacity * sizeof *outbox->records);
+        outbox->records = mem_resize(outbox->records, outbox->capacity * sizeof *outbox->records);
     }
     size_t end = delta->entries.size;
     outbox->records[outbox->count++] = (struct delta_record){

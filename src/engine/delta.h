@@ -1,9 +1,9 @@
 /* delta.h - what one worker changed in one epoch: the unit that is committed whole or not at all.
  *
- * A delta is a list of changes to keys, in the order in which they happened: put a value, remove a key,
- * trim a range. What the keys mean is the business of keys.h; the store needs not know. Egress records
- * are entries like any other; the delta also remembers where each egress's records stand, so that they
- * can be delivered from here without another copy.
+ * A delta is a list of changes to keys, in the order in which they happened: put a value, remove a
+ * key, trim a range. What the keys mean is the business of keys.h; the store needs not know. Egress
+ * records are entries like any other; the delta also remembers where each egress's records stand,
+ * so that they can be delivered from here without another copy.
  *
  * The engine fills a delta on its worker's thread. Once sealed it does not change any more and is
  * shared, by reference count, between committer, view and egresses, on whatever thread they run.

@@ -10,7 +10,8 @@ enum { DELAYED_TARGET = 1, DELAYED_BODY = 2, DELAYED_TOKEN = 3 };
 enum { SPEC_TYPE = 1, SPEC_MODE = 2, SPEC_EXPIRE_AFTER = 3 };
 
 /* message StoredDeadLetter { string cause = 1; string origin = 2; string target = 3;
- *                            string egress = 4; bytes key = 5; bytes value = 6; uint64 time_ms = 7; } */
+ *                            string egress = 4; bytes key = 5; bytes value = 6; uint64 time_ms = 7;
+ * } */
 enum {
     LETTER_CAUSE = 1,
     LETTER_ORIGIN = 2,
@@ -97,8 +98,8 @@ struct bytes key_of_outbox(struct buffer *key, struct bytes egress, uint64_t epo
     return buffer_bytes(key);
 }
 
-struct bytes key_of_record(struct buffer *key, struct bytes egress, uint64_t epoch,
-                           uint32_t worker, uint32_t nth)
+struct bytes key_of_record(struct buffer *key, struct bytes egress, uint64_t epoch, uint32_t worker,
+                           uint32_t nth)
 {
     key_of_outbox(key, egress, epoch);
     buffer_add_u16(key, (uint16_t)worker);

@@ -1,7 +1,7 @@
 /* keys.h - what is stored under which key: the layout of everything that survives.
  *
- * A key begins with one letter for its kind. Numbers are big-endian, so that keys sort as their numbers
- * do; `part` is the partition (2 bytes), `sized X` is 2 bytes of size and then X.
+ * A key begins with one letter for its kind. Numbers are big-endian, so that keys sort as their
+ * numbers do; `part` is the partition (2 bytes), `sized X` is 2 bytes of size and then X.
  *
  *   kind  key                                                value
  *   's'   part, sized address, state name                    deadline (8, 0 = none), TypedValue
@@ -13,8 +13,8 @@
  *   'o'   sized egress id, epoch (8), worker (2), nth (4)    record: bytes of that egress's own
  *   'd'   epoch (8), worker (2), nth (4)                     StoredDeadLetter
  *
- * Addresses and types are in their canonical form (wire/address.h). A value that begins with a deadline
- * may be dropped by the store once the wall clock (ms since 1970) has passed it. */
+ * Addresses and types are in their canonical form (wire/address.h). A value that begins with a
+ * deadline may be dropped by the store once the wall clock (ms since 1970) has passed it. */
 #ifndef ENGINE_KEYS_H
 #define ENGINE_KEYS_H
 
@@ -42,11 +42,12 @@ struct bytes key_of_delayed(struct buffer *key, uint32_t partition, uint64_t fir
 struct bytes key_of_idempotency(struct buffer *key, uint32_t partition, const uint8_t hash[16]);
 struct bytes key_of_position(struct buffer *key, struct bytes ingress, struct bytes partition);
 struct bytes key_of_spec(struct buffer *key, struct bytes type, struct bytes state);
-struct bytes key_of_record(struct buffer *key, struct bytes egress, uint64_t epoch,
-                           uint32_t worker, uint32_t nth);
+struct bytes key_of_record(struct buffer *key, struct bytes egress, uint64_t epoch, uint32_t worker,
+                           uint32_t nth);
 struct bytes key_of_dead_letter(struct buffer *key, uint64_t epoch, uint32_t worker, uint32_t nth);
 
-/* The start of the keys of an egress's outbox: its range is [prefix of epoch 0, prefix of epoch n). */
+/* The start of the keys of an egress's outbox: its range is [prefix of epoch 0, prefix of epoch n).
+ */
 struct bytes key_of_outbox(struct buffer *key, struct bytes egress, uint64_t epoch);
 
 /* A key taken apart. Only the fields of its kind are set. */
@@ -83,8 +84,9 @@ bool stored_spec_parse(struct bytes value, struct state_spec *ret_spec);
 
 /* A record or message that can never be delivered, set aside with its cause. */
 struct dead_letter {
-    struct bytes cause;  /* what is wrong, what was expected, what was found */
-    struct bytes origin; /* where it came from: topic, partition and offset, or the sender's address */
+    struct bytes cause; /* what is wrong, what was expected, what was found */
+    struct bytes
+        origin; /* where it came from: topic, partition and offset, or the sender's address */
     struct bytes target; /* the address it was meant for, as text; empty for an egress */
     struct bytes egress; /* the egress it was meant for, as text; empty for an address */
     struct bytes key;    /* of an ingress record that did not become a message */

@@ -1,8 +1,8 @@
 /* partition.h - which share of all addresses an id belongs to, and who owns that share.
  *
- * The partition depends on the id alone, so that instances with one id are neighbours whatever their
- * type. The number of partitions is fixed when a data directory is made, as stored keys begin with it;
- * the number of workers may change at every start. */
+ * The partition depends on the id alone, so that instances with one id are neighbours whatever
+ * their type. The number of partitions is fixed when a data directory is made, as stored keys begin
+ * with it; the number of workers may change at every start. */
 #ifndef ENGINE_PARTITION_H
 #define ENGINE_PARTITION_H
 

@@ -1,9 +1,9 @@
 /* address.h - the name of one virtual instance, in the form in which it travels.
  *
  * An address is kept as the body of a protobuf `Address` (protocol.md 1.1) in canonical form: the
- * fields in order, each at most once, empty ones left out, nothing unknown. So one run of bytes serves
- * as the key of the instance, as `target` of a request, as `caller` of a message and as part of a
- * stored key, and two addresses are equal exactly when their bytes are. */
+ * fields in order, each at most once, empty ones left out, nothing unknown. So one run of bytes
+ * serves as the key of the instance, as `target` of a request, as `caller` of a message and as part
+ * of a stored key, and two addresses are equal exactly when their bytes are. */
 #ifndef WIRE_ADDRESS_H
 #define WIRE_ADDRESS_H
 
@@ -22,11 +22,12 @@ struct address {
     struct bytes type; /* the part of wire that holds ns and name: equal for one function type */
 };
 
-/* Reads canonical bytes, e.g. from the store; false if they are not an address in canonical form. */
+/* Reads canonical bytes, e.g. from the store; false if they are not an address in canonical form.
+ */
 bool address_parse(struct bytes wire, struct address *ret_address);
 
-/* Reads the body of any protobuf `Address`; what is not canonical is written anew into `arena`. False
- * if it is malformed, not UTF-8 or too long. */
+/* Reads the body of any protobuf `Address`; what is not canonical is written anew into `arena`.
+ * False if it is malformed, not UTF-8 or too long. */
 bool address_read(struct bytes message, struct arena *arena, struct address *ret_address,
                   struct sf_status *status);
 

@@ -1,7 +1,7 @@
 /* invocation.c - field numbers of protocol.md 1.1, written and read by hand.
  *
- * By hand because this is the hot path and the messages are few and fixed: no tree is built, nothing
- * is allocated per field. The tests compare it with protobuf-c. */
+ * By hand because this is the hot path and the messages are few and fixed: no tree is built,
+ * nothing is allocated per field. The tests compare it with protobuf-c. */
 #include "wire/invocation.h"
 
 #include "wire/protobuf.h"
@@ -142,7 +142,8 @@ static struct bytes joined(struct parse *parse, struct bytes first, struct bytes
     return bytes_make(all, first.size + second.size);
 }
 
-/* An argument is passed on unread, but what we pass on must be a message: a receiver would choke. */
+/* An argument is passed on unread, but what we pass on must be a message: a receiver would choke.
+ */
 static bool check_argument(struct parse *parse, struct bytes argument)
 {
     struct typed_value value;
@@ -152,8 +153,8 @@ static bool check_argument(struct parse *parse, struct bytes argument)
 static bool parse_mutation(struct parse *parse, struct bytes message)
 {
     struct from_function *reply = &parse->reply;
-    reply->mutations = array_room(parse->arena, reply->mutations, reply->mutation_count,
-                                  sizeof *reply->mutations);
+    reply->mutations =
+        array_room(parse->arena, reply->mutations, reply->mutation_count, sizeof *reply->mutations);
     struct state_mutation *mutation = &reply->mutations[reply->mutation_count++];
     *mutation = (struct state_mutation){0};
 
@@ -177,8 +178,8 @@ static bool parse_mutation(struct parse *parse, struct bytes message)
 static bool parse_message(struct parse *parse, struct bytes message)
 {
     struct from_function *reply = &parse->reply;
-    reply->messages = array_room(parse->arena, reply->messages, reply->message_count,
-                                 sizeof *reply->messages);
+    reply->messages =
+        array_room(parse->arena, reply->messages, reply->message_count, sizeof *reply->messages);
     struct outgoing_message *outgoing = &reply->messages[reply->message_count++];
     *outgoing = (struct outgoing_message){0};
 

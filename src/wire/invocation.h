@@ -1,7 +1,8 @@
 /* invocation.h - the remote invocation protocol: ToFunction out, FromFunction in (protocol.md 1.1).
  *
- * A request is written straight into its send buffer from parts that are already in wire form. A reply
- * is read in place: the arrays of a struct from_function hold views into the reply's bytes. */
+ * A request is written straight into its send buffer from parts that are already in wire form. A
+ * reply is read in place: the arrays of a struct from_function hold views into the reply's bytes.
+ */
 #ifndef WIRE_INVOCATION_H
 #define WIRE_INVOCATION_H
 
@@ -11,9 +12,9 @@
 #include "wire/address.h"
 #include "wire/typed_value.h"
 
-/* The body of one ToFunction.Invocation: appends `caller` (a canonical address, or empty for a message
- * from an ingress) and `argument` (the body of a TypedValue). This is also how a waiting message is
- * kept in memory and in the store. */
+/* The body of one ToFunction.Invocation: appends `caller` (a canonical address, or empty for a
+ * message from an ingress) and `argument` (the body of a TypedValue). This is also how a waiting
+ * message is kept in memory and in the store. */
 size_t message_body_size(struct bytes caller, struct bytes argument);
 void message_body_put(uint8_t *to, struct bytes caller, struct bytes argument);
 

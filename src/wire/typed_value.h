@@ -1,8 +1,9 @@
 /* typed_value.h - the payload of every message and every state: type name, has_value, bytes.
  *
- * Like addresses, typed values are kept as the body of their protobuf message. The runtime never looks
- * into a message's payload, so an argument is passed on exactly as its sender wrote it, fields that we
- * do not know included (extensions.md: metadata). A state's value is kept in canonical form. */
+ * Like addresses, typed values are kept as the body of their protobuf message. The runtime never
+ * looks into a message's payload, so an argument is passed on exactly as its sender wrote it,
+ * fields that we do not know included (extensions.md: metadata). A state's value is kept in
+ * canonical form. */
 #ifndef WIRE_TYPED_VALUE_H
 #define WIRE_TYPED_VALUE_H
 
@@ -15,7 +16,8 @@ struct typed_value {
     bool has_value;
 };
 
-/* Reads the body of a TypedValue into views. False if it is malformed or its type name not UTF-8. */
+/* Reads the body of a TypedValue into views. False if it is malformed or its type name not UTF-8.
+ */
 bool typed_value_parse(struct bytes message, struct typed_value *ret_value,
                        struct sf_status *status);
 
@@ -36,7 +38,8 @@ struct kafka_record {
     struct bytes value;
 };
 
-/* Checks that `argument`, the body of a TypedValue, is a KafkaProducerRecord and reads it into views. */
+/* Checks that `argument`, the body of a TypedValue, is a KafkaProducerRecord and reads it into
+ * views. */
 bool kafka_record_parse(struct bytes argument, struct kafka_record *ret_record,
                         struct sf_status *status);
 

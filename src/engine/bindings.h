@@ -1,0 +1,35 @@
+/* bindings.h - which functions and egresses an application has, as far as the engine must know. */
+#ifndef ENGINE_BINDINGS_H
+#define ENGINE_BINDINGS_H
+
+#include "base/bytes.h"
+#include "statefun/status.h"
+
+/* A function type, or all types of a namespace. An exact type wins over a namespace. */
+struct function_binding {
+    struct bytes ns;
+    struct bytes name;
+    bool any_name;
+    size_t batch_max;     /* messages in one invocation; 0: no limit */
+    size_t in_flight_max; /* invocations under way at once, for each type and worker; at least 1 */
+};
+
+struct egress_binding {
+    struct bytes ns;
+    struct bytes name;
+    struct bytes id; /* "namespace/name", as it stands in stored keys */
+
+    /* Judges the argument of an egress message (the body of a TypedValue) and returns the bytes to
+     * keep in the outbox, a view into it. Must be pure. False: the message can never be delivered.
+     */
+    bool (*accept)(struct bytes argument, struct bytes *ret_record, struct sf_status *status);
+};
+
+struct bindings {
+    const struct function_binding *functions;
+    size_t function_count;
+    const struct egress_binding *egresses;
+    size_t egress_count;
+};
+
+#endif

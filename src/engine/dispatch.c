@@ -1,0 +1,422 @@
+/* dispatch.c - who is invoked next, and what becomes of it.
+ *
+ * Function types take turns, and within a type its addresses do, so that none waits for another's
+ * backlog. An address that fails backs off alone; an endpoint that cannot be reached at all is
+ * probed by one request at a time while its addresses keep their places. */
+#include "engine/inside.h"
+
+enum { BACKOFF_FIRST_MS = 10, OUTAGE_BACKOFF_MS_MAX = 1000, RETRY_AFTER_MS_MAX = 300 * 1000 };
+
+/* Doubles with each failure up to `most`; less up to a quarter by a hash, so that what failed
+ * together does not come back together. */
+static uint64_t backoff_ms(uint64_t failures, uint64_t most, uint64_t hash)
+{
+    uint64_t doublings = failures > 20 ? 20 : failures - 1;
+    uint64_t ms = (uint64_t)BACKOFF_FIRST_MS << doublings;
+    if (ms > most)
+        ms = most;
+    return ms - ms * ((hash ^ failures * UINT64_C(0x9e3779b97f4a7c15)) >> 56) / 1024;
+}
+
+static void report(struct engine *engine, enum report_kind kind, struct bytes address,
+                   struct bytes cause, uint64_t attempts)
+{
+    struct report report = {.kind = kind, .address = address, .cause = cause, .attempts = attempts};
+    engine->options.ports.report(engine->options.ports.owner, &report);
+}
+
+/* --- loads
+ * ---------------------------------------------------------------------------------------- */
+
+static struct load *load_new(struct engine *engine, struct instance *instance)
+{
+    struct load *load = engine->spare_load ? engine->spare_load : mem_new(sizeof *load);
+    engine->spare_load = NULL;
+    list_init(&load->link);
+    load->is_range = false;
+    load->count = 0;
+    load->subject = instance;
+    buffer_clear(&load->keys);
+    buffer_clear(&load->results);
+    return load;
+}
+
+static void load_free(struct engine *engine, struct load *load)
+{
+    enum { SPARE_BYTES_MAX = 4096 };
+    if (!engine->spare_load && load->results.capacity <= SPARE_BYTES_MAX) {
+        engine->spare_load = load;
+        return;
+    }
+    buffer_destroy(&load->keys);
+    buffer_destroy(&load->results);
+    free(load);
+}
+
+static void add_key(struct load *load, struct bytes key)
+{
+    buffer_add_u32(&load->keys, (uint32_t)key.size);
+    buffer_add_bytes(&load->keys, key);
+    load->count++;
+}
+
+/* What must be read before `instance` can be invoked; NULL if nothing. */
+static struct load *missing(struct engine *engine, struct instance *instance)
+{
+    enum { UNSPILL_BYTES = 256 * 1024 };
+    const struct spilled *spilled = instance->spilled;
+    if (list_is_empty(&instance->front) && spilled) {
+        struct load *load = load_new(engine, instance);
+        struct bytes address = instance_address(instance);
+        load->is_range = true;
+        load->bytes_max = UNSPILL_BYTES;
+        add_key(load, key_of_message(&engine->key, instance->partition, address, spilled->first));
+        add_key(load,
+                key_of_message(&engine->key, instance->partition, address, spilled->last + 1));
+        return load;
+    }
+    if (instance_is_loaded(instance))
+        return NULL;
+
+    struct load *load = load_new(engine, instance);
+    for (size_t i = 0; i < instance->type->spec_count; i++)
+        if (i >= instance->slot_count || !(instance->slots[i].flags & SLOT_LOADED))
+            add_key(load,
+                    key_of_state(&engine->key, instance->partition, instance_address(instance),
+                                 instance->type->specs[i].is.name));
+    return load;
+}
+
+static void fill_slots(struct engine *engine, struct instance *instance, struct load *load)
+{
+    struct bytes results = buffer_bytes(&load->results);
+    for (size_t i = 0; results.size; i++) {
+        /* States that were declared since are behind these, and not loaded yet. */
+        if (i < instance->slot_count && instance->slots[i].flags & SLOT_LOADED)
+            continue;
+        bool found = results.data[0] != 0;
+        struct bytes stored = bytes_make(results.data + 5, u32_get(results.data + 1));
+        instance_fill_slot(engine, instance, i, found, stored);
+        results = bytes_from(results, 5 + stored.size);
+    }
+}
+
+static void take_results(struct engine *engine, struct instance *instance, struct load *load)
+{
+    if (load->is_range)
+        instance_unspill(engine, instance, buffer_bytes(&load->results));
+    else
+        fill_slots(engine, instance, load);
+    load_free(engine, load);
+}
+
+void dispatch_loaded(struct engine *engine, struct load *load)
+{
+    struct instance *instance = load->subject;
+    assert(instance->lifecycle == LOADING);
+    take_results(engine, instance, load);
+    instance_make_ready(engine, instance, true);
+}
+
+/* True if all is in memory; otherwise the instance is LOADING. */
+static bool prepare(struct engine *engine, struct instance *instance)
+{
+    struct load *load;
+    while ((load = missing(engine, instance))) {
+        if (!engine->options.ports.load(engine->options.ports.owner, load)) {
+            instance->lifecycle = LOADING;
+            return false;
+        }
+        take_results(engine, instance, load);
+    }
+    return true;
+}
+
+/* --- failures
+ * ------------------------------------------------------------------------------------- */
+
+static void fail_address(struct engine *engine, struct instance *instance, struct bytes cause,
+                         uint64_t retry_after_ms)
+{
+    struct invocation *invocation = instance->invocation;
+    invocation->attempts++;
+    if (!invocation->reported) {
+        invocation->reported = true;
+        report(engine, REPORT_FAILING, instance_address(instance), cause, invocation->attempts);
+    }
+
+    uint64_t wait_ms = backoff_ms(invocation->attempts, engine->options.limits.retry_ms_max,
+                                  instance->by_address.hash);
+    if (retry_after_ms > RETRY_AFTER_MS_MAX)
+        retry_after_ms = RETRY_AFTER_MS_MAX;
+    instance->lifecycle = WAITING;
+    invocation->retry.when = engine->now_ms + (wait_ms > retry_after_ms ? wait_ms : retry_after_ms);
+    heap_put(&engine->waiting, &invocation->retry);
+    engine->figures.retrying++;
+}
+
+static void fail_endpoint(struct engine *engine, struct instance *instance, struct bytes cause)
+{
+    struct function_type *type = instance->type;
+    instance_make_ready(engine, instance, true);
+    if (heap_holds(&type->retry))
+        return; /* one of several that were under way when the endpoint went */
+
+    type->outage_failures++;
+    if (type->outage_failures == 1)
+        report(engine, REPORT_FAILING, instance_address(instance), cause, 1);
+    type->retry.when = engine->now_ms +
+                       backoff_ms(type->outage_failures, OUTAGE_BACKOFF_MS_MAX, type->by_name.hash);
+    heap_put(&engine->outages, &type->retry);
+}
+
+static void end_outage(struct engine *engine, struct instance *instance)
+{
+    struct function_type *type = instance->type;
+    type->proven = true;
+    if (!type->outage_failures)
+        return;
+    report(engine, REPORT_RECOVERED, instance_address(instance), (struct bytes){0},
+           type->outage_failures);
+    type->outage_failures = 0;
+    heap_take(&engine->outages, &type->retry);
+}
+
+void dispatch_time(struct engine *engine)
+{
+    struct heap_node *node;
+    while ((node = heap_first(&engine->waiting)) && node->when <= engine->now_ms) {
+        struct invocation *invocation = container_of(node, struct invocation, retry);
+        heap_take(&engine->waiting, node);
+        engine->figures.retrying--;
+        instance_make_ready(engine, invocation->instance, false);
+    }
+    while ((node = heap_first(&engine->outages)) && node->when <= engine->now_ms) {
+        struct function_type *type = container_of(node, struct function_type, retry);
+        heap_take(&engine->outages, node);
+        function_update_turn(engine, type);
+    }
+}
+
+/* --- invocations
+ * ---------------------------------------------------------------------------------- */
+
+static size_t choose_batch(struct engine *engine, const struct instance *instance,
+                           struct bytes **ret_bodies)
+{
+    size_t most = instance->type->binding->batch_max;
+    if (engine_misbehaves(engine, MISBEHAVE_SHORT_BATCH))
+        most = 1;
+    if (!most || most > instance->message_count)
+        most = instance->message_count;
+
+    struct bytes *bodies = arena_take(&engine->arena, most * sizeof *bodies);
+    size_t count = 0, bytes = 0;
+    list_for_each (&instance->front, node) {
+        struct bytes body = message_body(container_of(node, struct message, place));
+        bytes += body.size;
+        if (count == most || (count && bytes > engine->options.limits.batch_bytes_max))
+            break;
+        bodies[count++] = body;
+    }
+    *ret_bodies = bodies;
+    return count;
+}
+
+/* A stored value may be of a type that its function no longer declares. */
+static bool check_type(struct slot *slot, const struct spec *spec, struct sf_status *status)
+{
+    if (slot->generation == spec->generation)
+        return true;
+    struct typed_value value;
+    if (!typed_value_parse(bytes_make(slot->value, slot->size), &value, status))
+        return sf_wrap(status, "stored state '%.*s'", BYTES_ARG(spec->is.name));
+    if (!bytes_equal(value.type, spec->is.type))
+        return sf_fail(status, SF_INVALID,
+                       "state '%.*s' is stored with type '%.*s', the function declares '%.*s'",
+                       BYTES_ARG(spec->is.name), BYTES_ARG(value.type), BYTES_ARG(spec->is.type));
+    slot->generation = spec->generation;
+    return true;
+}
+
+/* Lists the states that go with a request; what has expired is cleared, and what expires after an
+ * invocation lives on from now (protocol.md 11). */
+static bool choose_states(struct engine *engine, struct instance *instance,
+                          struct request_state **ret_states, size_t *ret_count,
+                          struct sf_status *status)
+{
+    struct function_type *type = instance->type;
+    struct request_state *states = arena_take(&engine->arena, type->spec_count * sizeof *states);
+    size_t count = 0;
+
+    for (size_t i = 0; i < type->spec_count; i++) {
+        const struct spec *spec = &type->specs[i];
+        struct slot *slot = &instance->slots[i];
+        if (spec->forgotten)
+            continue;
+        if (slot->flags & SLOT_PRESENT && slot->deadline && slot->deadline <= engine->now_ms)
+            instance_clear(engine, instance, i);
+        bool present = slot->flags & SLOT_PRESENT;
+        if (present && !check_type(slot, spec, status))
+            return false;
+        if (present && spec->is.mode == EXPIRE_AFTER_INVOKE)
+            instance_touch(engine, instance, i,
+                           engine->now_ms + (uint64_t)spec->is.expire_after_ms);
+        states[count++] = (struct request_state){
+            .name = spec->is.name,
+            .value = present ? bytes_make(slot->value, slot->size) : (struct bytes){0},
+            .present = present,
+        };
+    }
+    *ret_states = states;
+    *ret_count = count;
+    return true;
+}
+
+static void start(struct engine *engine, struct instance *instance)
+{
+    struct function_type *type = instance->type;
+    if (!instance->invocation) {
+        instance->invocation = mem_new(sizeof *instance->invocation);
+        instance->invocation->instance = instance;
+    }
+
+    struct request_state *states;
+    struct bytes *bodies;
+    struct to_function request = {.target = instance_address(instance)};
+    struct sf_status status;
+    arena_clear(&engine->arena);
+    if (!choose_states(engine, instance, &states, &request.state_count, &status)) {
+        fail_address(engine, instance, bytes_of(status.message), 0);
+        return;
+    }
+    request.states = states;
+    request.message_count = choose_batch(engine, instance, &bodies);
+    request.messages = bodies;
+    assert(request.message_count > 0);
+
+    instance->lifecycle = IN_FLIGHT;
+    instance->invocation->batch = request.message_count;
+    type->in_flight++;
+    type->figures.invocations++;
+    type->figures.invoked_messages += request.message_count;
+    engine->in_flight++;
+    engine->options.ports.invoke(engine->options.ports.owner, type->handle, instance->invocation,
+                                 &request);
+}
+
+static bool may_start(const struct engine *engine)
+{
+    size_t most = engine->options.limits.in_flight_max;
+    return !engine->stopping && !epoch_is_stalled(engine) && (!most || engine->in_flight < most) &&
+           !engine_misbehaves(engine, MISBEHAVE_PAUSE);
+}
+
+void dispatch_run(struct engine *engine)
+{
+    while (!list_is_empty(&engine->runnable) && may_start(engine)) {
+        struct function_type *type = list_first(&engine->runnable, struct function_type, turn);
+        struct instance *instance = list_first(&type->ready, struct instance, turn);
+        list_take(&instance->turn);
+        list_take(&type->turn); /* to the end of the line, if it may still run */
+        if (prepare(engine, instance))
+            start(engine, instance);
+        function_update_turn(engine, type);
+    }
+}
+
+/* --- ends
+ * ------------------------------------------------------------------------------------------ */
+
+static void end_flight(struct engine *engine, struct instance *instance)
+{
+    assert(instance->lifecycle == IN_FLIGHT);
+    instance->type->in_flight--;
+    engine->in_flight--;
+}
+
+/* Learns the states that the function wants; false if it asks for what it was given. */
+static bool learn(struct engine *engine, struct function_type *type,
+                  const struct from_function *reply, struct sf_status *status)
+{
+    bool any_new = false;
+    for (size_t i = 0; i < reply->missing_count; i++) {
+        bool is_new;
+        if (!function_declare(engine, type, &reply->missing[i], &is_new, status))
+            return false;
+        any_new |= is_new;
+    }
+    return any_new || sf_fail(status, SF_INVALID,
+                              "the function asks for states that it was given, or for none");
+}
+
+static void succeed(struct engine *engine, struct instance *instance)
+{
+    struct invocation *invocation = instance->invocation;
+    if (invocation->reported)
+        report(engine, REPORT_RECOVERED, instance_address(instance), (struct bytes){0},
+               invocation->attempts);
+    instance_drop(engine, instance, invocation->batch);
+    free(invocation);
+    instance->invocation = NULL;
+    if (instance->message_count)
+        instance_make_ready(engine, instance, false);
+    else
+        instance_make_idle(engine, instance);
+}
+
+void engine_reply(struct engine *engine, struct invocation *invocation,
+                  const struct from_function *reply)
+{
+    struct instance *instance = invocation->instance;
+    struct sf_status status;
+    bool good;
+
+    arena_clear(&engine->arena);
+    end_flight(engine, instance);
+    end_outage(engine, instance);
+    if (reply->is_incomplete) {
+        good = learn(engine, instance->type, reply, &status);
+        if (good)
+            instance_make_ready(engine, instance, true);
+    } else {
+        good = effects_apply(engine, instance, reply, &status);
+        if (good)
+            succeed(engine, instance);
+    }
+    if (!good) {
+        instance->type->figures.failures++;
+        fail_address(engine, instance, bytes_of(status.message), 0);
+    }
+    function_update_turn(engine, instance->type);
+}
+
+void engine_fail(struct engine *engine, struct invocation *invocation,
+                 const struct failure *failure)
+{
+    struct instance *instance = invocation->instance;
+    end_flight(engine, instance);
+    instance->type->figures.failures++;
+    if (failure->of_endpoint) {
+        fail_endpoint(engine, instance, failure->cause);
+    } else {
+        end_outage(engine, instance);
+        fail_address(engine, instance, failure->cause, failure->retry_after_ms);
+    }
+    function_update_turn(engine, instance->type);
+}
+
+struct bytes invocation_address(const struct invocation *invocation)
+{
+    return instance_address(invocation->instance);
+}
+
+size_t invocation_messages(const struct invocation *invocation)
+{
+    return invocation->batch;
+}
+
+void **invocation_transport(struct invocation *invocation)
+{
+    return &invocation->transport;
+}

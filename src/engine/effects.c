@@ -1,0 +1,228 @@
+/* effects.c - what an invocation produced: judged first as a whole, then applied as a whole.
+ *
+ * The order is that of protocol.md 5: messages, delayed messages and cancellations, egress records,
+ * state mutations. What upstream answers with a failure of the whole job is here either a failure
+ * of this address (the reply contradicts itself or what is known: nothing of it is applied and the
+ * function is asked again) or, when only one message or record is concerned and no other try could
+ * help, a dead letter (an unknown function or egress, a record that its egress cannot take). */
+#include "engine/inside.h"
+
+/* --- judging
+ * -------------------------------------------------------------------------------------- */
+
+static bool judge_mutation(struct function_type *type, const struct state_mutation *mutation,
+                           struct sf_status *status)
+{
+    struct spec *spec = function_find_spec(type, mutation->name);
+    if (!spec)
+        return sf_fail(status, SF_INVALID,
+                       "the reply changes state '%.*s', which was never declared",
+                       BYTES_ARG(mutation->name));
+    if (mutation->kind == MUTATION_DELETE)
+        return true;
+    if (mutation->kind != MUTATION_MODIFY)
+        return sf_fail(status, SF_INVALID,
+                       "the reply changes state '%.*s' by mutation type %llu, expected DELETE (0) "
+                       "or MODIFY (1)",
+                       BYTES_ARG(mutation->name), (unsigned long long)mutation->kind);
+    if (bytes_equal(mutation->value.type, spec->is.type))
+        return true;
+
+    bool was_remembered = spec->remembered;
+    struct bytes known = spec->is.type;
+    if (was_remembered)
+        function_forget(spec);
+    return sf_fail(status, SF_INVALID,
+                   "state '%.*s' has type '%.*s', the reply writes type '%.*s'%s",
+                   BYTES_ARG(mutation->name), BYTES_ARG(known), BYTES_ARG(mutation->value.type),
+                   was_remembered ? "; that type is from an earlier run, so the function is asked "
+                                    "to declare it again"
+                                  : "");
+}
+
+/* A token that this reply uses, while it is judged. */
+struct judged_token {
+    struct map_node by_text;
+    struct bytes text;
+    bool live;
+};
+
+static struct judged_token *judged_token(struct engine *engine, const struct address *sender,
+                                         struct bytes text, struct map *seen)
+{
+    uint64_t hash = hash_seeded(text, engine->options.hash_seed);
+    for (struct map_node *node = map_find(seen, hash); node; node = map_same(node)) {
+        struct judged_token *token = container_of(node, struct judged_token, by_text);
+        if (bytes_equal(token->text, text))
+            return token;
+    }
+    struct judged_token *token = arena_take(&engine->arena, sizeof *token);
+    token->text = text;
+    token->live = delayed_is_live(engine, sender->id, text);
+    map_put(seen, &token->by_text, hash);
+    return token;
+}
+
+/* `seen` lets sends and cancellations be replayed in order: a token that was cancelled is free
+ * again. */
+static bool judge_delayed(struct engine *engine, const struct address *sender,
+                          const struct delayed_message *delayed, struct map *seen,
+                          struct sf_status *status)
+{
+    if (delayed->is_cancellation && !delayed->token.size)
+        return sf_fail(status, SF_INVALID, "the reply cancels with an empty token");
+    if (!delayed->is_cancellation && delayed->delay_ms < 0)
+        return sf_fail(status, SF_INVALID,
+                       "the reply delays a message by %lld ms, expected 0 or more",
+                       (long long)delayed->delay_ms);
+    if (!delayed->token.size)
+        return true;
+
+    struct judged_token *token = judged_token(engine, sender, delayed->token, seen);
+    if (!delayed->is_cancellation && token->live)
+        return sf_fail(status, SF_INVALID,
+                       "the cancellation token '%.*s' is in use by another delayed message",
+                       BYTES_ARG(delayed->token));
+    token->live = !delayed->is_cancellation;
+    return true;
+}
+
+static bool judge_all_delayed(struct engine *engine, const struct address *sender,
+                              const struct from_function *reply, struct sf_status *status)
+{
+    if (!reply->delayed_count)
+        return true;
+    struct map seen;
+    map_init(&seen);
+    bool good = true;
+    for (size_t i = 0; good && i < reply->delayed_count; i++)
+        good = judge_delayed(engine, sender, &reply->delayed[i], &seen, status);
+    map_destroy(&seen);
+    return good;
+}
+
+static bool judge(struct engine *engine, struct function_type *type, const struct address *sender,
+                  const struct from_function *reply, struct sf_status *status)
+{
+    for (size_t i = 0; i < reply->mutation_count; i++)
+        if (!judge_mutation(type, &reply->mutations[i], status))
+            return false;
+    return judge_all_delayed(engine, sender, reply, status);
+}
+
+/* --- applying
+ * ------------------------------------------------------------------------------------- */
+
+static struct bytes address_text(struct engine *engine, struct bytes wire)
+{
+    struct buffer text = {0};
+    address_add_text(&text, wire);
+    struct bytes copy = arena_add_bytes(&engine->arena, buffer_bytes(&text));
+    buffer_destroy(&text);
+    return copy;
+}
+
+static void apply_message(struct engine *engine, struct function_type *type,
+                          const struct address *sender, const struct outgoing_message *outgoing)
+{
+    struct function_type *target_type = function_find(engine, &outgoing->target);
+    if (!target_type) {
+        letter_put_message(engine, outgoing->target.wire, address_text(engine, sender->wire),
+                           outgoing->argument, CAUSE_UNSERVED);
+        return;
+    }
+    struct message *message = message_new(outgoing->target.wire, sender->wire, outgoing->argument);
+    if (delivery_send(engine, message, &outgoing->target, target_type))
+        type->figures.out_local++;
+    else
+        type->figures.out_remote++;
+}
+
+static void apply_delayed(struct engine *engine, const struct address *sender,
+                          const struct delayed_message *delayed)
+{
+    if (delayed->is_cancellation)
+        delayed_cancel(engine, sender->id, delayed->token);
+    else
+        delayed_add(engine, sender, delayed->target.wire, delayed->argument, delayed->token,
+                    (uint64_t)delayed->delay_ms);
+}
+
+static void put_egress_letter(struct engine *engine, const struct address *sender,
+                              const struct egress_message *message, const char *cause)
+{
+    struct buffer egress = {0};
+    buffer_add_format(&egress, "%.*s/%.*s", BYTES_ARG(message->ns), BYTES_ARG(message->name));
+    letter_put(engine, &(struct dead_letter){.cause = bytes_of(cause),
+                                             .origin = address_text(engine, sender->wire),
+                                             .egress = buffer_bytes(&egress),
+                                             .value = message->argument});
+    buffer_destroy(&egress);
+}
+
+static void apply_egress(struct engine *engine, struct function_type *type,
+                         const struct address *sender, const struct egress_message *message)
+{
+    const struct bindings *bindings = engine->options.bindings;
+    uint32_t i = 0;
+    while (i < bindings->egress_count && !(bytes_equal(bindings->egresses[i].ns, message->ns) &&
+                                           bytes_equal(bindings->egresses[i].name, message->name)))
+        i++;
+    if (i == bindings->egress_count) {
+        put_egress_letter(engine, sender, message, "Unknown egress: no module defines it");
+        return;
+    }
+
+    struct bytes record;
+    struct sf_status status;
+    if (!bindings->egresses[i].accept(message->argument, &record, &status)) {
+        put_egress_letter(engine, sender, message, status.message);
+        return;
+    }
+    struct bytes key = key_of_record(&engine->key, bindings->egresses[i].id, engine->epoch,
+                                     engine->options.worker, engine->record_nth++);
+    delta_put_record(engine->open, i, key, record);
+    engine->open_egresses |= UINT64_C(1) << (i < 63 ? i : 63);
+    type->figures.out_egress++;
+}
+
+static void apply_mutation(struct engine *engine, struct instance *instance,
+                           const struct state_mutation *mutation)
+{
+    struct spec *spec = function_find_spec(instance->type, mutation->name);
+    size_t index = (size_t)(spec - instance->type->specs);
+    if (mutation->kind == MUTATION_DELETE) {
+        instance_clear(engine, instance, index);
+        return;
+    }
+
+    /* What is stored is a present value, whatever the reply's has_value says: protocol.md 5. */
+    struct typed_value value = mutation->value;
+    value.has_value = true;
+    uint64_t deadline =
+        spec->is.mode == EXPIRE_NONE ? 0 : engine->now_ms + (uint64_t)spec->is.expire_after_ms;
+    spec->remembered = false;
+    instance_set(engine, instance, index, &value, deadline);
+}
+
+bool effects_apply(struct engine *engine, struct instance *instance,
+                   const struct from_function *reply, struct sf_status *status)
+{
+    struct function_type *type = instance->type;
+    struct address sender;
+    bool good = address_parse(instance_address(instance), &sender);
+    assert(good);
+
+    if (!judge(engine, type, &sender, reply, status))
+        return false;
+
+    for (size_t i = 0; i < reply->message_count; i++)
+        apply_message(engine, type, &sender, &reply->messages[i]);
+    for (size_t i = 0; i < reply->delayed_count; i++)
+        apply_delayed(engine, &sender, &reply->delayed[i]);
+    for (size_t i = 0; i < reply->egress_count; i++)
+        apply_egress(engine, type, &sender, &reply->egresses[i]);
+    for (size_t i = 0; i < reply->mutation_count; i++)
+        apply_mutation(engine, instance, &reply->mutations[i]);
+    return true;
+}

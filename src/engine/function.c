@@ -1,0 +1,233 @@
+/* function.c - function types: found by name, and the states that they have declared.
+ *
+ * A type is made when its first message comes, since a binding may stand for a whole namespace.
+ * State specs are learnt from functions (protocol.md 6) and kept in the store, so that a restart
+ * need not ask again. A remembered spec is only a hint, though: the function may have been changed
+ * meanwhile. When a reply contradicts it, it is forgotten, and the next request leaves that state
+ * out, so that the function declares it anew. */
+#include "engine/inside.h"
+
+static const struct function_binding *find_binding(const struct bindings *bindings, struct bytes ns,
+                                                   struct bytes name)
+{
+    const struct function_binding *of_namespace = NULL;
+    for (size_t i = 0; i < bindings->function_count; i++) {
+        const struct function_binding *binding = &bindings->functions[i];
+        if (!bytes_equal(binding->ns, ns))
+            continue;
+        if (binding->any_name)
+            of_namespace = binding;
+        else if (bytes_equal(binding->name, name))
+            return binding;
+    }
+    return of_namespace;
+}
+
+static struct function_type *find_known(struct engine *engine, struct bytes wire, uint64_t hash)
+{
+    for (struct map_node *node = map_find(&engine->types, hash); node; node = map_same(node)) {
+        struct function_type *type = container_of(node, struct function_type, by_name);
+        if (bytes_equal(type->wire, wire))
+            return type;
+    }
+    return NULL;
+}
+
+static struct function_type *function_new(struct engine *engine,
+                                          const struct function_binding *binding, struct bytes wire,
+                                          uint64_t hash)
+{
+    struct function_type *type = mem_new(sizeof *type);
+    struct address address = {0};
+    uint8_t *copy = mem_new_raw(wire.size);
+
+    if (wire.size)
+        memcpy(copy, wire.data, wire.size);
+    (void)address_parse(bytes_make(copy, wire.size), &address);
+    type->wire = address.wire;
+    type->ns = address.ns;
+    type->name = address.name;
+    type->figures.ns = address.ns;
+    type->figures.name = address.name;
+    type->binding = binding;
+    list_init(&type->turn);
+    list_init(&type->ready);
+    list_put_last(&engine->functions, &type->all);
+    map_put(&engine->types, &type->by_name, hash);
+
+    const struct ports *ports = &engine->options.ports;
+    type->handle = ports->attach(ports->owner, binding, type->ns, type->name);
+    return type;
+}
+
+struct function_type *function_find(struct engine *engine, const struct address *address)
+{
+    uint64_t hash = hash_seeded(address->type, engine->options.hash_seed);
+    struct function_type *type = find_known(engine, address->type, hash);
+    if (type)
+        return type;
+
+    const struct function_binding *binding =
+        find_binding(engine->options.bindings, address->ns, address->name);
+    return binding ? function_new(engine, binding, address->type, hash) : NULL;
+}
+
+struct function_type *function_find_named(struct engine *engine, struct bytes type_wire)
+{
+    struct address address;
+    return address_parse(type_wire, &address) ? function_find(engine, &address) : NULL;
+}
+
+void function_free(struct function_type *type)
+{
+    for (size_t i = 0; i < type->spec_count; i++) {
+        free((void *)type->specs[i].is.name.data);
+        free((void *)type->specs[i].is.type.data);
+    }
+    free(type->specs);
+    free((void *)type->wire.data);
+    free(type);
+}
+
+struct spec *function_find_spec(struct function_type *type, struct bytes name)
+{
+    for (size_t i = 0; i < type->spec_count; i++)
+        if (bytes_equal(type->specs[i].is.name, name))
+            return &type->specs[i];
+    return NULL;
+}
+
+static struct bytes owned(struct bytes bytes)
+{
+    return bytes_make(bytes_string(bytes), bytes.size);
+}
+
+static struct spec *add_spec(struct function_type *type, const struct state_spec *is)
+{
+    type->specs = mem_resize(type->specs, (type->spec_count + 1) * sizeof *type->specs);
+    struct spec *spec = &type->specs[type->spec_count++];
+    *spec = (struct spec){.is = *is, .generation = 1};
+    spec->is.name = owned(is->name);
+    spec->is.type = owned(is->type);
+    return spec;
+}
+
+/* Typenames of states are parsed, unlike those of messages: protocol.md 6. Trailing slashes are
+ * dropped. */
+static bool parse_typename(struct bytes text, struct bytes *ret_typename)
+{
+    while (text.size && text.data[text.size - 1] == '/')
+        text.size--;
+    const uint8_t *slash = text.size ? memchr(text.data, '/', text.size) : NULL;
+    if (!slash || memchr(slash + 1, '/', text.size - (size_t)(slash + 1 - text.data)))
+        return false;
+    *ret_typename = text;
+    return true;
+}
+
+static bool judge_spec(const struct state_spec *given, struct state_spec *ret_spec,
+                       struct sf_status *status)
+{
+    enum { NAME_BYTES_MAX = 1024 };
+    *ret_spec = *given;
+    if (given->name.size > NAME_BYTES_MAX)
+        return sf_fail(status, SF_INVALID, "the name of a state has %zu bytes, the most is %d",
+                       given->name.size, NAME_BYTES_MAX);
+    if (!given->type.size)
+        ret_spec->type = bytes_of(TYPE_UNSET);
+    else if (!parse_typename(given->type, &ret_spec->type))
+        return sf_fail(status, SF_INVALID,
+                       "state '%.*s' has type '%.*s', expected <namespace>/<name>",
+                       BYTES_ARG(given->name), BYTES_ARG(given->type));
+    if (given->mode != EXPIRE_NONE && given->expire_after_ms <= 0)
+        return sf_fail(status, SF_INVALID,
+                       "state '%.*s' expires after %lld ms, expected more than 0",
+                       BYTES_ARG(given->name), (long long)given->expire_after_ms);
+    if (given->mode == EXPIRE_NONE)
+        ret_spec->expire_after_ms = 0;
+    return true;
+}
+
+static void save_spec(struct engine *engine, const struct function_type *type,
+                      const struct spec *spec)
+{
+    struct bytes key = key_of_spec(&engine->key, type->wire, spec->is.name);
+    buffer_clear(&engine->value);
+    stored_spec_add(&engine->value, &spec->is);
+    delta_put(engine->open, key, buffer_bytes(&engine->value));
+}
+
+bool function_declare(struct engine *engine, struct function_type *type,
+                      const struct state_spec *given, bool *ret_new, struct sf_status *status)
+{
+    struct state_spec wanted;
+    if (!judge_spec(given, &wanted, status))
+        return false;
+
+    *ret_new = true;
+    struct spec *spec = function_find_spec(type, wanted.name);
+    if (!spec) {
+        save_spec(engine, type, add_spec(type, &wanted));
+        return true;
+    }
+
+    bool same_type = bytes_equal(spec->is.type, wanted.type);
+    if (!spec->remembered && !spec->forgotten) {
+        /* Known from this run: the first registration wins, a different expiration is ignored. */
+        *ret_new = false;
+        return same_type ||
+               sf_fail(status, SF_INVALID,
+                       "state '%.*s' was declared with type '%.*s', now with type '%.*s'",
+                       BYTES_ARG(wanted.name), BYTES_ARG(spec->is.type), BYTES_ARG(wanted.type));
+    }
+
+    if (!same_type) {
+        free((void *)spec->is.type.data);
+        spec->is.type = owned(wanted.type);
+        spec->generation++;
+    }
+    spec->is.mode = wanted.mode;
+    spec->is.expire_after_ms = wanted.expire_after_ms;
+    *ret_new = spec->forgotten;
+    spec->remembered = false;
+    spec->forgotten = false;
+    save_spec(engine, type, spec);
+    return true;
+}
+
+void function_restore_spec(struct engine *engine, struct bytes type_wire,
+                           const struct state_spec *is)
+{
+    struct function_type *type = function_find_named(engine, type_wire);
+    if (!type || !engine->options.remember_specs)
+        return; /* not bound in this run; the spec stays in the store for a later one */
+    struct spec *spec = add_spec(type, is);
+    spec->remembered = true;
+    type->proven = true;
+}
+
+void function_forget(struct spec *spec)
+{
+    spec->forgotten = true;
+    spec->remembered = false;
+}
+
+/* Until a function has answered once, and while its endpoint is out, one invocation at a time: the
+ * first to learn its states without asking hundreds of times (protocol.md 15), the second to probe.
+ */
+static size_t in_flight_limit(const struct function_type *type)
+{
+    return type->proven && type->outage_failures == 0 ? type->binding->in_flight_max : 1;
+}
+
+void function_update_turn(struct engine *engine, struct function_type *type)
+{
+    bool may_run = !list_is_empty(&type->ready) && !heap_holds(&type->retry) &&
+                   type->in_flight < in_flight_limit(type);
+    if (may_run == !list_is_empty(&type->turn))
+        return;
+    if (may_run)
+        list_put_last(&engine->runnable, &type->turn);
+    else
+        list_take(&type->turn);
+}

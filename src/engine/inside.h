@@ -1,0 +1,408 @@
+/* inside.h - the engine's parts, for the files of this room only.
+ *
+ * The files form a flow, each calling only those before it:
+ *
+ *     function   types of functions and the states they declare
+ *     instance   one address in memory: mailbox, states, lifecycle
+ *     letter     setting aside what cannot be delivered
+ *     delivery   a message finds its mailbox, here or at another worker
+ *     delayed    messages that wait for their time
+ *     effects    a reply is judged, then applied
+ *     dispatch   who is invoked next; loads, invocations, failures
+ *     epoch      sealing the delta, markers, what a commit allows
+ *     engine     records in, recovery, time, figures
+ *
+ * Lifecycle of an instance (enum lifecycle):
+ *
+ *     IDLE ──message──▶ READY ──turn──▶ IN_FLIGHT ──reply──▶ IDLE, or READY if more is waiting
+ *                        ▲ │                │  ▲
+ *                loaded  │ │ states or      │  │ time
+ *                        │ ▼ messages absent▼  │
+ *                      LOADING            WAITING (failed; backoff)  */
+#ifndef ENGINE_INSIDE_H
+#define ENGINE_INSIDE_H
+
+#include "base/heap.h"
+#include "base/map.h"
+#include "engine/engine.h"
+#include "engine/partition.h"
+
+#include <assert.h>
+
+/* --- function: what is known of a function type ------------------------------------------------
+ */
+
+struct spec {
+    struct state_spec is; /* name and type are owned */
+    uint16_t generation;  /* counts changes of the type */
+    bool remembered;      /* from an earlier run, not confirmed in this one */
+    bool forgotten;       /* contradicted: not sent until the function declares it again */
+};
+
+struct function_type {
+    struct map_node by_name;
+    struct list all;  /* in engine->functions */
+    struct list turn; /* in engine->runnable, when it has ready instances and may run */
+    const struct function_binding *binding;
+    void *handle;          /* the transport's */
+    struct bytes wire;     /* owned: the address part of it */
+    struct bytes ns, name; /* views into wire */
+    struct spec *specs;
+    size_t spec_count;
+
+    struct list ready; /* instances, in turn */
+    size_t in_flight;
+    bool proven;              /* has answered since the start; until then one at a time */
+    uint64_t outage_failures; /* failures of the endpoint since its last answer */
+    struct heap_node retry;   /* in engine->outages while an outage makes it wait */
+
+    size_t backlog_bytes;    /* of its messages, in memory or spilled */
+    bool full;               /* by this engine's reckoning */
+    uint32_t full_elsewhere; /* workers that said so */
+    struct function_figures figures;
+};
+
+/* The type of an address, made when first seen; NULL if no endpoint serves it. */
+struct function_type *function_find(struct engine *engine, const struct address *address);
+struct function_type *function_find_named(struct engine *engine, struct bytes type_wire);
+
+struct spec *function_find_spec(struct function_type *type, struct bytes name);
+
+/* Registers a state; false (with a message) if it is known with another type. `ret_new` tells
+ * whether that added anything. */
+bool function_declare(struct engine *engine, struct function_type *type,
+                      const struct state_spec *spec, bool *ret_new, struct sf_status *status);
+void function_restore_spec(struct engine *engine, struct bytes type_wire,
+                           const struct state_spec *spec);
+void function_forget(struct spec *spec);
+void function_free(struct function_type *type);
+
+/* Puts it among the runnable types, or takes it out, after what decides that has changed. */
+void function_update_turn(struct engine *engine, struct function_type *type);
+
+/* --- instance: one address in memory -------------------------------------------------------------
+ */
+
+enum lifecycle { IDLE, READY, LOADING, IN_FLIGHT, WAITING };
+
+enum { SLOT_LOADED = 1, SLOT_PRESENT = 2, SLOT_DIRTY = 4 };
+
+/* One state of one instance. */
+struct slot {
+    uint8_t *value; /* the body of a canonical TypedValue */
+    uint32_t size, capacity;
+    uint64_t deadline;   /* ms since 1970; 0: does not expire */
+    uint16_t generation; /* of the spec whose type it is known to have; 0: not compared yet */
+    uint8_t flags;
+};
+
+/* Messages that are only in the store: those between the front and the back of a mailbox. */
+struct spilled {
+    uint64_t first, last; /* sequences */
+    size_t count;
+    size_t bytes;
+    struct list back; /* messages that came after them */
+};
+
+struct instance {
+    struct map_node by_address;
+    struct list place; /* in engine->idle or engine->busy */
+    struct list turn;  /* in type->ready */
+    struct list dirty; /* in engine->dirty */
+    struct function_type *type;
+    struct list front; /* messages, oldest first */
+    struct spilled *spilled;
+    struct invocation *invocation; /* IN_FLIGHT, WAITING, or about to be sent again */
+    struct slot *slots;
+    uint64_t
+        changed; /* the last epoch that has a change of it; what is later than the view stays */
+    size_t message_count;
+    size_t message_bytes; /* in memory and spilled */
+    uint16_t slot_count;
+    uint16_t partition;
+    uint16_t address_size;
+    uint8_t lifecycle;
+    uint8_t address[];
+};
+
+struct invocation {
+    struct instance *instance;
+    struct heap_node retry; /* in engine->waiting */
+    size_t batch;           /* how many messages of the mailbox it takes */
+    uint64_t attempts;      /* that failed */
+    bool reported;          /* its failing was */
+    void *transport;
+};
+
+static inline struct bytes instance_address(const struct instance *instance)
+{
+    return bytes_make(instance->address, instance->address_size);
+}
+
+struct instance *instance_find(struct engine *engine, struct bytes address);
+
+/* Finds it, or makes it: idle, with nothing loaded. */
+struct instance *instance_get(struct engine *engine, const struct address *address,
+                              struct function_type *type);
+
+/* Appends a message, which must have its sequence. */
+void instance_put(struct engine *engine, struct instance *instance, struct message *message);
+
+/* Counts messages that are in the store and not in memory; recovery only. */
+void instance_put_spilled(struct engine *engine, struct instance *instance, uint64_t sequence,
+                          size_t bytes);
+
+/* Takes the oldest `count` messages out for good; the delta forgets those that were persisted. */
+void instance_drop(struct engine *engine, struct instance *instance, size_t count);
+
+/* Frees what can be read again of waiting messages; returns the bytes freed. */
+size_t instance_spill(struct engine *engine, struct instance *instance);
+
+/* Brings spilled messages back that a load has found. */
+void instance_unspill(struct engine *engine, struct instance *instance, struct bytes results);
+
+/* True if all states that its type declares are in memory (then it has as many slots). */
+bool instance_is_loaded(const struct instance *instance);
+void instance_fill_slot(struct engine *engine, struct instance *instance, size_t index, bool found,
+                        struct bytes stored);
+void instance_set(struct engine *engine, struct instance *instance, size_t index,
+                  const struct typed_value *value, uint64_t deadline);
+void instance_clear(struct engine *engine, struct instance *instance, size_t index);
+void instance_touch(struct engine *engine, struct instance *instance, size_t index,
+                    uint64_t deadline);
+
+/* Writes the changed states to the open delta. */
+void instance_save(struct engine *engine, struct instance *instance);
+
+/* Moves it through its lifecycle. */
+void instance_make_ready(struct engine *engine, struct instance *instance, bool first);
+void instance_make_idle(struct engine *engine, struct instance *instance);
+
+/* Frees idle instances, the least recently used first, until the cache is within its limit. */
+void instance_evict(struct engine *engine);
+void instance_free_all(struct engine *engine);
+
+/* --- letter
+ * --------------------------------------------------------------------------------------- */
+
+void letter_put(struct engine *engine, const struct dead_letter *letter);
+
+#define CAUSE_UNSERVED "Cannot find a provider for this function type: no endpoint serves it"
+
+/* A message that no function will ever take. */
+void letter_put_message(struct engine *engine, struct bytes target, struct bytes origin,
+                        struct bytes argument, const char *cause);
+
+/* Takes a message whose function no endpoint serves. */
+void letter_put_unserved(struct engine *engine, struct message *message);
+
+/* --- delivery
+ * -------------------------------------------------------------------------------------- */
+
+/* Takes `message` to its mailbox; true if that is here and not at another worker. */
+bool delivery_send(struct engine *engine, struct message *message, const struct address *target,
+                   struct function_type *type);
+
+/* Into the mailbox of an address of ours. `late`: it belongs to the epoch that is already sealed.
+ */
+void delivery_take(struct engine *engine, struct message *message, const struct address *target,
+                   struct function_type *type, bool late);
+
+/* Tells everybody whether there is room for records, after backlogs have changed. */
+void delivery_update_room(struct engine *engine);
+bool delivery_has_room(const struct engine *engine, uint32_t worker,
+                       const struct function_type *type);
+void delivery_set_room(struct engine *engine, uint32_t from, struct bytes type, bool full);
+
+struct idempotency {
+    struct map_node by_key;
+    struct heap_node expiry;
+    struct hash128 key;
+    uint64_t epoch;
+};
+void delivery_restore_key(struct engine *engine, const uint8_t hash[16], uint64_t deadline,
+                          uint64_t epoch);
+void delivery_forget_keys(struct engine *engine);
+
+/* --- delayed
+ * ------------------------------------------------------------------------------------------ */
+
+struct delayed {
+    struct heap_node due;    /* when: fire time; order: sequence */
+    struct map_node by_name; /* partition and sequence */
+    struct list fresh;       /* among those that no delta holds yet */
+    struct token *token;     /* NULL: cannot be cancelled */
+    uint64_t persisted;      /* epoch whose delta holds it; 0: none */
+    struct message *message; /* as it will be sent */
+    uint32_t partition;      /* the sender's */
+};
+
+/* A live cancellation token, known by the hash of the sender's id and its text. Tokens stay in
+ * memory also when their message is left in the store. */
+struct token {
+    struct map_node by_key;
+    struct hash128 key;
+    struct delayed *delayed; /* NULL: left in the store */
+    uint64_t fire_ms, sequence;
+    uint32_t partition;
+    struct buffer text; /* until the store has it */
+};
+
+/* A delayed message that is gone, while the view may still have it: a load must not bring it back.
+ */
+struct gone_delayed {
+    struct map_node by_name;
+    struct list all; /* oldest epoch first */
+    uint64_t epoch;
+};
+
+/* Of one partition: what sorts at or behind the horizon may be in the store only. */
+struct horizon {
+    uint64_t fire_ms; /* UINT64_MAX: all is in memory */
+    uint64_t sequence;
+};
+
+void delayed_add(struct engine *engine, const struct address *sender, struct bytes target,
+                 struct bytes argument, struct bytes token, uint64_t delay_ms);
+void delayed_cancel(struct engine *engine, struct bytes sender_id, struct bytes token);
+bool delayed_is_live(struct engine *engine, struct bytes sender_id, struct bytes token);
+bool delayed_restore(struct engine *engine, const struct key *key, struct bytes value);
+void delayed_fire(struct engine *engine);
+uint64_t delayed_next_ms(const struct engine *engine);
+
+/* Writes what is new to the open delta. */
+void delayed_save(struct engine *engine);
+
+/* Leaves the latest in the store when memory holds too many, and fetches them when their time
+ * nears. */
+void delayed_trim_memory(struct engine *engine);
+void delayed_loaded(struct engine *engine, struct load *load);
+void delayed_free_all(struct engine *engine);
+
+/* --- effects
+ * ----------------------------------------------------------------------------------------- */
+
+/* Applies a result whole, or says why it cannot be applied. Afterwards the batch is still in the
+ * mailbox. */
+bool effects_apply(struct engine *engine, struct instance *instance,
+                   const struct from_function *reply, struct sf_status *status);
+
+/* --- dispatch
+ * ------------------------------------------------------------------------------------------ */
+
+void dispatch_run(struct engine *engine);
+void dispatch_loaded(struct engine *engine, struct load *load);
+
+/* Lets failed addresses and endpoints whose backoff is over try again. */
+void dispatch_time(struct engine *engine);
+
+/* --- epoch
+ * -----------------------------------------------------------------------------------------------
+ */
+
+/* Opens the first delta. */
+void epoch_begin(struct engine *engine);
+
+/* --- the whole
+ * ------------------------------------------------------------------------------------------ */
+
+struct source {
+    struct list all;   /* in engine->sources */
+    struct list dirty; /* in engine->dirty_sources */
+    struct buffer key;
+    struct buffer position;
+};
+
+struct settle_later {
+    uint64_t receipt;
+    uint64_t epoch; /* to be told */
+};
+
+struct settlements {
+    struct settle_later *items;
+    size_t count, capacity;
+};
+
+struct engine {
+    struct engine_options options;
+    uint64_t now_ms;
+    uint64_t sequence; /* the last given to a message or a delayed message */
+    bool stopping;
+
+    /* epochs */
+    uint64_t epoch;        /* the open one */
+    uint64_t committed;    /* the last durable one */
+    uint64_t viewed;       /* the last one that the view has */
+    struct delta *open;    /* of epoch `epoch` */
+    struct delta *sealing; /* of epoch - 1, while markers are missing; NULL otherwise */
+    uint64_t *neighbours;  /* the open epoch of each worker, as their markers tell */
+    uint32_t markers_missing;
+    uint32_t record_nth, letter_nth; /* numbers within the open epoch */
+    uint64_t open_egresses;
+    struct settlements settlements[2]; /* by epoch & 1: of the open and of the last epoch */
+    struct list fresh;                 /* messages that no delta holds yet */
+    struct list fresh_delayed;         /* delayed messages likewise */
+    struct list dirty;                 /* instances with changed states */
+    struct list sources, dirty_sources;
+    size_t open_bytes; /* that sealing will write, about */
+
+    /* functions and instances */
+    struct map types;
+    struct list functions, runnable;
+    struct heap outages;
+    struct map instances;
+    struct list idle; /* least recently used first */
+    struct list busy; /* longest busy first */
+    size_t cache_bytes;
+    struct heap waiting; /* invocations whose address backs off */
+    size_t in_flight;
+
+    /* backlog */
+    size_t backlog_memory;
+    uint64_t spill_tried; /* the view's epoch when spilling last found nothing more */
+    bool full;            /* by this engine's reckoning */
+    bool *full_elsewhere; /* by worker */
+    bool outbox_full;
+    bool refused;    /* since the last `room` */
+    struct map keys; /* idempotency */
+    struct heap key_expiries;
+
+    /* delayed messages */
+    struct heap delayed;
+    struct map delayed_by_name;
+    struct map tokens;
+    struct horizon *horizons; /* by partition */
+    uint64_t horizon_ms;      /* the nearest of them */
+    struct map gone;
+    struct list gone_order;
+    size_t delayed_memory;
+    uint64_t delayed_tried;    /* the view's epoch when trimming last found nothing more */
+    struct load *delayed_load; /* under way, of delayed_partition */
+    uint32_t delayed_partition;
+
+    struct engine_figures figures;
+    struct arena arena;       /* cleared with each input that uses it */
+    struct buffer key, value; /* scratch for stored keys and values */
+    struct load *spare_load;
+};
+
+/* The open epoch has grown to its limit while the last one is not durable yet: nothing more is
+ * taken in or started until it is. */
+static inline bool epoch_is_stalled(const struct engine *engine)
+{
+    return engine->committed + 1 < engine->epoch &&
+           engine->open_bytes + engine->open->entries.size > engine->options.limits.delta_bytes;
+}
+
+static inline uint32_t engine_worker_of(const struct engine *engine, uint32_t partition)
+{
+    return partition_worker(partition, engine->options.partitions, engine->options.workers);
+}
+
+static inline bool engine_misbehaves(const struct engine *engine, enum misbehaviour misbehaviour)
+{
+    const struct ports *ports = &engine->options.ports;
+    return ports->misbehave && ports->misbehave(ports->owner, misbehaviour);
+}
+
+#endif

@@ -1,0 +1,412 @@
+/* instance.c - one address in memory: its mailbox, its states, and where it is in its life.
+ *
+ * The mailbox is a list in order of arrival. When memory is short, messages that the view has may
+ * be freed; then the mailbox is in three parts, front (memory), middle (store only), back (memory),
+ * and the middle is fetched when the front is used up. Order never changes.
+ *
+ * An instance is in engine->idle or engine->busy; only idle ones can be evicted, and only when the
+ * view has their last change: whatever is not in memory can be read. */
+#include "engine/inside.h"
+
+static void account(struct instance *instance, ptrdiff_t messages, ptrdiff_t bytes)
+{
+    struct function_type *type = instance->type;
+    size_t threshold = type->binding->batch_max;
+    bool was_blocked = threshold && instance->message_count >= threshold;
+
+    instance->message_count += (size_t)messages;
+    instance->message_bytes += (size_t)bytes;
+    type->backlog_bytes += (size_t)bytes;
+    type->figures.backlog += (uint64_t)messages;
+
+    bool is_blocked = threshold && instance->message_count >= threshold;
+    type->figures.blocked += (uint64_t)((int)is_blocked - (int)was_blocked);
+}
+
+/* --- being found
+ * ---------------------------------------------------------------------------------- */
+
+static struct instance *find(struct engine *engine, struct bytes address, uint64_t hash)
+{
+    for (struct map_node *node = map_find(&engine->instances, hash); node; node = map_same(node)) {
+        struct instance *instance = container_of(node, struct instance, by_address);
+        if (bytes_equal(instance_address(instance), address))
+            return instance;
+    }
+    return NULL;
+}
+
+struct instance *instance_find(struct engine *engine, struct bytes address)
+{
+    return find(engine, address, hash_seeded(address, engine->options.hash_seed));
+}
+
+static size_t own_bytes(const struct instance *instance)
+{
+    return sizeof *instance + instance->address_size;
+}
+
+struct instance *instance_get(struct engine *engine, const struct address *address,
+                              struct function_type *type)
+{
+    uint64_t hash = hash_seeded(address->wire, engine->options.hash_seed);
+    struct instance *instance = find(engine, address->wire, hash);
+    if (instance)
+        return instance;
+
+    instance = mem_new(sizeof *instance + address->wire.size);
+    instance->type = type;
+    instance->partition = (uint16_t)partition_of(address->id, engine->options.partitions);
+    instance->address_size = (uint16_t)address->wire.size;
+    memcpy(instance->address, address->wire.data, address->wire.size);
+    list_init(&instance->turn);
+    list_init(&instance->dirty);
+    list_init(&instance->front);
+    list_put_last(&engine->idle, &instance->place);
+    map_put(&engine->instances, &instance->by_address, hash);
+    engine->cache_bytes += own_bytes(instance);
+    engine->figures.instances++;
+    return instance;
+}
+
+static void free_messages(struct list *messages)
+{
+    list_for_each_safe (messages, node)
+        message_free(container_of(node, struct message, place));
+}
+
+static void instance_free(struct engine *engine, struct instance *instance)
+{
+    for (size_t i = 0; i < instance->slot_count; i++) {
+        engine->cache_bytes -= instance->slots[i].capacity;
+        free(instance->slots[i].value);
+    }
+    engine->cache_bytes -= own_bytes(instance) + instance->slot_count * sizeof *instance->slots;
+    engine->figures.instances--;
+
+    map_take(&engine->instances, &instance->by_address);
+    list_take(&instance->place);
+    list_take(&instance->turn);
+    list_take(&instance->dirty);
+    free_messages(&instance->front);
+    if (instance->spilled)
+        free_messages(&instance->spilled->back);
+    free(instance->spilled);
+    free(instance->invocation);
+    free(instance->slots);
+    free(instance);
+}
+
+void instance_free_all(struct engine *engine)
+{
+    struct list *places[] = {&engine->idle, &engine->busy};
+    for (size_t i = 0; i < 2; i++)
+        list_for_each_safe (places[i], node)
+            instance_free(engine, container_of(node, struct instance, place));
+}
+
+/* --- lifecycle
+ * ------------------------------------------------------------------------------------ */
+
+void instance_make_ready(struct engine *engine, struct instance *instance, bool first)
+{
+    if (instance->lifecycle == IDLE) {
+        list_take(&instance->place);
+        list_put_last(&engine->busy, &instance->place);
+    }
+    instance->lifecycle = READY;
+    if (first)
+        list_put_first(&instance->type->ready, &instance->turn);
+    else
+        list_put_last(&instance->type->ready, &instance->turn);
+    function_update_turn(engine, instance->type);
+}
+
+void instance_make_idle(struct engine *engine, struct instance *instance)
+{
+    assert(instance->message_count == 0);
+    instance->lifecycle = IDLE;
+    list_take(&instance->place);
+    list_put_last(&engine->idle, &instance->place);
+}
+
+void instance_evict(struct engine *engine)
+{
+    while (!list_is_empty(&engine->idle)) {
+        struct instance *oldest = list_first(&engine->idle, struct instance, place);
+        bool over = engine->cache_bytes > engine->options.limits.cache_bytes;
+        if (!over && !engine_misbehaves(engine, MISBEHAVE_EVICT))
+            return;
+        if (oldest->changed > engine->viewed) {
+            if (over)
+                engine->options.ports.hurry(engine->options.ports.owner);
+            return;
+        }
+        instance_free(engine, oldest);
+        engine->figures.evicted++;
+    }
+}
+
+/* --- mailbox
+ * -------------------------------------------------------------------------------------- */
+
+void instance_put(struct engine *engine, struct instance *instance, struct message *message)
+{
+    size_t bytes = message_bytes(message);
+    struct list *end = instance->spilled ? &instance->spilled->back : &instance->front;
+    list_put_last(end, &message->place);
+    account(instance, 1, (ptrdiff_t)bytes);
+    engine->backlog_memory += bytes;
+    if (instance->lifecycle == IDLE)
+        instance_make_ready(engine, instance, false);
+}
+
+static struct spilled *spilled_new(void)
+{
+    struct spilled *spilled = mem_new(sizeof *spilled);
+    list_init(&spilled->back);
+    return spilled;
+}
+
+static void add_to_spilled(struct engine *engine, struct spilled *spilled, uint64_t sequence,
+                           size_t bytes)
+{
+    if (spilled->count == 0)
+        spilled->first = sequence;
+    spilled->last = sequence;
+    spilled->count++;
+    spilled->bytes += bytes;
+    engine->figures.spilled_messages++;
+}
+
+void instance_put_spilled(struct engine *engine, struct instance *instance, uint64_t sequence,
+                          size_t bytes)
+{
+    if (!instance->spilled)
+        instance->spilled = spilled_new();
+    add_to_spilled(engine, instance->spilled, sequence, bytes);
+    account(instance, 1, (ptrdiff_t)bytes);
+    if (instance->lifecycle == IDLE)
+        instance_make_ready(engine, instance, false);
+}
+
+void instance_drop(struct engine *engine, struct instance *instance, size_t count)
+{
+    for (size_t i = 0; i < count; i++) {
+        struct list *node = list_take_first(&instance->front);
+        assert(node);
+        struct message *message = container_of(node, struct message, place);
+        size_t bytes = message_bytes(message);
+        if (message->persisted)
+            delta_remove(engine->open,
+                         key_of_message(&engine->key, instance->partition,
+                                        instance_address(instance), message->sequence));
+        else
+            engine->open_bytes -= bytes;
+        engine->backlog_memory -= bytes;
+        account(instance, -1, -(ptrdiff_t)bytes);
+        message_free(message);
+    }
+}
+
+/* The first message that may be spilled: behind the batch under way, and behind what is spilled. */
+static struct list *first_to_spill(struct instance *instance)
+{
+    if (instance->spilled)
+        return instance->spilled->back.next;
+    struct list *node = instance->front.next;
+    for (size_t i = 0; instance->invocation && i < instance->invocation->batch; i++)
+        node = node->next;
+    return node;
+}
+
+size_t instance_spill(struct engine *engine, struct instance *instance)
+{
+    struct list *end = instance->spilled ? &instance->spilled->back : &instance->front;
+    struct list *node = first_to_spill(instance);
+    size_t freed = 0;
+
+    while (node != end) {
+        struct message *message = container_of(node, struct message, place);
+        if (!message->persisted || message->persisted > engine->viewed)
+            break;
+        if (!instance->spilled)
+            instance->spilled = spilled_new();
+        node = node->next;
+        size_t bytes = message_bytes(message);
+        add_to_spilled(engine, instance->spilled, message->sequence, bytes);
+        engine->backlog_memory -= bytes;
+        freed += bytes;
+        message_free(message);
+    }
+
+    if (freed && end == &instance->front) {
+        /* What is left behind the gap is the back. */
+        while (node != end) {
+            struct list *next = node->next;
+            list_take(node);
+            list_put_last(&instance->spilled->back, node);
+            node = next;
+        }
+    }
+    return freed;
+}
+
+void instance_unspill(struct engine *engine, struct instance *instance, struct bytes results)
+{
+    struct spilled *spilled = instance->spilled;
+    assert(spilled && results.size && "the view has lost waiting messages");
+
+    while (results.size) {
+        struct bytes stored_key = bytes_make(results.data + 4, u32_get(results.data));
+        results = bytes_from(results, 4 + stored_key.size);
+        struct bytes body = bytes_make(results.data + 4, u32_get(results.data));
+        results = bytes_from(results, 4 + body.size);
+
+        struct key key;
+        bool good = key_parse(stored_key, &key);
+        assert(good && key.kind == KEY_MESSAGE);
+        struct message *message = message_from_body(instance_address(instance), body);
+        message->sequence = key.sequence;
+        message->persisted = 1; /* some epoch that the view has */
+        list_put_last(&instance->front, &message->place);
+
+        size_t bytes = message_bytes(message);
+        assert(spilled->count > 0 && spilled->bytes >= bytes);
+        spilled->count--;
+        spilled->bytes -= bytes;
+        spilled->first = key.sequence + 1;
+        engine->backlog_memory += bytes;
+        engine->figures.spilled_messages--;
+    }
+    if (spilled->count)
+        return;
+
+    for (struct list *node; (node = list_take_first(&spilled->back));)
+        list_put_last(&instance->front, node);
+    free(spilled);
+    instance->spilled = NULL;
+}
+
+/* --- states
+ * --------------------------------------------------------------------------------------- */
+
+bool instance_is_loaded(const struct instance *instance)
+{
+    if (instance->slot_count != instance->type->spec_count)
+        return false;
+    for (size_t i = 0; i < instance->slot_count; i++)
+        if (!(instance->slots[i].flags & SLOT_LOADED))
+            return false;
+    return true;
+}
+
+static struct slot *slot_at(struct engine *engine, struct instance *instance, size_t index)
+{
+    size_t wanted = instance->type->spec_count;
+    assert(index < wanted);
+    if (instance->slot_count < wanted) {
+        instance->slots = mem_resize(instance->slots, wanted * sizeof *instance->slots);
+        size_t added = wanted - instance->slot_count;
+        memset(&instance->slots[instance->slot_count], 0, added * sizeof *instance->slots);
+        engine->cache_bytes += added * sizeof *instance->slots;
+        instance->slot_count = (uint16_t)wanted;
+    }
+    return &instance->slots[index];
+}
+
+static void mark_dirty(struct engine *engine, struct instance *instance, struct slot *slot)
+{
+    slot->flags |= SLOT_DIRTY;
+    instance->changed = engine->epoch;
+    if (list_is_empty(&instance->dirty)) {
+        list_put_last(&engine->dirty, &instance->dirty);
+        engine->open_bytes += own_bytes(instance);
+    }
+}
+
+static void slot_store(struct engine *engine, struct slot *slot, struct bytes value)
+{
+    if (value.size > slot->capacity || value.size < slot->capacity / 4) {
+        engine->cache_bytes -= slot->capacity;
+        slot->value = mem_resize(slot->value, value.size);
+        slot->capacity = (uint32_t)value.size;
+        engine->cache_bytes += slot->capacity;
+    }
+    if (value.size)
+        memcpy(slot->value, value.data, value.size);
+    slot->size = (uint32_t)value.size;
+    slot->flags |= SLOT_LOADED | SLOT_PRESENT;
+}
+
+void instance_fill_slot(struct engine *engine, struct instance *instance, size_t index, bool found,
+                        struct bytes stored)
+{
+    struct slot *slot = slot_at(engine, instance, index);
+    slot->flags |= SLOT_LOADED;
+    if (!found)
+        return;
+    assert(stored.size >= 8 && "a stored state is too short");
+    slot->deadline = u64_get(stored.data);
+    slot_store(engine, slot, bytes_from(stored, 8));
+    slot->generation = 0; /* its type is compared when it is used */
+}
+
+void instance_set(struct engine *engine, struct instance *instance, size_t index,
+                  const struct typed_value *value, uint64_t deadline)
+{
+    struct slot *slot = slot_at(engine, instance, index);
+    buffer_clear(&engine->value);
+    typed_value_add(&engine->value, value);
+    slot_store(engine, slot, buffer_bytes(&engine->value));
+    slot->deadline = deadline;
+    slot->generation = instance->type->specs[index].generation;
+    mark_dirty(engine, instance, slot);
+}
+
+void instance_clear(struct engine *engine, struct instance *instance, size_t index)
+{
+    struct slot *slot = slot_at(engine, instance, index);
+    if (!(slot->flags & SLOT_PRESENT))
+        return;
+    engine->cache_bytes -= slot->capacity;
+    free(slot->value);
+    slot->value = NULL;
+    slot->size = slot->capacity = 0;
+    slot->deadline = 0;
+    slot->flags &= (uint8_t)~SLOT_PRESENT;
+    mark_dirty(engine, instance, slot);
+}
+
+void instance_touch(struct engine *engine, struct instance *instance, size_t index,
+                    uint64_t deadline)
+{
+    struct slot *slot = slot_at(engine, instance, index);
+    if (slot->deadline == deadline)
+        return;
+    slot->deadline = deadline;
+    mark_dirty(engine, instance, slot);
+}
+
+void instance_save(struct engine *engine, struct instance *instance)
+{
+    for (size_t i = 0; i < instance->slot_count; i++) {
+        struct slot *slot = &instance->slots[i];
+        if (!(slot->flags & SLOT_DIRTY))
+            continue;
+        slot->flags &= (uint8_t)~SLOT_DIRTY;
+
+        struct bytes key =
+            key_of_state(&engine->key, instance->partition, instance_address(instance),
+                         instance->type->specs[i].is.name);
+        if (!(slot->flags & SLOT_PRESENT)) {
+            delta_remove(engine->open, key);
+            continue;
+        }
+        buffer_clear(&engine->value);
+        buffer_add_u64(&engine->value, slot->deadline);
+        buffer_add(&engine->value, slot->value, slot->size);
+        delta_put(engine->open, key, buffer_bytes(&engine->value));
+    }
+    list_take(&instance->dirty);
+}

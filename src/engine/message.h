@@ -1,0 +1,57 @@
+/* message.h - one message on its way to an address: one block of memory.
+ *
+ * Target and body are in wire form: the target a canonical address, the body that of a
+ * ToFunction.Invocation (caller and argument). A message is owned by whoever holds it: a mailbox, a
+ * delayed message, or a post between workers. */
+#ifndef ENGINE_MESSAGE_H
+#define ENGINE_MESSAGE_H
+
+#include "base/hash.h"
+#include "base/list.h"
+#include "wire/address.h"
+
+/* What an ingress wants to know about a message that it handed in. */
+struct receipt {
+    uint64_t number; /* names it in `settle` */
+    bool has_key;
+    struct hash128 key; /* of address and idempotency key */
+};
+
+struct message {
+    struct list place;       /* in a mailbox */
+    struct list fresh;       /* among those that no delta holds yet */
+    uint64_t sequence;       /* order of arrival; part of its stored key */
+    uint64_t persisted;      /* epoch whose delta holds it; 0: none */
+    struct receipt *receipt; /* NULL: nobody asked */
+    uint32_t target_size;
+    uint32_t body_size;
+    uint8_t bytes[]; /* target, body */
+};
+
+struct message *message_new(struct bytes target, struct bytes caller, struct bytes argument);
+
+/* From a body as it was stored. */
+struct message *message_from_body(struct bytes target, struct bytes body);
+
+/* Asks for a settlement; `idempotency_key` may be empty. */
+void message_add_receipt(struct message *message, uint64_t number, struct bytes idempotency_key);
+
+void message_free(struct message *message); /* NULL is fine */
+
+static inline struct bytes message_target(const struct message *message)
+{
+    return bytes_make(message->bytes, message->target_size);
+}
+
+static inline struct bytes message_body(const struct message *message)
+{
+    return bytes_make(message->bytes + message->target_size, message->body_size);
+}
+
+/* The memory that it takes. */
+static inline size_t message_bytes(const struct message *message)
+{
+    return sizeof *message + message->target_size + message->body_size;
+}
+
+#endif

@@ -1,0 +1,105 @@
+/* ports.h - all that the engine asks of the world.
+ *
+ * The engine does no I/O, reads no clock, starts no thread and draws no random number. What it
+ * wants done it says through these functions; how that ended it is told by the inputs in engine.h.
+ * In production they lead to sockets and the store, in the simulator to a seeded scheduler.
+ *
+ * All are called on the worker's thread, from inside an input. None may call back into the engine,
+ * except that `load` may fill its load in and say so by returning true. */
+#ifndef ENGINE_PORTS_H
+#define ENGINE_PORTS_H
+
+#include "base/list.h"
+#include "engine/bindings.h"
+#include "engine/delta.h"
+#include "engine/message.h"
+#include "wire/invocation.h"
+
+struct invocation; /* one request for one address, until it has succeeded; see engine.h */
+
+/* Reads from the view of the store. The engine makes it, whoever carries it out fills in `results`.
+ */
+struct load {
+    struct list link; /* for whoever carries it out */
+    bool is_range;
+    size_t count;       /* POINTS: how many keys */
+    size_t bytes_max;   /* RANGE: stop after the entry that passes this */
+    struct buffer keys; /* POINTS: (size 4, key) for each; RANGE: (size 4, key) of from and of to */
+    struct buffer results; /* POINTS: (found 1, size 4, value) for each, in order;
+                            * RANGE: (size 4, key, size 4, value) for each entry found */
+    void *subject;         /* the engine's own */
+};
+
+/* What one worker tells another. Posts of one worker to another arrive in the order sent. */
+enum post_kind {
+    POST_MESSAGE, /* `message` changes hands */
+    POST_MARKER,  /* all that follows belongs to epochs after `epoch` */
+    POST_FULL, /* `type` (or, if empty, the worker) has no room for more records from ingresses */
+    POST_ROOM  /* it has room again */
+};
+
+struct post {
+    enum post_kind kind;
+    struct message *message;
+    uint64_t epoch;
+    struct bytes type; /* lives as long as the sending engine */
+};
+
+/* How a record from an ingress that waits for an answer ended. */
+enum settlement {
+    SETTLED,        /* committed; `epoch` is the one that holds it (or the first of its kind) */
+    SETTLED_NO_ROOM /* refused: too many idempotency keys are remembered */
+};
+
+/* Things worth telling people. */
+enum report_kind {
+    REPORT_FAILING,    /* an address cannot be invoked; it is tried again */
+    REPORT_RECOVERED,  /* ... and now it could, after `attempts` failures */
+    REPORT_DEAD_LETTER /* something undeliverable was set aside */
+};
+
+struct report {
+    enum report_kind kind;
+    struct bytes address; /* canonical; empty if none is concerned */
+    struct bytes cause;
+    uint64_t attempts;
+};
+
+/* Sections where the simulator makes rare things common. */
+enum misbehaviour { MISBEHAVE_SHORT_BATCH, MISBEHAVE_SPILL, MISBEHAVE_EVICT, MISBEHAVE_PAUSE };
+
+struct ports {
+    void *owner;
+
+    /* A function type is about to be used for the first time: returns what `invoke` gets for it. */
+    void *(*attach)(void *owner, const struct function_binding *binding, struct bytes ns,
+                    struct bytes name);
+
+    /* Sends a request. `request` and all that it refers to is valid only during the call; exactly
+     * one engine_reply or engine_fail with `invocation` follows, later. */
+    void (*invoke)(void *owner, void *function, struct invocation *invocation,
+                   const struct to_function *request);
+
+    /* True: done. False: engine_loaded will follow. */
+    bool (*load)(void *owner, struct load *load);
+
+    void (*post)(void *owner, uint32_t worker, const struct post *post);
+
+    /* This worker's share of an epoch is complete; the reference changes hands. */
+    void (*sealed)(void *owner, struct delta *delta);
+
+    void (*settle)(void *owner, uint64_t receipt, enum settlement settlement, uint64_t epoch);
+
+    /* Records that were refused may be offered again. */
+    void (*room)(void *owner);
+
+    /* Memory waits for the view: bring it forward. */
+    void (*hurry)(void *owner);
+
+    void (*report)(void *owner, const struct report *report);
+
+    /* NULL in production. */
+    bool (*misbehave)(void *owner, enum misbehaviour misbehaviour);
+};
+
+#endif

@@ -1,0 +1,79 @@
+/* app.h - a random application whose results are known beforehand.
+ *
+ * A message carries a tree of commands: count, send subtrees (now or later), write, cancel, write
+ * to an egress. Whoever makes a tree adds up what its execution must lead to; at the end of a run
+ * states and egresses must be exactly that, whatever crashed in between. The functions that execute
+ * the trees check on the way what only they can see: order between two addresses, that their state
+ * is their own, that a delayed message comes once, not early and not after its cancellation, that
+ * state expires when it should. What they know they keep in their state, so it is as exactly-once
+ * as the engine makes it.
+ *
+ * Addresses are numbered: number = id * types + type. */
+#ifndef SIM_APP_H
+#define SIM_APP_H
+
+#include "engine/engine.h"
+#include "sim/random.h"
+#include "sim/table.h"
+
+/* Ends the run with a message unless `condition` holds. */
+#define SIM_CHECK(condition, ...)                                                                  \
+    do {                                                                                           \
+        if (!(condition))                                                                          \
+            sim_fail(#condition, __VA_ARGS__);                                                     \
+    } while (0)
+void sim_fail(const char *condition, const char *format, ...)
+    __attribute__((noreturn, format(printf, 2, 3)));
+
+enum { APP_EGRESS_EXACT, APP_EGRESS_TAKEN, APP_EGRESSES };
+
+struct app_ids {
+    uint64_t *ids;
+    size_t count, capacity;
+};
+void app_ids_add(struct app_ids *ids, uint64_t id);
+
+struct app {
+    struct random random;
+    uint32_t types, ids;
+    uint64_t *expected_counts; /* by address number */
+    struct app_ids expected_records[APP_EGRESSES];
+    uint64_t expected_letters;
+    uint64_t next_id; /* of records and tokens */
+    const struct bindings *bindings;
+};
+
+void app_init(struct app *app, uint64_t seed);
+void app_destroy(struct app *app);
+
+/* Makes a tree for an address, and counts what must come of it. */
+void app_make_tree(struct app *app, uint32_t number, struct buffer *tree);
+
+/* Where a record goes. */
+void app_random_target(struct app *app, struct record_target *ret_target, struct buffer *id,
+                       uint32_t *ret_number);
+
+/* The argument (a TypedValue's body) of the nth record that a source sends to an address; a source
+ * that keeps no order has number UINT32_MAX. */
+void app_argument(struct buffer *argument, uint32_t source, uint64_t nth, struct bytes tree);
+
+/* A request as it was sent, kept until it is answered. */
+struct app_call {
+    struct list link;
+    struct arena arena;
+    struct invocation *invocation;
+    struct to_function request; /* everything it refers to is in the arena */
+    uint64_t sent_ms;           /* by its engine's time */
+};
+
+/* Executes a call; `now_ms` is the engine's time. The reply lives in `arena`. */
+void app_execute(struct app *app, const struct app_call *call, uint64_t now_ms, struct arena *arena,
+                 struct from_function *ret_reply);
+
+/* A reply that the engine must not accept. */
+void app_misreply(struct app *app, struct arena *arena, struct from_function *ret_reply);
+
+/* Compares the final state with what was expected. */
+void app_check_states(struct app *app, const struct table *truth, uint32_t partitions);
+
+#endif

@@ -1,0 +1,1098 @@
+/* world.c - the scheduler and the parts it moves. */
+#include "sim/world.h"
+
+#include "base/list.h"
+#include "base/mem.h"
+#include "engine/coordinator.h"
+#include "engine/partition.h"
+#include "sim/app.h"
+
+#include <stdio.h>
+
+enum {
+    WORKERS_MAX = 4,
+    SOURCES_MAX = 4,
+    STEPS_MAX = 10 * 1000 * 1000,
+    LEAP_MS_MAX = 60 * 1000,
+    QUIET_STEPS = 20 /* turns without anything to do, before a run counts as over */
+};
+
+/* --- the parts
+ * --------------------------------------------------------------------------------------- */
+
+struct posted {
+    struct list link;
+    struct post post;
+};
+
+/* What the committer tells a worker. */
+enum notice_kind { NOTICE_SEAL, NOTICE_COMMITTED, NOTICE_VIEWED, NOTICE_CONFIRMED, NOTICE_DONE };
+
+struct notice {
+    struct list link;
+    enum notice_kind kind;
+    uint64_t epoch;
+    struct bytes key; /* owned, of NOTICE_DONE */
+};
+
+struct worker {
+    uint32_t number;
+    struct engine *engine;
+    struct list posts[WORKERS_MAX]; /* by sender */
+    struct list notices;
+    struct list calls;  /* struct app_call */
+    struct list loads;  /* struct load, not carried out yet */
+    struct list loaded; /* carried out, not told of yet: the view may have gone on since */
+};
+
+/* A commit that is on its way to the disk, or waits for the view. */
+struct commit {
+    struct list link;
+    uint64_t epoch;
+    uint32_t count;
+    struct delta *parts[WORKERS_MAX];
+};
+
+/* An ingress with positions: a list of records, made beforehand. */
+struct sim_record {
+    bool is_bad;
+    struct record_target target;
+    struct buffer id;
+    struct buffer argument;
+};
+
+struct sim_source {
+    struct source *source;
+    struct sim_record *records;
+    size_t count;
+    size_t next; /* read so far in this life */
+};
+
+/* A client of an HTTP ingress. */
+enum request_status { REQUEST_NEW, REQUEST_WAITING, REQUEST_SETTLED };
+
+struct sim_request {
+    enum request_status status;
+    bool has_key;
+    struct record_target target;
+    struct buffer id;
+    struct buffer argument;
+    uint64_t record;  /* written to the exact egress when it is executed */
+    uint64_t sends;   /* how often it was accepted */
+    uint64_t waiting; /* answers that are due; impatient clients repeat a request that has a key */
+};
+
+struct world {
+    struct random random;
+    bool trace;
+    uint64_t step;
+    uint64_t now_ms;
+    uint64_t life;
+    struct world_result result;
+
+    struct app app;
+    uint32_t partitions, workers;
+    uint64_t interval_ms;
+    struct engine_limits limits;
+    uint64_t crash_chance, failure_chance, misbehave_chance; /* in a thousand */
+    uint64_t crashes_left;
+
+    /* what survives */
+    struct table truth;
+    uint64_t truth_epoch;
+    uint64_t expected_letters; /* by the world; the app has its own */
+    struct app_ids delivered[APP_EGRESSES];
+    uint64_t delivered_epoch; /* of the exact egress: with the records, atomically */
+
+    /* what does not */
+    struct worker worker[WORKERS_MAX];
+    struct coordinator *coordinator;
+    struct commit *committing; /* handed to the disk */
+    struct list unviewed;      /* durable, not in the view yet */
+    struct table view;
+    uint64_t view_epoch;
+    bool has_unconfirmed; /* records that were delivered are still in the outbox */
+    struct list outbox;   /* struct commit: durable, not delivered to the exact egress */
+
+    struct sim_source sources[SOURCES_MAX];
+    uint32_t source_count;
+    struct sim_request *requests;
+    size_t request_count;
+};
+
+static struct world *current;
+
+uint64_t world_step(void)
+{
+    return current ? current->step : 0;
+}
+
+static void trace(struct world *world, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+static void trace(struct world *world, const char *format, ...)
+{
+    if (!world->trace)
+        return;
+    va_list arguments;
+    va_start(arguments, format);
+    printf("%7llu %6llu ms  ", (unsigned long long)world->step,
+           (unsigned long long)(world->now_ms - 1000000));
+    vprintf(format, arguments);
+    putchar('\n');
+    va_end(arguments);
+}
+
+/* --- ports: what engines ask of the world
+ * -------------------------------------------------------------- */
+
+static struct world *world_of(void *owner, struct worker **ret_worker)
+{
+    *ret_worker = owner;
+    return current;
+}
+
+static void *on_attach(void *owner, const struct function_binding *binding, struct bytes ns,
+                       struct bytes name)
+{
+    (void)owner, (void)ns, (void)name;
+    return (void *)binding;
+}
+
+static struct request_state *copy_states(struct arena *arena, const struct to_function *request)
+{
+    struct request_state *states = arena_take(arena, (request->state_count + 1) * sizeof *states);
+    for (size_t i = 0; i < request->state_count; i++) {
+        states[i] = request->states[i];
+        states[i].name = arena_add_bytes(arena, states[i].name);
+        states[i].value = arena_add_bytes(arena, states[i].value);
+    }
+    return states;
+}
+
+static void on_invoke(void *owner, void *function, struct invocation *invocation,
+                      const struct to_function *request)
+{
+    struct worker *worker;
+    struct world *world = world_of(owner, &worker);
+    (void)function;
+    list_for_each (&worker->calls, node)
+        SIM_CHECK(!bytes_equal(container_of(node, struct app_call, link)->request.target,
+                               request->target),
+                  "an address is invoked twice at once");
+
+    struct app_call *call = mem_new(sizeof *call);
+    call->invocation = invocation;
+    call->sent_ms = world->now_ms;
+    call->request = *request;
+    call->request.target = arena_add_bytes(&call->arena, request->target);
+    call->request.states = copy_states(&call->arena, request);
+    struct bytes *messages = arena_take(&call->arena, request->message_count * sizeof *messages);
+    for (size_t i = 0; i < request->message_count; i++)
+        messages[i] = arena_add_bytes(&call->arena, request->messages[i]);
+    call->request.messages = messages;
+    list_put_last(&worker->calls, &call->link);
+    world->result.invocations++;
+}
+
+static void carry_out(struct world *world, struct load *load)
+{
+    struct bytes keys = buffer_bytes(&load->keys), bounds[2];
+    buffer_clear(&load->results);
+    for (size_t i = 0; keys.size; i++) {
+        struct bytes key = bytes_make(keys.data + 4, u32_get(keys.data));
+        keys = bytes_from(keys, 4 + key.size);
+        if (load->is_range) {
+            bounds[i] = key;
+            continue;
+        }
+        const struct table_row *row = table_find(&world->view, key);
+        buffer_add_u8(&load->results, row != NULL);
+        buffer_add_u32(&load->results, row ? (uint32_t)row->value.size : 0);
+        if (row)
+            buffer_add_bytes(&load->results, row->value);
+    }
+    if (!load->is_range)
+        return;
+    for (size_t i = table_seek(&world->view, bounds[0]);
+         i < world->view.count && load->results.size < load->bytes_max &&
+         bytes_compare(world->view.rows[i].key, bounds[1]) < 0;
+         i++) {
+        buffer_add_u32(&load->results, (uint32_t)world->view.rows[i].key.size);
+        buffer_add_bytes(&load->results, world->view.rows[i].key);
+        buffer_add_u32(&load->results, (uint32_t)world->view.rows[i].value.size);
+        buffer_add_bytes(&load->results, world->view.rows[i].value);
+    }
+}
+
+static bool on_load(void *owner, struct load *load)
+{
+    struct worker *worker;
+    struct world *world = world_of(owner, &worker);
+    if (random_chance(&world->random, 500)) {
+        carry_out(world, load);
+        return true;
+    }
+    list_put_last(&worker->loads, &load->link);
+    return false;
+}
+
+static void on_post(void *owner, uint32_t to, const struct post *post)
+{
+    struct worker *worker;
+    struct world *world = world_of(owner, &worker);
+    struct posted *posted = mem_new(sizeof *posted);
+    posted->post = *post;
+    list_put_last(&world->worker[to].posts[worker->number], &posted->link);
+}
+
+static void on_sealed(void *owner, struct delta *delta)
+{
+    struct worker *worker;
+    struct world *world = world_of(owner, &worker);
+    coordinator_part(world->coordinator, delta);
+}
+
+static void on_settle(void *owner, uint64_t receipt, enum settlement settlement, uint64_t epoch)
+{
+    struct worker *worker;
+    struct world *world = world_of(owner, &worker);
+    struct sim_request *request = &world->requests[receipt - 1];
+    SIM_CHECK(request->waiting > 0, "request %llu is settled more often than it came",
+              (unsigned long long)receipt);
+    request->waiting--;
+    if (settlement == SETTLED_NO_ROOM) {
+        request->sends--;
+        if (!request->waiting && request->status == REQUEST_WAITING)
+            request->status = REQUEST_NEW;
+        return;
+    }
+    SIM_CHECK(epoch <= world->truth_epoch, "request %llu is settled before its epoch is durable",
+              (unsigned long long)receipt);
+    request->status = REQUEST_SETTLED;
+    trace(world, "request %llu is settled", (unsigned long long)receipt);
+}
+
+static void on_nothing(void *owner)
+{
+    (void)owner;
+}
+
+static void on_report(void *owner, const struct report *report)
+{
+    struct worker *worker;
+    struct world *world = world_of(owner, &worker);
+    trace(world, "worker %u reports %d: %.*s", worker->number, (int)report->kind,
+          BYTES_ARG(report->cause));
+}
+
+static bool on_misbehave(void *owner, enum misbehaviour misbehaviour)
+{
+    struct worker *worker;
+    struct world *world = world_of(owner, &worker);
+    (void)misbehaviour;
+    return random_chance(&world->random, world->misbehave_chance);
+}
+
+/* --- lives: start and crash
+ * ------------------------------------------------------------------------------ */
+
+static void start(struct world *world)
+{
+    world->workers = (uint32_t)random_between(&world->random, 1, WORKERS_MAX);
+    world->coordinator =
+        coordinator_new(world->workers, world->truth_epoch + 1, world->interval_ms);
+    table_copy(&world->view, &world->truth);
+    world->view_epoch = world->truth_epoch;
+    world->has_unconfirmed = true; /* what a crash left may have been delivered */
+    list_init(&world->unviewed);
+    list_init(&world->outbox);
+    uint64_t hash_seed = random_next(&world->random);
+
+    for (uint32_t i = 0; i < world->workers; i++) {
+        struct worker *worker = &world->worker[i];
+        *worker = (struct worker){.number = i};
+        for (uint32_t from = 0; from < WORKERS_MAX; from++)
+            list_init(&worker->posts[from]);
+        list_init(&worker->notices);
+        list_init(&worker->calls);
+        list_init(&worker->loads);
+        list_init(&worker->loaded);
+        worker->engine = engine_new(&(struct engine_options){
+            .worker = i,
+            .workers = world->workers,
+            .partitions = world->partitions,
+            .hash_seed = hash_seed,
+            .epoch = world->truth_epoch + 1,
+            .now_ms = world->now_ms,
+            .remember_specs = random_chance(&world->random, 700),
+            .limits = world->limits,
+            .bindings = world->app.bindings,
+            .ports = {.owner = worker,
+                      .attach = on_attach,
+                      .invoke = on_invoke,
+                      .load = on_load,
+                      .post = on_post,
+                      .sealed = on_sealed,
+                      .settle = on_settle,
+                      .room = on_nothing,
+                      .hurry = on_nothing,
+                      .report = on_report,
+                      .misbehave = on_misbehave},
+        });
+    }
+    for (size_t i = 0; i < world->truth.count; i++) {
+        struct key key;
+        struct sf_status status;
+        bool good = key_parse(world->truth.rows[i].key, &key);
+        SIM_CHECK(good, "a stored key is not one of ours");
+        uint32_t owner = partition_worker(key.partition, world->partitions, world->workers);
+        bool is_shared = key.kind == KEY_SPEC || key.kind == KEY_POSITION;
+        for (uint32_t w = 0; w < world->workers; w++)
+            if (w == owner || is_shared) {
+                good = engine_restore(world->worker[w].engine, world->truth.rows[i].key,
+                                      world->truth.rows[i].value, &status);
+                SIM_CHECK(good, "%s", status.message);
+            }
+    }
+    for (uint32_t i = 0; i < world->workers; i++)
+        engine_restored(world->worker[i].engine);
+
+    for (uint32_t i = 0; i < world->source_count; i++) {
+        struct sim_source *source = &world->sources[i];
+        char name[16];
+        snprintf(name, sizeof name, "%u", i);
+        source->source = engine_source(world->worker[i % world->workers].engine,
+                                       bytes_of("sim/source"), bytes_of(name));
+        struct bytes position = source_position(source->source);
+        source->next = position.size ? u64_get(position.data) : 0;
+    }
+    trace(world, "a life begins at epoch %llu with %u workers",
+          (unsigned long long)world->truth_epoch + 1, world->workers);
+}
+
+static void free_call(struct app_call *call)
+{
+    list_take(&call->link);
+    arena_destroy(&call->arena);
+    free(call);
+}
+
+static void free_notice(struct notice *notice)
+{
+    list_take(&notice->link);
+    free((void *)notice->key.data);
+    free(notice);
+}
+
+static void free_loads(struct list *loads)
+{
+    list_for_each_safe (loads, node) {
+        struct load *load = container_of(node, struct load, link);
+        list_take(node);
+        if (!load->subject)
+            continue; /* the engine frees that of its delayed messages */
+        buffer_destroy(&load->keys);
+        buffer_destroy(&load->results);
+        free(load);
+    }
+}
+
+static void free_commit(struct commit *commit)
+{
+    for (uint32_t i = 0; i < commit->count; i++)
+        delta_unref(commit->parts[i]);
+    free(commit);
+}
+
+static struct commit *copy_commit(const struct commit *commit)
+{
+    struct commit *copy = mem_new(sizeof *copy);
+    *copy = *commit;
+    list_init(&copy->link);
+    for (uint32_t i = 0; i < copy->count; i++)
+        delta_ref(copy->parts[i]);
+    return copy;
+}
+
+static void free_commits(struct list *commits)
+{
+    for (struct list *node; (node = list_take_first(commits));)
+        free_commit(container_of(node, struct commit, link));
+}
+
+static void trace_delta(struct world *world, const struct delta *delta)
+{
+    struct bytes rest = buffer_bytes(&delta->entries);
+    struct delta_entry entry;
+    while (world->trace && delta_next(&rest, &entry)) {
+        struct key key;
+        struct buffer subject = {0};
+        if (!key_parse(entry.key, &key))
+            continue;
+        if (key.kind == KEY_STATE || key.kind == KEY_MESSAGE)
+            address_add_text(&subject, key.subject);
+        trace(world, "  worker %u: %c '%c' %s %.*s sequence %llu epoch %llu", delta->worker,
+              entry.change, key.kind, buffer_text(&subject), BYTES_ARG(key.name),
+              (unsigned long long)key.sequence, (unsigned long long)key.epoch);
+        buffer_destroy(&subject);
+    }
+}
+
+static void become_durable(struct world *world)
+{
+    struct commit *commit = world->committing;
+    for (uint32_t i = 0; i < commit->count; i++) {
+        trace_delta(world, commit->parts[i]);
+        table_apply(&world->truth, commit->parts[i]);
+    }
+    world->truth_epoch = commit->epoch;
+    world->result.epochs++;
+}
+
+/* Everything in memory is gone; a commit that was on its way is durable or not. */
+static void crash(struct world *world)
+{
+    trace(world, "crash");
+    if (world->committing) {
+        if (random_chance(&world->random, 500))
+            become_durable(world);
+        free_commit(world->committing);
+        world->committing = NULL;
+    }
+    for (uint32_t i = 0; i < world->workers; i++) {
+        struct worker *worker = &world->worker[i];
+        for (uint32_t from = 0; from < WORKERS_MAX; from++)
+            list_for_each_safe (&worker->posts[from], node) {
+                struct posted *posted = container_of(node, struct posted, link);
+                message_free(posted->post.message);
+                free(posted);
+            }
+        list_for_each_safe (&worker->notices, node)
+            free_notice(container_of(node, struct notice, link));
+        list_for_each_safe (&worker->calls, node)
+            free_call(container_of(node, struct app_call, link));
+        free_loads(&worker->loads);
+        free_loads(&worker->loaded);
+        engine_free(worker->engine);
+        worker->engine = NULL;
+    }
+    coordinator_free(world->coordinator);
+    free_commits(&world->unviewed);
+    free_commits(&world->outbox);
+    for (size_t i = 0; i < world->request_count; i++) {
+        world->requests[i].waiting = 0;
+        if (world->requests[i].status == REQUEST_WAITING)
+            world->requests[i].status = REQUEST_NEW;
+    }
+    world->result.crashes++;
+    world->life++;
+}
+
+/* --- things that happen: each returns false if it cannot happen now
+ * ---------------------------------------- */
+
+static struct worker *random_worker(struct world *world)
+{
+    return &world->worker[random_below(&world->random, world->workers)];
+}
+
+static struct list *random_node(struct world *world, struct list *list)
+{
+    size_t count = 0;
+    list_for_each (list, node)
+        count++;
+    if (!count)
+        return NULL;
+    struct list *node = list->next;
+    for (uint64_t skip = random_below(&world->random, count); skip > 0; skip--)
+        node = node->next;
+    return node;
+}
+
+static bool post_arrives(struct world *world)
+{
+    struct worker *worker = random_worker(world);
+    uint32_t from = (uint32_t)random_below(&world->random, world->workers);
+    struct list *node = list_take_first(&worker->posts[from]);
+    if (!node)
+        return false;
+    struct posted *posted = container_of(node, struct posted, link);
+    trace(world, "post %d from %u arrives at %u", (int)posted->post.kind, from, worker->number);
+    engine_receive(worker->engine, from, &posted->post);
+    free(posted);
+    return true;
+}
+
+static void fail_call(struct world *world, struct worker *worker, struct app_call *call)
+{
+    struct failure failure = {
+        .of_endpoint = random_chance(&world->random, 300),
+        .cause = bytes_of("simulated failure"),
+        .retry_after_ms = random_chance(&world->random, 100) ? 50 : 0,
+    };
+    trace(world, "a call of worker %u fails%s", worker->number,
+          failure.of_endpoint ? ", as does its endpoint" : "");
+    engine_fail(worker->engine, call->invocation, &failure);
+}
+
+static bool call_ends(struct world *world)
+{
+    struct worker *worker = random_worker(world);
+    struct list *node = random_node(world, &worker->calls);
+    if (!node)
+        return false;
+    struct app_call *call = container_of(node, struct app_call, link);
+    list_take(node);
+
+    /* Sometimes the function runs and its answer is lost; then it runs again. */
+    struct from_function reply;
+    struct arena arena = {0};
+    if (random_chance(&world->random, world->failure_chance)) {
+        fail_call(world, worker, call);
+    } else if (random_chance(&world->random, world->failure_chance)) {
+        trace(world, "a call of worker %u ends in nonsense", worker->number);
+        app_misreply(&world->app, &arena, &reply);
+        engine_reply(worker->engine, call->invocation, &reply);
+    } else {
+        app_execute(&world->app, call, world->now_ms, &arena, &reply);
+        trace(world, "a call of worker %u with %zu messages ends: %s", worker->number,
+              call->request.message_count, reply.is_incomplete ? "it asks for states" : "done");
+        engine_reply(worker->engine, call->invocation, &reply);
+    }
+    arena_destroy(&arena);
+    free_call(call);
+    return true;
+}
+
+static bool load_ends(struct world *world)
+{
+    struct worker *worker = random_worker(world);
+    struct list *node = random_node(world, &worker->loads);
+    if (!node)
+        return false;
+    list_take(node);
+    carry_out(world, container_of(node, struct load, link));
+    list_put_last(&worker->loaded, node);
+    return true;
+}
+
+static bool load_is_told(struct world *world)
+{
+    struct worker *worker = random_worker(world);
+    struct list *node = random_node(world, &worker->loaded);
+    if (!node)
+        return false;
+    list_take(node);
+    engine_loaded(worker->engine, container_of(node, struct load, link));
+    return true;
+}
+
+static void notify(struct world *world, uint32_t worker, enum notice_kind kind, uint64_t epoch)
+{
+    struct notice *notice = mem_new(sizeof *notice);
+    notice->kind = kind;
+    notice->epoch = epoch;
+    list_put_last(&world->worker[worker].notices, &notice->link);
+}
+
+static void notify_all(struct world *world, enum notice_kind kind, uint64_t epoch)
+{
+    for (uint32_t i = 0; i < world->workers; i++)
+        notify(world, i, kind, epoch);
+}
+
+static bool notice_arrives(struct world *world)
+{
+    struct worker *worker = random_worker(world);
+    if (list_is_empty(&worker->notices))
+        return false;
+    struct notice *notice = list_first(&worker->notices, struct notice, link);
+    switch (notice->kind) {
+    case NOTICE_SEAL:
+        trace(world, "worker %u is told to seal %llu", worker->number,
+              (unsigned long long)notice->epoch);
+        engine_seal(worker->engine, notice->epoch);
+        break;
+    case NOTICE_COMMITTED:
+        engine_committed(worker->engine, notice->epoch);
+        break;
+    case NOTICE_VIEWED:
+        engine_viewed(worker->engine, notice->epoch);
+        break;
+    case NOTICE_CONFIRMED:
+        engine_confirmed(worker->engine, APP_EGRESS_EXACT, notice->epoch);
+        break;
+    case NOTICE_DONE:
+        engine_record_done(worker->engine, notice->key, NULL);
+        break;
+    }
+    free_notice(notice);
+    return true;
+}
+
+static bool coordinator_acts(struct world *world)
+{
+    for (uint32_t i = 0; i < world->workers; i++) {
+        const struct engine *engine = world->worker[i].engine;
+        coordinator_wish(world->coordinator, engine_epoch(engine), engine_want(engine),
+                         world->now_ms);
+    }
+    struct coordinator_step step = coordinator_next(world->coordinator, world->now_ms);
+    if (step.action == COORDINATOR_SEAL) {
+        notify_all(world, NOTICE_SEAL, step.epoch);
+    } else if (step.action == COORDINATOR_COMMIT) {
+        struct commit *commit = mem_new(sizeof *commit);
+        commit->epoch = step.epoch;
+        commit->count = world->workers;
+        for (uint32_t i = 0; i < world->workers; i++)
+            commit->parts[i] = delta_ref(coordinator_parts(world->coordinator)[i]);
+        world->committing = commit;
+        trace(world, "epoch %llu goes to disk", (unsigned long long)step.epoch);
+    }
+    return step.action != COORDINATOR_WAIT;
+}
+
+static bool commit_ends(struct world *world)
+{
+    struct commit *commit = world->committing;
+    if (!commit)
+        return false;
+    become_durable(world);
+    world->committing = NULL;
+    list_put_last(&world->outbox, &copy_commit(commit)->link);
+    list_put_last(&world->unviewed, &commit->link);
+    notify_all(world, NOTICE_COMMITTED, commit->epoch);
+    coordinator_committed(world->coordinator);
+    trace(world, "epoch %llu is durable", (unsigned long long)commit->epoch);
+    return true;
+}
+
+static bool view_advances(struct world *world)
+{
+    if (list_is_empty(&world->unviewed))
+        return false;
+    do {
+        struct commit *commit = list_first(&world->unviewed, struct commit, link);
+        list_take(&commit->link);
+        for (uint32_t i = 0; i < commit->count; i++)
+            table_apply(&world->view, commit->parts[i]);
+        world->view_epoch = commit->epoch;
+        free_commit(commit);
+    } while (!list_is_empty(&world->unviewed) && random_chance(&world->random, 800));
+    notify_all(world, NOTICE_VIEWED, world->view_epoch);
+    return true;
+}
+
+static void deliver(struct world *world, size_t egress, struct bytes record)
+{
+    SIM_CHECK(record.size == 8, "an egress record is not what was written");
+    uint64_t id = u64_get(record.data);
+    app_ids_add(&world->delivered[egress], id);
+}
+
+/* The exact egress: records and the number of their last epoch, in one transaction. What a crash
+ * left is read from the store, what comes now from the deltas; here both are rows of the truth. */
+static bool exact_egress_delivers(struct world *world)
+{
+    if (world->delivered_epoch == world->truth_epoch)
+        return false;
+    uint64_t upto = random_between(&world->random, world->delivered_epoch + 1, world->truth_epoch);
+    struct buffer from = {0}, to = {0};
+    (void)key_of_outbox(&from, bytes_of("sim/exact"), world->delivered_epoch + 1);
+    (void)key_of_outbox(&to, bytes_of("sim/exact"), upto + 1);
+    size_t end = table_seek(&world->truth, buffer_bytes(&to));
+    for (size_t i = table_seek(&world->truth, buffer_bytes(&from)); i < end; i++) {
+        deliver(world, APP_EGRESS_EXACT, world->truth.rows[i].value);
+        world->has_unconfirmed = true;
+    }
+    buffer_destroy(&from);
+    buffer_destroy(&to);
+    world->delivered_epoch = upto;
+    trace(world, "the exact egress has delivered epoch %llu", (unsigned long long)upto);
+
+    /* Deltas and truth must name the same records. */
+    while (!list_is_empty(&world->outbox)) {
+        struct commit *commit = list_first(&world->outbox, struct commit, link);
+        if (commit->epoch > upto)
+            break;
+        for (uint32_t i = 0; i < commit->count; i++) {
+            const struct delta_outbox *outbox = &commit->parts[i]->outboxes[APP_EGRESS_EXACT];
+            for (size_t n = 0; n < outbox->count; n++)
+                SIM_CHECK(delta_record_value(commit->parts[i], &outbox->records[n]).size == 8,
+                          "a delta misplaces its records");
+        }
+        list_take(&commit->link);
+        free_commit(commit);
+    }
+    return true;
+}
+
+static bool exact_egress_confirms(struct world *world)
+{
+    if (!world->has_unconfirmed)
+        return false;
+    world->has_unconfirmed = false;
+    notify(world, 0, NOTICE_CONFIRMED, world->delivered_epoch);
+    return true;
+}
+
+/* The other egress gives its records away one by one, and forgets each when that is durable: a
+ * crash in between gives one away again. */
+static bool taken_egress_gives(struct world *world)
+{
+    struct buffer from = {0};
+    (void)key_of_outbox(&from, bytes_of("sim/taken"), 0);
+    size_t i = table_seek(&world->truth, buffer_bytes(&from));
+    buffer_destroy(&from);
+
+    struct key key;
+    if (i == world->truth.count || !key_parse(world->truth.rows[i].key, &key) ||
+        key.kind != KEY_OUTBOX || !bytes_is(key.subject, "sim/taken"))
+        return false;
+    struct bytes stored_key = world->truth.rows[i].key;
+    list_for_each (&world->worker[0].notices, node) {
+        struct notice *notice = container_of(node, struct notice, link);
+        if (notice->kind == NOTICE_DONE && bytes_equal(notice->key, stored_key))
+            return false; /* given away already */
+    }
+    deliver(world, APP_EGRESS_TAKEN, world->truth.rows[i].value);
+    notify(world, 0, NOTICE_DONE, 0);
+    struct notice *notice = list_last(&world->worker[0].notices, struct notice, link);
+    notice->key = bytes_make(bytes_string(stored_key), stored_key.size);
+    return true;
+}
+
+static bool record_comes(struct world *world)
+{
+    uint32_t number = (uint32_t)random_below(&world->random, world->source_count);
+    struct sim_source *source = &world->sources[number];
+    if (source->next == source->count)
+        return false;
+    struct engine *engine = world->worker[number % world->workers].engine;
+    struct sim_record *given = &source->records[source->next];
+    uint8_t position[8];
+    u64_put(position, source->next + 1);
+
+    enum acceptance acceptance;
+    if (given->is_bad) {
+        acceptance = engine_reject(
+            engine, source->source, bytes_make(position, 8),
+            &(struct dead_letter){.cause = bytes_of("bad record"), .origin = bytes_of("sim")});
+    } else {
+        acceptance = engine_accept(engine, &(struct record){
+                                               .source = source->source,
+                                               .position = bytes_make(position, 8),
+                                               .origin = bytes_of("sim"),
+                                               .id = buffer_bytes(&given->id),
+                                               .targets = &given->target,
+                                               .target_count = 1,
+                                               .argument = buffer_bytes(&given->argument),
+                                           });
+    }
+    if (acceptance == ACCEPTED)
+        source->next++;
+    trace(world, "record %zu of source %u: %s", source->next, number,
+          acceptance == ACCEPTED ? "accepted" : "refused");
+    return acceptance == ACCEPTED;
+}
+
+static bool request_comes(struct world *world)
+{
+    if (!world->request_count)
+        return false;
+    size_t number = random_below(&world->random, world->request_count);
+    struct sim_request *request = &world->requests[number];
+    /* Without a key nobody may repeat a request that was accepted and not answered. */
+    bool again = request->status != REQUEST_NEW && request->has_key && request->sends < 5 &&
+                 random_chance(&world->random, 50);
+    if (!again && (request->status != REQUEST_NEW || (!request->has_key && request->sends)))
+        return false;
+
+    char key[32];
+    snprintf(key, sizeof key, "key %zu", number);
+    if (!again)
+        request->status = REQUEST_WAITING; /* it may be settled at once */
+    request->sends++;
+    request->waiting++;
+    enum acceptance acceptance =
+        engine_accept(random_worker(world)->engine,
+                      &(struct record){.id = buffer_bytes(&request->id),
+                                       .targets = &request->target,
+                                       .target_count = 1,
+                                       .argument = buffer_bytes(&request->argument),
+                                       .receipt = number + 1,
+                                       .idempotency_key = bytes_of(request->has_key ? key : "")});
+    if (acceptance != ACCEPTED) {
+        if (!again)
+            request->status = REQUEST_NEW;
+        request->sends--;
+        request->waiting--;
+        return false;
+    }
+    trace(world, "request %zu comes", number + 1);
+    return true;
+}
+
+static bool time_passes(struct world *world)
+{
+    /* Mostly a little, sometimes up to when the next thing is due. */
+    world->now_ms += random_below(&world->random, 20);
+    struct worker *worker = random_worker(world);
+    uint64_t wake_ms = engine_wake_ms(worker->engine);
+    bool is_near = wake_ms > world->now_ms && wake_ms - world->now_ms < LEAP_MS_MAX;
+    if (is_near && random_chance(&world->random, 300))
+        world->now_ms = wake_ms;
+    for (uint32_t i = 0; i < world->workers; i++)
+        engine_time(world->worker[i].engine, world->now_ms);
+    return true;
+}
+
+static bool turn_ends(struct world *world)
+{
+    engine_run(random_worker(world)->engine);
+    return true;
+}
+
+typedef bool happening(struct world *world);
+
+static happening *const happenings[] = {
+    post_arrives,       call_ends,    load_ends,     load_is_told,          notice_arrives,
+    coordinator_acts,   commit_ends,  view_advances, exact_egress_delivers, exact_egress_confirms,
+    taken_egress_gives, record_comes, request_comes, time_passes,           turn_ends,
+};
+enum { HAPPENINGS = sizeof happenings / sizeof *happenings };
+
+/* --- the end
+ * --------------------------------------------------------------------------------------------------
+ */
+
+static bool inputs_are_done(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->source_count; i++)
+        if (world->sources[i].next < world->sources[i].count)
+            return false;
+    for (size_t i = 0; i < world->request_count; i++) {
+        const struct sim_request *request = &world->requests[i];
+        bool lost = !request->has_key && request->sends && request->status == REQUEST_NEW;
+        if ((request->status != REQUEST_SETTLED && !lost) || request->waiting)
+            return false;
+    }
+    return true;
+}
+
+static bool engines_are_idle(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->workers; i++) {
+        const struct worker *worker = &world->worker[i];
+        struct engine_figures figures;
+        engine_figures(worker->engine, &figures);
+        if (figures.backlog_messages || figures.delayed_messages || figures.in_flight ||
+            engine_want(worker->engine) != WANT_NOTHING ||
+            engine_epoch(worker->engine) != world->truth_epoch + 1 ||
+            !list_is_empty(&worker->notices))
+            return false;
+        for (uint32_t from = 0; from < world->workers; from++)
+            if (!list_is_empty(&worker->posts[from]))
+                return false;
+    }
+    struct buffer outbox = {0};
+    (void)key_of_outbox(&outbox, bytes_of("sim/taken"), 0);
+    size_t taken = table_seek(&world->truth, buffer_bytes(&outbox));
+    buffer_destroy(&outbox);
+    if (taken < world->truth.count && world->truth.rows[taken].key.data[0] == KEY_OUTBOX)
+        return false;
+    return !world->committing && world->delivered_epoch == world->truth_epoch &&
+           !world->has_unconfirmed;
+}
+
+static int by_number(const void *a, const void *b)
+{
+    uint64_t x = *(const uint64_t *)a, y = *(const uint64_t *)b;
+    return (x > y) - (x < y);
+}
+
+static size_t count_id(const struct app_ids *sorted, uint64_t id)
+{
+    size_t count = 0;
+    for (size_t i = 0; i < sorted->count; i++)
+        count += sorted->ids[i] == id;
+    return count;
+}
+
+static void check_records(struct world *world)
+{
+    for (size_t e = 0; e < APP_EGRESSES; e++) {
+        struct app_ids *found = &world->delivered[e], *expected = &world->app.expected_records[e];
+        qsort(found->ids, found->count, sizeof *found->ids, by_number);
+        for (size_t i = 0; i < expected->count; i++) {
+            size_t count = count_id(found, expected->ids[i]);
+            SIM_CHECK(count == 1 || (count > 1 && e == APP_EGRESS_TAKEN),
+                      "egress %zu has record %llu %zu times", e,
+                      (unsigned long long)expected->ids[i], count);
+        }
+        SIM_CHECK(e == APP_EGRESS_TAKEN || count_id(found, 0) == 0,
+                  "an effect of a reply that was refused came out");
+    }
+    for (size_t i = 0; i < world->request_count; i++) {
+        const struct sim_request *request = &world->requests[i];
+        size_t count = count_id(&world->delivered[APP_EGRESS_EXACT], request->record);
+        bool settled = request->status == REQUEST_SETTLED;
+        SIM_CHECK(settled ? count == 1 : count <= 1, "request %zu had its effect %zu times", i + 1,
+                  count);
+    }
+}
+
+static void check_store(struct world *world)
+{
+    uint64_t letters = 0;
+    for (size_t i = 0; i < world->truth.count; i++) {
+        struct key key;
+        bool good = key_parse(world->truth.rows[i].key, &key);
+        SIM_CHECK(good, "a stored key is not one of ours");
+        SIM_CHECK(key.kind != KEY_MESSAGE && key.kind != KEY_DELAYED && key.kind != KEY_OUTBOX,
+                  "an entry of kind '%c' (%.*s, sequence %llu) is left in the store", key.kind,
+                  BYTES_ARG(key.subject), (unsigned long long)key.sequence);
+        letters += key.kind == KEY_DEAD_LETTER;
+    }
+    uint64_t expected = world->expected_letters + world->app.expected_letters;
+    SIM_CHECK(letters == expected, "%llu dead letters, expected %llu", (unsigned long long)letters,
+              (unsigned long long)expected);
+    app_check_states(&world->app, &world->truth, world->partitions);
+}
+
+/* --- one run
+ * ------------------------------------------------------------------------------------------------------
+ */
+
+static size_t small_or_large(struct world *world, size_t small, size_t large)
+{
+    return random_chance(&world->random, 500) ? random_between(&world->random, 1, small) : large;
+}
+
+static void make_inputs(struct world *world)
+{
+    world->source_count = (uint32_t)random_between(&world->random, 1, SOURCES_MAX);
+    for (uint32_t i = 0; i < world->source_count; i++) {
+        struct sim_source *source = &world->sources[i];
+        source->count = random_below(&world->random, 60);
+        source->records = mem_new(source->count * sizeof *source->records);
+        uint64_t *sent = mem_new(world->app.types * world->app.ids * sizeof *sent);
+        for (size_t n = 0; n < source->count; n++) {
+            struct sim_record *record = &source->records[n];
+            record->is_bad = random_chance(&world->random, 30);
+            world->expected_letters += record->is_bad;
+            if (record->is_bad)
+                continue;
+            uint32_t number;
+            struct buffer tree = {0};
+            app_random_target(&world->app, &record->target, &record->id, &number);
+            app_make_tree(&world->app, number, &tree);
+            app_argument(&record->argument, i, ++sent[number], buffer_bytes(&tree));
+            buffer_destroy(&tree);
+        }
+        free(sent);
+    }
+
+    world->request_count = random_below(&world->random, 30);
+    world->requests = mem_new(world->request_count * sizeof *world->requests);
+    for (size_t i = 0; i < world->request_count; i++) {
+        struct sim_request *request = &world->requests[i];
+        uint32_t number;
+        request->has_key = random_chance(&world->random, 600);
+        app_random_target(&world->app, &request->target, &request->id, &number);
+        request->record = world->app.next_id++;
+        struct buffer tree = {0};
+        buffer_add_text(&tree, "e");
+        buffer_add_u8(&tree, APP_EGRESS_EXACT);
+        buffer_add_u64(&tree, request->record);
+        app_argument(&request->argument, UINT32_MAX, 0, buffer_bytes(&tree));
+        buffer_destroy(&tree);
+    }
+}
+
+static void begin(struct world *world, uint64_t seed, bool traced)
+{
+    *world = (struct world){.random = {seed}, .trace = traced, .now_ms = 1000 * 1000};
+    app_init(&world->app, random_next(&world->random));
+    world->partitions = (uint32_t)random_between(&world->random, 1, 16);
+    world->interval_ms = random_below(&world->random, 20);
+    world->limits = engine_limits_default;
+    world->limits.cache_bytes = small_or_large(world, 4000, 1 << 20);
+    world->limits.backlog_memory_bytes = small_or_large(world, 4000, 1 << 20);
+    world->limits.backlog_bytes = small_or_large(world, 20000, 1 << 20);
+    world->limits.delta_bytes = small_or_large(world, 4000, 1 << 20);
+    world->limits.delayed_memory_bytes = small_or_large(world, 2000, 1 << 20);
+    world->limits.in_flight_max = small_or_large(world, 8, 0);
+    world->limits.batch_bytes_max = small_or_large(world, 300, 1 << 20);
+    world->limits.retry_ms_max = random_between(&world->random, 10, 2000);
+    world->limits.idempotency_ms = UINT32_MAX;
+    world->limits.idempotency_keys_max = 1000;
+    world->crash_chance = random_chance(&world->random, 300) ? 0 : random_below(&world->random, 8);
+    world->crashes_left = random_below(&world->random, 40);
+    world->failure_chance =
+        random_chance(&world->random, 300) ? 0 : random_below(&world->random, 300);
+    world->misbehave_chance =
+        random_chance(&world->random, 500) ? 0 : random_below(&world->random, 200);
+    make_inputs(world);
+}
+
+static void end(struct world *world)
+{
+    crash(world);
+    world->result.crashes--;
+    table_destroy(&world->truth);
+    table_destroy(&world->view);
+    for (uint32_t i = 0; i < world->source_count; i++) {
+        for (size_t n = 0; n < world->sources[i].count; n++) {
+            buffer_destroy(&world->sources[i].records[n].id);
+            buffer_destroy(&world->sources[i].records[n].argument);
+        }
+        free(world->sources[i].records);
+    }
+    for (size_t i = 0; i < world->request_count; i++) {
+        buffer_destroy(&world->requests[i].id);
+        buffer_destroy(&world->requests[i].argument);
+    }
+    free(world->requests);
+    for (size_t i = 0; i < APP_EGRESSES; i++)
+        free(world->delivered[i].ids);
+    app_destroy(&world->app);
+}
+
+void world_run(uint64_t seed, bool traced, struct world_result *ret_result)
+{
+    struct world world;
+    current = &world;
+    begin(&world, seed, traced);
+    start(&world);
+
+    /* Some things happen often and some seldom, differently in each run. */
+    uint64_t weights[HAPPENINGS], total = 0;
+    for (size_t i = 0; i < HAPPENINGS; i++)
+        total += weights[i] = random_between(&world.random, 1, 30);
+
+    for (unsigned quiet = 0; quiet < QUIET_STEPS; world.step++) {
+        SIM_CHECK(world.step < STEPS_MAX, "the run does not come to its end");
+        if (world.crashes_left && random_chance(&world.random, world.crash_chance)) {
+            world.crashes_left--;
+            crash(&world);
+            start(&world);
+        }
+        uint64_t draw = random_below(&world.random, total);
+        size_t i = 0;
+        while (draw >= weights[i])
+            draw -= weights[i++];
+        (void)happenings[i](&world);
+        if (inputs_are_done(&world) && engines_are_idle(&world))
+            quiet++;
+        else
+            quiet = 0;
+    }
+    check_records(&world);
+    check_store(&world);
+    world.result.steps = world.step;
+    *ret_result = world.result;
+    end(&world);
+    current = NULL;
+}
