@@ -415,8 +415,3 @@ size_t invocation_messages(const struct invocation *invocation)
 {
     return invocation->batch;
 }
-
-void **invocation_transport(struct invocation *invocation)
-{
-    return &invocation->transport;
-}

@@ -226,6 +226,11 @@ static void set_position(struct engine *engine, struct source *source, struct by
         list_put_last(&engine->dirty_sources, &source->dirty);
 }
 
+void engine_begin_source(struct engine *engine, struct source *source, struct bytes position)
+{
+    set_position(engine, source, position);
+}
+
 static enum acceptance refuse(struct engine *engine)
 {
     engine->refused = true;

@@ -67,6 +67,10 @@ struct source *engine_source(struct engine *engine, struct bytes ingress, struct
 /* The position recovered or last accepted; empty if there is none. */
 struct bytes source_position(const struct source *source);
 
+/* Where reading begins when nothing was recovered: kept from now on, so that a crash before the first
+ * record does not make it begin elsewhere. */
+void engine_begin_source(struct engine *engine, struct source *source, struct bytes position);
+
 struct record_target {
     struct bytes ns;
     struct bytes name;
@@ -189,8 +193,5 @@ void engine_each_function(const struct engine *engine,
 /* The address of an invocation, canonical; for logs of transports. */
 struct bytes invocation_address(const struct invocation *invocation);
 size_t invocation_messages(const struct invocation *invocation);
-
-/* A place for the transport to keep its own; NULL at first, kept over retries. */
-void **invocation_transport(struct invocation *invocation);
 
 #endif

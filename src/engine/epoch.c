@@ -114,14 +114,39 @@ static void take_marker(struct engine *engine, uint32_t from, uint64_t epoch)
         hand_over(engine);
 }
 
+/* Another worker could serve this type, and we cannot: we know of too many types already. */
+static void refuse_message(struct engine *engine, struct message *message,
+                           const struct address *target, bool late)
+{
+    const struct ports *ports = &engine->options.ports;
+    if (message->receipt) {
+        /* Nobody counts on it yet: whoever sent it is told. */
+        ports->settle(ports->owner, message->receipt->number, SETTLED_NO_ROOM, 0);
+        message_free(message);
+        return;
+    }
+    if (late) {
+        /* The sealed epoch must not lose it; the open one takes it away again. */
+        struct bytes key =
+            key_of_message(&engine->key, partition_of(target->id, engine->options.partitions),
+                           target->wire, ++engine->sequence);
+        delta_put(engine->sealing, key, message_body(message));
+        delta_remove(engine->open, key);
+    }
+    letter_put_unserved(engine, message);
+}
+
 static void take_message(struct engine *engine, uint32_t from, struct message *message)
 {
     struct address target;
     bool good = address_parse(message_target(message), &target);
     assert(good);
+    bool late = engine->neighbours[from] < engine->epoch;
     struct function_type *type = function_find(engine, &target);
-    assert(type && "workers share their bindings");
-    delivery_take(engine, message, &target, type, engine->neighbours[from] < engine->epoch);
+    if (type)
+        delivery_take(engine, message, &target, type, late);
+    else
+        refuse_message(engine, message, &target, late);
 }
 
 void engine_receive(struct engine *engine, uint32_t from, const struct post *post)

@@ -34,9 +34,19 @@ static struct function_type *find_known(struct engine *engine, struct bytes wire
 }
 
 static struct function_type *function_new(struct engine *engine,
-                                          const struct function_binding *binding, struct bytes wire,
-                                          uint64_t hash)
+                                          const struct function_binding *binding,
+                                          const struct address *named, uint64_t hash)
 {
+    /* Whoever may send to a namespace that is bound as a whole must not be able to fill memory. */
+    enum { TYPES_MAX = 10 * 1000 };
+    const struct ports *ports = &engine->options.ports;
+    void *handle = engine->types.count < TYPES_MAX
+                       ? ports->attach(ports->owner, binding, named->ns, named->name)
+                       : NULL;
+    if (!handle)
+        return NULL;
+
+    struct bytes wire = named->type;
     struct function_type *type = mem_new(sizeof *type);
     struct address address = {0};
     uint8_t *copy = mem_new_raw(wire.size);
@@ -50,13 +60,11 @@ static struct function_type *function_new(struct engine *engine,
     type->figures.ns = address.ns;
     type->figures.name = address.name;
     type->binding = binding;
+    type->handle = handle;
     list_init(&type->turn);
     list_init(&type->ready);
     list_put_last(&engine->functions, &type->all);
     map_put(&engine->types, &type->by_name, hash);
-
-    const struct ports *ports = &engine->options.ports;
-    type->handle = ports->attach(ports->owner, binding, type->ns, type->name);
     return type;
 }
 
@@ -69,7 +77,7 @@ struct function_type *function_find(struct engine *engine, const struct address 
 
     const struct function_binding *binding =
         find_binding(engine->options.bindings, address->ns, address->name);
-    return binding ? function_new(engine, binding, address->type, hash) : NULL;
+    return binding ? function_new(engine, binding, address, hash) : NULL;
 }
 
 struct function_type *function_find_named(struct engine *engine, struct bytes type_wire)

@@ -131,7 +131,6 @@ struct invocation {
     size_t batch;           /* how many messages of the mailbox it takes */
     uint64_t attempts;      /* that failed */
     bool reported;          /* its failing was */
-    void *transport;
 };
 
 static inline struct bytes instance_address(const struct instance *instance)

@@ -71,7 +71,8 @@ enum misbehaviour { MISBEHAVE_SHORT_BATCH, MISBEHAVE_SPILL, MISBEHAVE_EVICT, MIS
 struct ports {
     void *owner;
 
-    /* A function type is about to be used for the first time: returns what `invoke` gets for it. */
+    /* A function type is about to be used for the first time: returns what `invoke` gets for it, or NULL
+     * if it cannot be served after all. */
     void *(*attach)(void *owner, const struct function_binding *binding, struct bytes ns,
                     struct bytes name);
 

@@ -47,8 +47,7 @@ void string_value_add(struct buffer *buffer, struct bytes text)
         pb_add_bytes(buffer, WRAPPED_VALUE, text);
 }
 
-bool kafka_record_parse(struct bytes argument, struct kafka_record *ret_record,
-                        struct sf_status *status)
+bool kafka_record_of(struct bytes argument, struct bytes *ret_record, struct sf_status *status)
 {
     struct typed_value value;
     if (!typed_value_parse(argument, &value, status))
@@ -57,9 +56,15 @@ bool kafka_record_parse(struct bytes argument, struct kafka_record *ret_record,
         return sf_fail(status, SF_INVALID,
                        "a Kafka egress takes messages of type " TYPE_KAFKA_RECORD ", found '%.*s'",
                        BYTES_ARG(value.type));
+    *ret_record = value.value;
+    return true;
+}
 
+bool kafka_record_parse(struct bytes bytes, struct kafka_record *ret_record,
+                        struct sf_status *status)
+{
     struct kafka_record record = {0};
-    struct pb_reader reader = pb_read(value.value);
+    struct pb_reader reader = pb_read(bytes);
     struct pb_field field;
     while (pb_next(&reader, &field)) {
         if (field.type != PB_BYTES)

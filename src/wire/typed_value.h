@@ -38,9 +38,12 @@ struct kafka_record {
     struct bytes value;
 };
 
-/* Checks that `argument`, the body of a TypedValue, is a KafkaProducerRecord and reads it into
- * views. */
-bool kafka_record_parse(struct bytes argument, struct kafka_record *ret_record,
+/* The KafkaProducerRecord in an egress message's argument (the body of a TypedValue), not read yet.
+ */
+bool kafka_record_of(struct bytes argument, struct bytes *ret_record, struct sf_status *status);
+
+/* Reads one into views; false if it can be produced to no topic. */
+bool kafka_record_parse(struct bytes bytes, struct kafka_record *ret_record,
                         struct sf_status *status);
 
 #endif

@@ -1,0 +1,288 @@
+/* remote.c - one pool of connections for each function type; requests written straight into them.
+ */
+#include "function/remote.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "net/http_client.h"
+
+#include <assert.h>
+#include <strings.h>
+
+struct remote_function {
+    struct list all;
+    struct remote *remote;
+    const struct endpoint_spec *endpoint;
+    struct http_pool *pool;
+    char *url;
+    char *path;
+    uint64_t timeout_ms;
+    struct remote_figures figures;
+    struct bytes ns, name; /* owned */
+};
+
+/* An attempt under way. */
+struct attempt {
+    struct list link; /* in remote->spare or remote->busy */
+    struct http_client_call call;
+    struct remote_function *function;
+    struct invocation *invocation;
+    uint64_t started_us;
+};
+
+struct remote {
+    struct loop *loop;
+    const struct application *application;
+    struct engine *engine;
+    struct list functions;
+    struct list busy, spare; /* attempts */
+    struct arena arena;      /* of the reply that is being read */
+};
+
+struct remote *remote_new(struct loop *loop, const struct application *application)
+{
+    struct remote *remote = mem_new(sizeof *remote);
+    remote->loop = loop;
+    remote->application = application;
+    list_init(&remote->functions);
+    list_init(&remote->busy);
+    list_init(&remote->spare);
+    return remote;
+}
+
+void remote_set_engine(struct remote *remote, struct engine *engine)
+{
+    remote->engine = engine;
+}
+
+static void free_attempts(struct list *attempts)
+{
+    list_for_each_safe (attempts, node)
+        free(container_of(node, struct attempt, link));
+}
+
+void remote_free(struct remote *remote)
+{
+    if (!remote)
+        return;
+    list_for_each (&remote->busy, node) {
+        struct attempt *attempt = container_of(node, struct attempt, link);
+        http_pool_cancel(attempt->function->pool, &attempt->call);
+    }
+    list_for_each_safe (&remote->functions, node) {
+        struct remote_function *function = container_of(node, struct remote_function, all);
+        http_pool_free(function->pool);
+        free(function->url);
+        free(function->path);
+        free((void *)function->ns.data);
+        free((void *)function->name.data);
+        free(function);
+    }
+    free_attempts(&remote->busy);
+    free_attempts(&remote->spare);
+    arena_destroy(&remote->arena);
+    free(remote);
+}
+
+/* --- functions
+ * ------------------------------------------------------------------------------------ */
+
+/* A name may come from a stranger, through an ingress and a namespace that is bound as a whole. */
+static void add_name(struct buffer *url, struct bytes name)
+{
+    for (size_t i = 0; i < name.size; i++) {
+        uint8_t c = name.data[i];
+        if (c <= ' ' || c >= 0x7f || strchr("\"<>\\^`{|}", c))
+            buffer_add_format(url, "%%%02X", c);
+        else
+            buffer_add_u8(url, c);
+    }
+}
+
+char *remote_url(const char *url_template, struct bytes name)
+{
+    static const char placeholder[] = "{function.name}";
+    struct buffer url = {0};
+    const char *at = url_template, *found;
+    while ((found = strstr(at, placeholder))) {
+        buffer_add(&url, at, (size_t)(found - at));
+        add_name(&url, name);
+        at = found + sizeof placeholder - 1;
+    }
+    buffer_add_text(&url, at);
+    return buffer_text(&url); /* the buffer's memory becomes the string's */
+}
+
+/* How long one attempt may take: for okhttp the read timeout, which runs out when nothing comes. */
+static uint64_t attempt_timeout_ms(const struct transport_spec *transport)
+{
+    bool reads = transport->kind == TRANSPORT_OKHTTP && transport->read_ms < transport->call_ms;
+    return reads ? transport->read_ms : transport->call_ms;
+}
+
+static struct bytes owned(struct bytes bytes)
+{
+    return bytes_make(bytes_string(bytes), bytes.size);
+}
+
+struct remote_function *remote_attach(struct remote *remote, struct bytes ns, struct bytes name)
+{
+    const struct endpoint_spec *endpoint = application_find_endpoint(remote->application, ns, name);
+    assert(endpoint && "the engine attaches only what is bound");
+
+    /* The template was checked when the module was read; a strange name can still spoil it. */
+    char *url = remote_url(endpoint->url_template, name);
+    struct net_target target;
+    struct sf_status status;
+    if (!net_target_parse(url, &target, &status)) {
+        log_warn("a function cannot be reached", LOG_BYTES("namespace", ns),
+                 LOG_BYTES("name", name), LOG_TEXT("cause", status.message));
+        free(url);
+        return NULL;
+    }
+
+    struct remote_function *function = mem_new(sizeof *function);
+    function->remote = remote;
+    function->endpoint = endpoint;
+    function->ns = owned(ns);
+    function->name = owned(name);
+    function->url = url;
+    function->timeout_ms = attempt_timeout_ms(&endpoint->transport);
+    function->path = mem_string(target.path);
+    function->pool = http_pool_new(remote->loop, &target,
+                                   &(struct http_pool_options){
+                                       .connections_max = endpoint->transport.pool_size,
+                                       .pipeline_max = 1,
+                                       .response_bytes_max = endpoint->transport.payload_max_bytes,
+                                       .connect_ms_max = endpoint->transport.connect_ms,
+                                       .connection_ms_max = endpoint->transport.pool_ttl_ms,
+                                   });
+    net_target_destroy(&target);
+    list_put_last(&remote->functions, &function->all);
+    return function;
+}
+
+/* --- attempts
+ * -------------------------------------------------------------------------------------- */
+
+static void end_attempt(struct attempt *attempt)
+{
+    struct remote_function *function = attempt->function;
+    histogram_add(&function->figures.latency, clock_now_us() - attempt->started_us);
+    list_take(&attempt->link);
+    list_put_first(&function->remote->spare, &attempt->link);
+}
+
+static void fail_attempt(struct attempt *attempt, bool of_endpoint, uint64_t retry_after_ms,
+                         const char *cause)
+{
+    struct remote *remote = attempt->function->remote;
+    struct invocation *invocation = attempt->invocation;
+    struct failure failure = {
+        .of_endpoint = of_endpoint,
+        .retry_after_ms = retry_after_ms,
+        .cause = bytes_of(cause),
+    };
+    attempt->function->figures.failures++;
+    end_attempt(attempt);
+    engine_fail(remote->engine, invocation, &failure);
+}
+
+/* okhttp wants exactly this type, async the same in any case; neither takes parameters. */
+static bool is_octet_stream(const struct transport_spec *transport, struct bytes type)
+{
+    static const char wanted[] = "application/octet-stream";
+    return transport->kind == TRANSPORT_OKHTTP
+               ? bytes_is(type, wanted)
+               : type.size == sizeof wanted - 1 &&
+                     strncasecmp((const char *)type.data, wanted, type.size) == 0;
+}
+
+bool remote_read_response(const struct transport_spec *transport,
+                          const struct http_response *response, struct arena *arena,
+                          struct from_function *ret_reply, struct sf_status *status)
+{
+    if (response->status < 200 || response->status > 299)
+        return sf_fail(status, SF_INVALID, "the function answers HTTP status %d (%s), expected 2xx",
+                       response->status, http_reason(response->status));
+    /* An empty body says that nothing happened, whatever its type: protocol.md 3.2. */
+    if (response->body.size && !is_octet_stream(transport, response->content_type))
+        return sf_fail(status, SF_INVALID,
+                       "the function answers with content type '%.*s', expected "
+                       "'application/octet-stream'",
+                       BYTES_ARG(response->content_type));
+    return from_function_parse(response->body, arena, ret_reply, status) ||
+           sf_wrap(status, "the function answers with %zu bytes that are not a FromFunction",
+                   response->body.size);
+}
+
+static void on_response(struct http_client_call *call, const struct http_response *response)
+{
+    struct attempt *attempt = container_of(call, struct attempt, call);
+    struct remote_function *function = attempt->function;
+    struct remote *remote = function->remote;
+    struct from_function reply;
+    struct sf_status status;
+
+    function->figures.response_bytes += response->body.size;
+    arena_clear(&remote->arena);
+    if (!remote_read_response(&function->endpoint->transport, response, &remote->arena, &reply,
+                              &status)) {
+        fail_attempt(attempt, false, response->retry_after_ms, status.message);
+        return;
+    }
+    struct invocation *invocation = attempt->invocation;
+    end_attempt(attempt);
+    engine_reply(remote->engine, invocation, &reply);
+}
+
+static void on_failure(struct http_client_call *call, enum http_failure failure,
+                       const char *message)
+{
+    struct attempt *attempt = container_of(call, struct attempt, call);
+    fail_attempt(attempt, failure == HTTP_UNREACHABLE, 0, message);
+}
+
+static struct attempt *take_attempt(struct remote *remote)
+{
+    struct list *node = list_take_first(&remote->spare);
+    struct attempt *attempt =
+        node ? container_of(node, struct attempt, link) : mem_new(sizeof *attempt);
+    attempt->call = (struct http_client_call){.on_response = on_response, .on_failure = on_failure};
+    list_put_last(&remote->busy, &attempt->link);
+    return attempt;
+}
+
+void remote_invoke(struct remote *remote, struct remote_function *function,
+                   struct invocation *invocation, const struct to_function *request)
+{
+    struct attempt *attempt = take_attempt(remote);
+    attempt->function = function;
+    attempt->invocation = invocation;
+    attempt->started_us = clock_now_us();
+
+    size_t size = to_function_size(request);
+    uint8_t *body =
+        http_pool_begin(function->pool, &attempt->call, function->path, size, function->timeout_ms);
+    uint8_t *end = to_function_put(body, request);
+    assert(end == body + size);
+    (void)end;
+    function->figures.requests++;
+    function->figures.request_bytes += size;
+    http_pool_send(function->pool, &attempt->call);
+}
+
+void remote_each(const struct remote *remote,
+                 void (*visit)(void *owner, const struct remote_figures *figures), void *owner)
+{
+    list_for_each (&remote->functions, node) {
+        struct remote_function *function = container_of(node, struct remote_function, all);
+        struct http_pool_figures pool;
+        http_pool_figures(function->pool, &pool);
+        function->figures.ns = function->ns;
+        function->figures.name = function->name;
+        function->figures.url = function->url;
+        function->figures.connections = pool.connections;
+        visit(owner, &function->figures);
+    }
+}

@@ -1,0 +1,88 @@
+/* kafka_ingress.h - io.statefun.kafka.v1/ingress: records of topics, with their offsets in the
+ * epochs.
+ *
+ * The ingress room brings records to engines. It may include net, loop, spec, engine, wire and
+ * base.
+ *
+ * Partitions are assigned by hand and never through a consumer group: where to go on is a matter of
+ * the committed epochs alone (module-yaml.md 5, runtime.md 6). A thread of the ingress's own, its
+ * control, talks to the brokers: it finds partitions (also ones that are added later), resolves
+ * where a new one begins, and tells the consumer group how far the durable epochs are, for
+ * monitoring. Each partition is then read by one worker, in a lane: on that worker's loop, straight
+ * into its engine. A record that is refused for want of room stays in hand, and only its partition
+ * waits.
+ *
+ * Record to message: key = id of every target, value = value of a typed value of the topic's
+ * valueType, no caller. A record without key or value cannot become a message: it is set aside as a
+ * dead letter and the stream goes on. Brokers that are away are waited for, however long, and said
+ * so once. */
+#ifndef INGRESS_KAFKA_INGRESS_H
+#define INGRESS_KAFKA_INGRESS_H
+
+#include "engine/engine.h"
+#include "loop/loop.h"
+#include "spec/application.h"
+
+struct kafka_ingress;
+struct kafka_partition; /* on its way from the control to a lane */
+struct kafka_lane;
+
+/* Where a partition goes on: from the store. */
+struct kafka_position {
+    char *topic;
+    int32_t partition;
+    int64_t offset; /* of the next record */
+};
+
+struct kafka_ingress_options {
+    const struct kafka_ingress_spec *spec; /* must outlive the ingress */
+    uint32_t workers;
+    size_t memory_bytes; /* of records that were fetched and not accepted yet, about */
+    const struct kafka_position *positions; /* copied */
+    size_t position_count;
+    void *owner;
+    /* The control's thread: the partition is to be read by `worker`; carry it there and call
+     * kafka_lane_add, or kafka_partition_free if it is too late. */
+    void (*on_partition)(void *owner, uint32_t worker, struct kafka_partition *partition);
+};
+
+/* Does not wait for brokers. False if the client properties make no sense (the message names the
+ * property, never a secret). */
+SF_CHECK bool kafka_ingress_open(const struct kafka_ingress_options *options,
+                                 struct kafka_ingress **ret_ingress, struct sf_status *status);
+
+/* No partitions are handed out any more and no offsets told; then lanes may be freed. */
+void kafka_ingress_stop(struct kafka_ingress *ingress);
+
+/* After kafka_ingress_stop and after all its lanes are gone. Takes at most a few seconds whatever
+ * the brokers do. NULL is fine. */
+void kafka_ingress_close(struct kafka_ingress *ingress);
+
+void kafka_partition_free(struct kafka_partition *partition);
+
+/* One worker's share of an ingress; all on the worker's thread. */
+struct kafka_lane *kafka_lane_new(struct kafka_ingress *ingress, struct loop *loop,
+                                  struct engine *engine);
+void kafka_lane_add(struct kafka_lane *lane, struct kafka_partition *partition);
+void kafka_lane_room(struct kafka_lane *lane);      /* ports.room: offer again what was refused */
+void kafka_lane_committed(struct kafka_lane *lane); /* an epoch is durable: offsets may be told */
+void kafka_lane_stop(struct kafka_lane *lane);      /* accepts no more records */
+void kafka_lane_free(struct kafka_lane *lane);      /* NULL is fine */
+
+struct kafka_lane_figures {
+    const char *topic;
+    int32_t partition;
+    uint64_t records, bytes, rejected;
+    int64_t position;       /* of the next record to accept; -1: none yet */
+    int64_t high_watermark; /* of the partition, as far as known; -1: not known */
+    bool waits_for_room;
+};
+void kafka_lane_each(const struct kafka_lane *lane,
+                     void (*visit)(void *owner, const struct kafka_lane_figures *figures),
+                     void *owner);
+
+/* For `statefun check --connect`: false says which broker or topic cannot be reached or found. */
+bool kafka_ingress_check(const struct kafka_ingress_spec *spec, uint64_t timeout_ms,
+                         struct sf_status *status);
+
+#endif
