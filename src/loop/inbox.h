@@ -1,7 +1,7 @@
 /* inbox.h - letters from any thread to the thread of one loop.
  *
- * Letters of one sender arrive in the order in which it put them. The inbox is not bounded: what goes
- * through it is bounded where it is made (the engine's limits, the store's lag). */
+ * Letters of one sender arrive in the order in which it put them. The inbox is not bounded: what
+ * goes through it is bounded where it is made (the engine's limits, the store's lag). */
 #ifndef LOOP_INBOX_H
 #define LOOP_INBOX_H
 
@@ -25,7 +25,8 @@ struct letter *letters_take(struct letters *letters);
 
 struct inbox;
 
-/* Wakes `loop` when letters come. */
+/* Wakes `loop` when letters come into an empty inbox: its thread then takes them all. Inbox
+ * and loop must outlive every inbox_put. */
 struct inbox *inbox_new(struct loop *loop);
 void inbox_free(struct inbox *inbox); /* it must be empty */
 

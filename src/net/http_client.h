@@ -4,9 +4,16 @@
  * buffer and its response is read in place. Nothing is allocated per call once the pool is warm.
  *
  * A pool belongs to one loop and one target. Every call ends in exactly one callback: a response,
- * whatever its status, or a failure. A call that fails or times out takes its connection with it; calls
- * that were pipelined behind it fail too (the caller tries them again). Names are looked up on a thread
- * of the room's own, again after connecting has failed. */
+ * whatever its status, or a failure. Callbacks come from the loop and from http_pool_free, never
+ * from within another function of the pool, and may begin, send and cancel calls. A call that fails
+ * or times out takes its connection with it; calls that were pipelined with it fail too, as
+ * HTTP_BROKEN (the caller tries them again). Names are looked up on a thread of the room's own,
+ * again after connecting has failed.
+ *
+ * A server may close a kept connection at any time. Calls that were sent on a connection that had
+ * served others, and ended before anything of their response came, are sent once more, each on a
+ * new connection: this is safe because the effects of a call count once however often it is made.
+ */
 #ifndef NET_HTTP_CLIENT_H
 #define NET_HTTP_CLIENT_H
 
@@ -17,11 +24,11 @@
 struct http_pool;
 
 struct http_pool_options {
-    size_t connections_max;
-    size_t pipeline_max;         /* calls under way on one connection; 1: no pipelining */
-    size_t response_bytes_max;   /* of a body, also after decompression */
+    size_t connections_max;    /* >= 1 */
+    size_t pipeline_max;       /* calls under way on one connection, >= 1; 1: no pipelining */
+    size_t response_bytes_max; /* of a body, also after decompression */
     uint64_t connect_ms_max;
-    uint64_t connection_ms_max;  /* lifetime of a connection; 0: no limit. Jittered by up to 3 s */
+    uint64_t connection_ms_max; /* lifetime of a connection; 0: no limit. Jittered by up to 3 s */
 };
 
 /* Why a call has no response. UNREACHABLE concerns the endpoint as a whole: no address, refused,
@@ -30,9 +37,9 @@ enum http_failure { HTTP_UNREACHABLE, HTTP_BROKEN, HTTP_TIMED_OUT, HTTP_GARBAGE,
 
 struct http_response {
     int status;
-    struct bytes content_type;   /* empty if there is none */
-    struct bytes body;           /* decompressed */
-    uint64_t retry_after_ms;     /* of a Retry-After header; 0: none */
+    struct bytes content_type; /* empty if there is none */
+    struct bytes body;         /* decompressed */
+    uint64_t retry_after_ms;   /* of a Retry-After header; 0: none */
 };
 
 /* Memory of the caller's that must live until the callback: put it into what is waiting. */
@@ -44,26 +51,32 @@ struct http_client_call {
     void *transport; /* the pool's own */
 };
 
+/* Keeps no reference to `target`, which must not be is_tls. */
 struct http_pool *http_pool_new(struct loop *loop, const struct net_target *target,
                                 const struct http_pool_options *options);
 
-/* Fails what is under way (on_failure is called) and closes. NULL is fine. */
+/* Fails what is under way (on_failure with HTTP_BROKEN, which must not begin another call) and
+ * closes. Not from a callback of the pool. NULL is fine. */
 void http_pool_free(struct http_pool *pool);
 
 /* Begins a POST of `body_size` bytes to `target` (a path with query; the pool's target gives the
  * server): writes the head and returns where the caller must write the body before it calls
- * http_pool_send. `timeout_ms` covers everything until the response is complete. Beyond
- * connections_max x pipeline_max calls wait in line. */
+ * http_pool_send. `timeout_ms` covers everything from there until the response is complete. Beyond
+ * connections_max x pipeline_max calls wait in line.
+ *
+ * New connections are preferred to pipelining. A call is put behind others only on a connection
+ * that has answered before and is not slow just now; until there is one it waits. What is sent
+ * within one turn on one such connection leaves in one write at the turn's end. */
 uint8_t *http_pool_begin(struct http_pool *pool, struct http_client_call *call, const char *target,
                          size_t body_size, uint64_t timeout_ms);
 void http_pool_send(struct http_pool *pool, struct http_client_call *call);
 
-/* Gives up a call that is under way; no callback follows. */
+/* Gives up a call that was begun; no callback follows. */
 void http_pool_cancel(struct http_pool *pool, struct http_client_call *call);
 
 struct http_pool_figures {
     size_t connections;
-    size_t calls; /* under way or waiting in line */
+    size_t calls;    /* under way or waiting in line */
     uint64_t opened; /* connections, ever */
 };
 void http_pool_figures(const struct http_pool *pool, struct http_pool_figures *ret_figures);

@@ -1,0 +1,160 @@
+/* client.h (net, internal) - what the two halves of the HTTP client share.
+ *
+ * http_client.c is the pool: which call goes where, and how it ends. http_channel.c is one
+ * connection: connecting, writing requests, reading responses. A request is a call's bytes on their
+ * way; it moves between the pool's line and a channel, and can do so again until its response has
+ * begun. */
+#ifndef NET_CLIENT_H
+#define NET_CLIENT_H
+
+#include "base/list.h"
+#include "net/body.h"
+#include "net/decode.h"
+#include "net/http_client.h"
+#include "net/lookup.h"
+
+/*     BEGUN --> WAITING <--> UNDER_WAY --> over (answered)
+ *                  |             |
+ *                  +--> FAILING <+   --> over (failed)         cancelled: from any of them */
+enum request_state { REQUEST_BEGUN, REQUEST_WAITING, REQUEST_UNDER_WAY, REQUEST_FAILING };
+
+struct request {
+    struct list node; /* in the list that its state says */
+    struct http_pool *pool;
+    struct channel *channel;       /* while UNDER_WAY */
+    struct http_client_call *call; /* NULL: given up, but its response must still be read over */
+    enum request_state state;
+    bool
+        needs_fresh; /* was sent on a connection that had been closed; only a new one will do now */
+    struct loop_timer deadline;
+    uint64_t timeout_ms;
+
+    uint8_t *data; /* head and body */
+    size_t size;
+    size_t sent;
+    size_t capacity;
+};
+
+/*     CONNECTING --> OPEN --> CLOSED (its memory goes at the turn's end)
+ *          |                    ^
+ *          +--------------------+ */
+enum channel_state { CHANNEL_CONNECTING, CHANNEL_OPEN, CHANNEL_CLOSED };
+
+struct channel {
+    struct list node; /* in the pool's list of its kind */
+    struct http_pool *pool;
+    enum channel_state state;
+    struct loop_watch watch;
+    struct loop_timer timer; /* an attempt to connect; then the end of its lifetime */
+
+    size_t attempts; /* addresses that have failed */
+    uint64_t connect_by_ms;
+
+    struct list requests;   /* under way, oldest first */
+    size_t depth;           /* how many */
+    struct request *unsent; /* the first that is not wholly written; NULL: all are */
+    uint64_t progress_ms;   /* of the last answer, or since when it has had something to answer */
+    bool has_answered;      /* at least once, and kept the connection */
+    bool has_begun;         /* something of the oldest request's response has come */
+    bool is_retiring;       /* takes no more requests */
+
+    /* The oldest request's response, as far as it is here and not complete. */
+    struct buffer in;
+    size_t head_size; /* 0: not complete */
+    struct body body;
+
+    struct list dirty; /* in the pool's list of what to look after at the turn's end */
+    int error;         /* errno of a write or of connecting, for then */
+};
+
+struct http_pool {
+    struct loop *loop;
+    struct http_pool_options options;
+    bool is_closing;
+    bool is_calling; /* a callback */
+
+    /* The target. */
+    char *host;
+    uint16_t port;
+    bool is_name;     /* addresses come from a look-up */
+    bool is_outdated; /* ... and should be looked up again */
+    struct addresses addresses;
+    size_t best_address;     /* the one that worked last */
+    struct lookup *lookup;   /* under way, or NULL */
+    struct buffer head_rest; /* of a request, from behind the target to the length */
+
+    /* Requests. */
+    struct list begun;
+    struct list line, again; /* waiting; `again` for those that need a fresh channel */
+    size_t line_count, again_count;
+    struct list spare_requests;
+    size_t spare_bytes;
+    size_t call_count;
+
+    /* Channels: each in exactly one of these, by what can be done with it. */
+    struct list connecting;
+    struct list
+        *by_depth; /* [pipeline_max]: takes a request behind that many; 0: idle, hottest first */
+    struct list resting; /* takes none now: full, slow, unproven or retiring */
+    struct list closed;
+    size_t connecting_count;
+    size_t channel_count; /* connecting ones included, closed ones not */
+    uint64_t opened;
+
+    struct list dirty;
+    struct loop_task task;
+    struct loop_timer reopen;   /* set: no new connection before then */
+    struct loop_timer patience; /* with the look-up */
+    uint64_t jitter;
+
+    uint8_t *scratch; /* responses are read here and need not go further when they come whole */
+    struct buffer spare_in;
+    struct decoder decoder;
+};
+
+enum { SCRATCH_SIZE = 64 * 1024 };
+
+/* The pool's side, for channels. */
+
+/* Puts `channel` where its state and depth say. */
+void pool_place(struct channel *channel);
+
+/* Sends what can be sent, opens what should be opened. */
+void pool_dispatch(struct http_pool *pool);
+
+/* Has pool or channel looked after at the end of this turn. */
+void pool_settle_later(struct http_pool *pool);
+void pool_mark_dirty(struct channel *channel);
+
+void pool_channel_opened(struct channel *channel);
+void pool_channel_failed(struct channel *channel, const char *message);
+
+/* The call is over; the request is gone. */
+void pool_answer(struct request *request, const struct http_response *response);
+void pool_fail(struct request *request, enum http_failure failure, const char *message);
+
+/* Closes the channel and says what becomes of its requests: those that were not begun to be sent
+ * wait again; if it was `stale`, those that were wait for a fresh channel, once. All others fail:
+ * `culprit` (may be NULL) with `failure`, the rest because they were on the same connection. */
+void pool_break(struct channel *channel, bool stale, struct request *culprit,
+                enum http_failure failure, const char *message);
+
+/* The channel's side, for the pool. */
+
+/* Begins to connect; when that ends at once it may be OPEN already. Never fails at once. */
+struct channel *channel_open(struct http_pool *pool);
+
+/* No request may be on it. */
+void channel_close(struct channel *channel);
+void channel_free(struct channel *channel);
+
+/* Puts a request behind those under way. It leaves at once where nothing else could join it. */
+void channel_give(struct channel *channel, struct request *request);
+
+/* Takes a request that was not begun to be sent off the channel. */
+void channel_take_back(struct channel *channel, struct request *request);
+
+/* What was put off to the turn's end. */
+void channel_settle(struct channel *channel);
+
+#endif

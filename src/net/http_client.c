@@ -1,0 +1,620 @@
+/* http_client.c - the pool: which call goes where, and how it ends. On the loop's thread.
+ *
+ * A call waits in line until pool_dispatch finds it a channel:
+ *
+ *   1. an idle one, the one used last first: its memory is in the cache, and those that are not
+ * needed grow old and are closed;
+ *   2. a new one, as long as there may be more of them; one is opened for each call that waits, and
+ * the call goes to whichever channel is ready first;
+ *   3. the one with the fewest calls under way, of those that have proven themselves.
+ *
+ * Channels are kept in lists by what can be done with them, so that none of this looks for
+ * anything. */
+#include "net/client.h"
+
+#include "base/mem.h"
+
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
+
+enum {
+    REQUEST_FIRST = 512,           /* bytes of a small request's memory */
+    REQUEST_KEPT_MAX = 16 * 1024,  /* larger ones are not kept for the next call */
+    SPARE_BYTES_MAX = 1024 * 1024, /* of all requests that wait for a next call */
+    SLOW_MS = 10,                  /* a channel without an answer for that long gets no more */
+    REOPEN_MS = 100,               /* no connection, but others work: try again after this */
+    DECIMAL_MAX = 20,
+    MESSAGE_MAX = 240
+};
+
+static void on_task(struct loop_task *task);
+static void on_reopen(struct loop_timer *timer);
+static void on_patience(struct loop_timer *timer);
+static void on_deadline(struct loop_timer *timer);
+
+static void init_head(struct http_pool *pool, const char *authority)
+{
+    /* The order and case are what StateFun's own runtime sends (protocol.md 3.1). */
+    buffer_add_text(&pool->head_rest, " HTTP/1.1\r\n"
+                                      "content-type: application/octet-stream\r\n"
+                                      "accept: application/octet-stream\r\n"
+                                      "accept-encoding: gzip,deflate\r\n"
+                                      "connection: keep-alive\r\n"
+                                      "user-agent: statefun\r\n"
+                                      "host: ");
+    buffer_add_text(&pool->head_rest, authority);
+    buffer_add_text(&pool->head_rest, "\r\ncontent-length: ");
+}
+
+static void init_addresses(struct http_pool *pool, const struct net_target *target)
+{
+    struct socket_address *first = &pool->addresses.list[0];
+    if (!target->is_unix) {
+        pool->is_name = !lookup_numeric(target->host, target->port, &pool->addresses);
+    } else if (socket_path_address(target->host, (struct sockaddr_un *)&first->storage)) {
+        first->size = sizeof(struct sockaddr_un);
+        pool->addresses.count = 1;
+    }
+}
+
+struct http_pool *http_pool_new(struct loop *loop, const struct net_target *target,
+                                const struct http_pool_options *options)
+{
+    assert(!target->is_tls && options->connections_max > 0 && options->pipeline_max > 0);
+    struct http_pool *pool = mem_new(sizeof *pool);
+    pool->loop = loop;
+    pool->options = *options;
+    pool->host = mem_string(target->host);
+    pool->port = target->port;
+    init_head(pool, target->authority);
+    init_addresses(pool, target);
+
+    list_init(&pool->begun);
+    list_init(&pool->line);
+    list_init(&pool->again);
+    list_init(&pool->spare_requests);
+    list_init(&pool->connecting);
+    list_init(&pool->resting);
+    list_init(&pool->closed);
+    list_init(&pool->dirty);
+    pool->by_depth = mem_new(options->pipeline_max * sizeof *pool->by_depth);
+    for (size_t i = 0; i < options->pipeline_max; i++)
+        list_init(&pool->by_depth[i]);
+
+    pool->task.on_task = on_task;
+    pool->reopen.on_timer = on_reopen;
+    pool->patience.on_timer = on_patience;
+    pool->jitter = loop_wall_ms(loop) ^ (uint64_t)(uintptr_t)pool;
+    pool->scratch = mem_new_raw(SCRATCH_SIZE);
+    return pool;
+}
+
+/* --- requests: their memory, and how they end --- */
+
+static struct request *request_take(struct http_pool *pool)
+{
+    struct list *spare = list_take_first(&pool->spare_requests);
+    if (spare) {
+        struct request *request = container_of(spare, struct request, node);
+        pool->spare_bytes -= request->capacity;
+        return request;
+    }
+    struct request *request = mem_new(sizeof *request);
+    request->pool = pool;
+    request->deadline.on_timer = on_deadline;
+    list_init(&request->node);
+    return request;
+}
+
+static void request_free(struct request *request)
+{
+    free(request->data);
+    free(request);
+}
+
+static void request_release(struct request *request)
+{
+    struct http_pool *pool = request->pool;
+    loop_timer_cancel(pool->loop, &request->deadline);
+    list_take(&request->node);
+    if (request->call) {
+        request->call->transport = NULL;
+        request->call = NULL;
+        pool->call_count--;
+    }
+    if (request->capacity > REQUEST_KEPT_MAX ||
+        pool->spare_bytes + request->capacity > SPARE_BYTES_MAX) {
+        request_free(request);
+        return;
+    }
+    request->channel = NULL;
+    request->needs_fresh = false;
+    request->sent = 0;
+    pool->spare_bytes += request->capacity;
+    list_put_first(&pool->spare_requests, &request->node);
+}
+
+static void request_reserve(struct request *request, size_t size)
+{
+    if (size <= request->capacity)
+        return;
+    size_t capacity = REQUEST_FIRST;
+    while (capacity < size && capacity < REQUEST_KEPT_MAX)
+        capacity *= 2;
+    free(request->data); /* nothing in it is worth copying */
+    request->capacity = capacity < size ? size : capacity;
+    request->data = mem_new_raw(request->capacity);
+}
+
+void pool_answer(struct request *request, const struct http_response *response)
+{
+    struct http_pool *pool = request->pool;
+    struct http_client_call *call = request->call;
+    request_release(request);
+    if (call) {
+        pool->is_calling = true;
+        call->on_response(call, response);
+        pool->is_calling = false;
+    }
+}
+
+void pool_fail(struct request *request, enum http_failure failure, const char *message)
+{
+    struct http_pool *pool = request->pool;
+    struct http_client_call *call = request->call;
+    request_release(request);
+    if (call) {
+        pool->is_calling = true;
+        call->on_failure(call, failure, message);
+        pool->is_calling = false;
+    }
+}
+
+/* Fails all of a list, from which callbacks may take requests by cancelling them. */
+static void fail_all(struct list *failing, enum http_failure failure, const char *message)
+{
+    for (struct list *node; (node = list_take_first(failing));)
+        pool_fail(container_of(node, struct request, node), failure, message);
+}
+
+static void put_failing(struct list *failing, struct request *request)
+{
+    request->state = REQUEST_FAILING;
+    request->channel = NULL;
+    list_put_last(failing, &request->node);
+}
+
+/* --- the line --- */
+
+static size_t waiting_count(const struct http_pool *pool)
+{
+    return pool->line_count + pool->again_count;
+}
+
+static void line_put(struct http_pool *pool, struct request *request, bool at_front)
+{
+    struct list *line = request->needs_fresh ? &pool->again : &pool->line;
+    request->state = REQUEST_WAITING;
+    request->channel = NULL;
+    request->sent = 0;
+    if (at_front)
+        list_put_first(line, &request->node);
+    else
+        list_put_last(line, &request->node);
+    if (request->needs_fresh)
+        pool->again_count++;
+    else
+        pool->line_count++;
+}
+
+static void line_take(struct http_pool *pool, struct request *request)
+{
+    assert(request->state == REQUEST_WAITING);
+    list_take(&request->node);
+    if (request->needs_fresh)
+        pool->again_count--;
+    else
+        pool->line_count--;
+}
+
+static struct request *line_take_first(struct http_pool *pool, struct list *line)
+{
+    struct request *request = list_first(line, struct request, node);
+    line_take(pool, request);
+    return request;
+}
+
+/* No connection can be had. Where there is none at all, nobody who waits can be helped; where there
+ * are others, only those who will not do with them cannot. */
+static void pool_cannot_open(struct http_pool *pool, const char *message)
+{
+    bool others_live = pool->channel_count > pool->connecting_count;
+    struct list failing;
+    list_init(&failing);
+
+    while (pool->again_count > pool->connecting_count)
+        put_failing(&failing, line_take_first(pool, &pool->again));
+    if (!others_live)
+        while (pool->line_count && waiting_count(pool) > pool->connecting_count)
+            put_failing(&failing, line_take_first(pool, &pool->line));
+    else if (!heap_holds(&pool->reopen.due))
+        loop_timer_set(pool->loop, &pool->reopen, loop_now_ms(pool->loop) + REOPEN_MS);
+    fail_all(&failing, others_live ? HTTP_BROKEN : HTTP_UNREACHABLE, message);
+}
+
+static void on_reopen(struct loop_timer *timer)
+{
+    pool_dispatch(container_of(timer, struct http_pool, reopen));
+}
+
+/* --- names --- */
+
+static void on_found(void *owner, const struct addresses *addresses, const char *error)
+{
+    struct http_pool *pool = owner;
+    pool->lookup = NULL;
+    loop_timer_cancel(pool->loop, &pool->patience);
+    pool->addresses = *addresses;
+    pool->best_address = 0;
+    if (error)
+        pool_cannot_open(pool, error);
+    else
+        pool->is_outdated = false;
+    pool_dispatch(pool);
+}
+
+static void on_patience(struct loop_timer *timer)
+{
+    struct http_pool *pool = container_of(timer, struct http_pool, patience);
+    char message[MESSAGE_MAX];
+    snprintf(message, sizeof message, "look up %.100s: no answer within %" PRIu64 " ms", pool->host,
+             pool->options.connect_ms_max);
+    pool_cannot_open(pool, message);
+    pool_dispatch(pool);
+}
+
+/* True if addresses are known. Otherwise somebody is sent for them, whom pool_dispatch hears of. */
+static bool pool_knows_addresses(struct http_pool *pool)
+{
+    if (!pool->is_name)
+        return true;
+    if (!pool->lookup && (pool->is_outdated || pool->addresses.count == 0))
+        pool->lookup = lookup_new(pool->loop, pool->host, pool->port, on_found, pool);
+    if (!pool->lookup)
+        return true;
+    if (!heap_holds(&pool->patience.due))
+        loop_timer_set(pool->loop, &pool->patience,
+                       loop_now_ms(pool->loop) + pool->options.connect_ms_max);
+    return false;
+}
+
+/* --- channels --- */
+
+void pool_place(struct channel *channel)
+{
+    struct http_pool *pool = channel->pool;
+    struct list *place = &pool->resting;
+    if (!channel->is_retiring) {
+        /* Nothing is put behind the first call on a channel: its answer may be that it closes. */
+        bool is_proven = channel->depth == 0 || channel->has_answered;
+        if (is_proven && channel->depth < pool->options.pipeline_max)
+            place = &pool->by_depth[channel->depth];
+    }
+    list_take(&channel->node);
+    list_put_first(place, &channel->node);
+}
+
+void pool_channel_opened(struct channel *channel)
+{
+    struct http_pool *pool = channel->pool;
+    pool->connecting_count--;
+    pool->opened++;
+    pool_place(channel);
+    if (pool->again_count)
+        channel_give(channel, line_take_first(pool, &pool->again));
+}
+
+void pool_channel_failed(struct channel *channel, const char *message)
+{
+    struct http_pool *pool = channel->pool;
+    channel_close(channel);
+    pool->is_outdated = true;
+    pool_cannot_open(pool, message);
+}
+
+void pool_break(struct channel *channel, bool stale, struct request *culprit,
+                enum http_failure failure, const char *message)
+{
+    struct http_pool *pool = channel->pool;
+    struct list failing;
+    list_init(&failing);
+
+    while (
+        !list_is_empty(&channel->requests)) { /* from the last on, so that they keep their order */
+        struct request *request = list_last(&channel->requests, struct request, node);
+        bool was_begun = request->sent > 0;
+        bool goes_again = was_begun ? stale && !request->needs_fresh : stale || request != culprit;
+        list_take(&request->node);
+        if (goes_again && request->call) {
+            request->needs_fresh |= was_begun;
+            line_put(pool, request, true);
+        } else {
+            request->state = REQUEST_FAILING;
+            list_put_first(&failing, &request->node);
+        }
+    }
+    channel->depth = 0;
+    channel->unsent = NULL;
+    channel_close(channel);
+
+    if (culprit && culprit->state == REQUEST_FAILING) {
+        list_take(&culprit->node);
+        pool_fail(culprit, failure, message);
+    }
+    if (!list_is_empty(&failing)) {
+        char text[MESSAGE_MAX];
+        snprintf(text, sizeof text, "another call on the same connection failed: %.180s", message);
+        fail_all(&failing, HTTP_BROKEN, text);
+    }
+}
+
+/* True if a channel was opened or is on its way now. */
+static bool pool_open_one(struct http_pool *pool)
+{
+    bool someone_waits_for_it = waiting_count(pool) > pool->connecting_count;
+    bool only_new_will_do = pool->again_count > pool->connecting_count;
+    bool is_full = pool->channel_count == pool->options.connections_max;
+    if (!someone_waits_for_it || heap_holds(&pool->reopen.due))
+        return false;
+    if (is_full && (!only_new_will_do || list_is_empty(&pool->by_depth[0])))
+        return false;
+    if (!pool_knows_addresses(pool))
+        return false;
+    if (is_full)
+        channel_close(list_last(&pool->by_depth[0], struct channel, node));
+    channel_open(pool);
+    return true;
+}
+
+/* The channel with the fewest calls that may take another, or NULL. Slow ones that it comes across
+ * are put aside: their next answer brings them back. */
+static struct channel *pool_find_shared(struct http_pool *pool)
+{
+    uint64_t now_ms = loop_now_ms(pool->loop);
+    for (size_t depth = 1; depth < pool->options.pipeline_max; depth++) {
+        while (!list_is_empty(&pool->by_depth[depth])) {
+            struct channel *channel = list_first(&pool->by_depth[depth], struct channel, node);
+            if (now_ms - channel->progress_ms < SLOW_MS)
+                return channel;
+            list_take(&channel->node);
+            list_put_last(&pool->resting, &channel->node);
+        }
+    }
+    return NULL;
+}
+
+void pool_dispatch(struct http_pool *pool)
+{
+    if (pool->is_closing)
+        return;
+    while (waiting_count(pool)) {
+        bool only_new_will_do = pool->again_count > pool->connecting_count;
+        if (only_new_will_do && pool_open_one(pool))
+            continue;
+        if (pool->line_count && !list_is_empty(&pool->by_depth[0])) {
+            struct channel *idle = list_first(&pool->by_depth[0], struct channel, node);
+            channel_give(idle, line_take_first(pool, &pool->line));
+            continue;
+        }
+        if (pool_open_one(pool))
+            continue;
+        if (!pool->line_count || waiting_count(pool) <= pool->connecting_count)
+            return;
+        struct channel *shared = pool_find_shared(pool);
+        if (!shared)
+            return;
+        channel_give(shared, line_take_first(pool, &pool->line));
+    }
+}
+
+void pool_settle_later(struct http_pool *pool)
+{
+    loop_task_set(pool->loop, &pool->task);
+}
+
+void pool_mark_dirty(struct channel *channel)
+{
+    if (list_is_empty(&channel->dirty))
+        list_put_last(&channel->pool->dirty, &channel->dirty);
+    pool_settle_later(channel->pool);
+}
+
+/* The turn's end. What callbacks make dirty here has its turn in the next one: else a call that
+ * fails at once and is tried again at once would keep us here for ever. */
+static void on_task(struct loop_task *task)
+{
+    struct http_pool *pool = container_of(task, struct http_pool, task);
+    struct list dirty;
+    list_init(&dirty);
+    list_put_before(&pool->dirty, &dirty);
+    list_take(&pool->dirty);
+    for (struct list *node; (node = list_take_first(&dirty));)
+        channel_settle(container_of(node, struct channel, dirty));
+    while (!list_is_empty(&pool->closed))
+        channel_free(list_first(&pool->closed, struct channel, node));
+}
+
+/* --- calls --- */
+
+/* As it stands, but for bytes that would end the request line or that a URL cannot hold: they are
+ * escaped, since a function's name may be anybody's text. */
+static uint8_t *put_target(uint8_t *to, const char *target)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    for (const unsigned char *c = (const unsigned char *)target; *c; c++) {
+        if (*c > ' ' && *c < 0x7f) {
+            *to++ = *c;
+        } else {
+            *to++ = '%';
+            *to++ = (uint8_t)digits[*c >> 4];
+            *to++ = (uint8_t)digits[*c & 15];
+        }
+    }
+    return to;
+}
+
+static uint8_t *put_bytes(uint8_t *to, const void *bytes, size_t size)
+{
+    memcpy(to, bytes, size);
+    return to + size;
+}
+
+static uint8_t *put_decimal(uint8_t *to, uint64_t number)
+{
+    uint8_t digits[DECIMAL_MAX];
+    size_t at = sizeof digits;
+    do {
+        digits[--at] = (uint8_t)('0' + number % 10);
+        number /= 10;
+    } while (number);
+    return put_bytes(to, digits + at, sizeof digits - at);
+}
+
+uint8_t *http_pool_begin(struct http_pool *pool, struct http_client_call *call, const char *target,
+                         size_t body_size, uint64_t timeout_ms)
+{
+    assert(!pool->is_closing);
+    struct request *request = request_take(pool);
+    size_t head_max = strlen("POST ") + 3 * strlen(target) + pool->head_rest.size + DECIMAL_MAX + 4;
+    request_reserve(request, head_max + body_size);
+
+    uint8_t *to = put_bytes(request->data, "POST ", 5);
+    to = put_target(to, target);
+    to = put_bytes(to, pool->head_rest.data, pool->head_rest.size);
+    to = put_decimal(to, body_size);
+    to = put_bytes(to, "\r\n\r\n", 4);
+
+    request->size = (size_t)(to - request->data) + body_size;
+    request->timeout_ms = timeout_ms;
+    request->state = REQUEST_BEGUN;
+    request->call = call;
+    call->transport = request;
+    pool->call_count++;
+    list_put_last(&pool->begun, &request->node);
+    return to;
+}
+
+void http_pool_send(struct http_pool *pool, struct http_client_call *call)
+{
+    struct request *request = call->transport;
+    assert(request && request->pool == pool && request->state == REQUEST_BEGUN);
+    list_take(&request->node);
+    loop_timer_set(pool->loop, &request->deadline, loop_now_ms(pool->loop) + request->timeout_ms);
+    line_put(pool, request, false);
+    pool_dispatch(pool);
+}
+
+static void on_deadline(struct loop_timer *timer)
+{
+    struct request *request = container_of(timer, struct request, deadline);
+    struct http_pool *pool = request->pool;
+    char message[MESSAGE_MAX];
+    if (request->state == REQUEST_WAITING) {
+        snprintf(message, sizeof message, "no connection became free within %" PRIu64 " ms",
+                 request->timeout_ms);
+        line_take(pool, request);
+        pool_fail(request, HTTP_TIMED_OUT, message);
+    } else if (request->state == REQUEST_UNDER_WAY) {
+        snprintf(message, sizeof message, "no complete response within %" PRIu64 " ms",
+                 request->timeout_ms);
+        pool_break(request->channel, false, request, HTTP_TIMED_OUT, message);
+    }
+    pool_dispatch(pool);
+}
+
+void http_pool_cancel(struct http_pool *pool, struct http_client_call *call)
+{
+    struct request *request = call->transport;
+    assert(request && request->pool == pool);
+    if (request->state == REQUEST_WAITING) {
+        line_take(pool, request);
+    } else if (request->state == REQUEST_UNDER_WAY) {
+        struct channel *channel = request->channel;
+        if (request->sent == 0) {
+            channel_take_back(channel, request);
+        } else if (channel->depth > 1) {
+            /* Others share the connection: they need not suffer. Its deadline still holds. */
+            call->transport = NULL;
+            request->call = NULL;
+            pool->call_count--;
+            return;
+        } else {
+            list_take(&request->node);
+            channel->depth = 0;
+            channel->unsent = NULL;
+            channel_close(channel);
+        }
+    }
+    request_release(request);
+    pool_dispatch(pool);
+}
+
+void http_pool_figures(const struct http_pool *pool, struct http_pool_figures *ret_figures)
+{
+    *ret_figures = (struct http_pool_figures){
+        .connections = pool->channel_count,
+        .calls = pool->call_count,
+        .opened = pool->opened,
+    };
+}
+
+/* Closes every channel of a list; the requests that were on them go to `failing`. */
+static void close_all(struct list *channels, struct list *failing)
+{
+    while (!list_is_empty(channels)) {
+        struct channel *channel = list_first(channels, struct channel, node);
+        for (struct list *node; (node = list_take_first(&channel->requests));)
+            put_failing(failing, container_of(node, struct request, node));
+        channel_close(channel);
+    }
+}
+
+void http_pool_free(struct http_pool *pool)
+{
+    if (!pool)
+        return;
+    assert(!pool->is_calling);
+    pool->is_closing = true;
+
+    struct list failing;
+    list_init(&failing);
+    close_all(&pool->connecting, &failing);
+    close_all(&pool->resting, &failing);
+    for (size_t i = pool->options.pipeline_max; i-- > 0;)
+        close_all(&pool->by_depth[i], &failing);
+    for (struct list *node; (node = list_take_first(&pool->again));)
+        put_failing(&failing, container_of(node, struct request, node));
+    for (struct list *node; (node = list_take_first(&pool->line));)
+        put_failing(&failing, container_of(node, struct request, node));
+    for (struct list *node; (node = list_take_first(&pool->begun));)
+        put_failing(&failing, container_of(node, struct request, node));
+    fail_all(&failing, HTTP_BROKEN, "the connection pool is closed");
+
+    lookup_free(pool->lookup);
+    loop_timer_cancel(pool->loop, &pool->reopen);
+    loop_timer_cancel(pool->loop, &pool->patience);
+    loop_task_cancel(pool->loop, &pool->task);
+    while (!list_is_empty(&pool->closed))
+        channel_free(list_first(&pool->closed, struct channel, node));
+    for (struct list *node; (node = list_take_first(&pool->spare_requests));)
+        request_free(container_of(node, struct request, node));
+
+    decoder_destroy(&pool->decoder);
+    buffer_destroy(&pool->spare_in);
+    buffer_destroy(&pool->head_rest);
+    free(pool->by_depth);
+    free(pool->scratch);
+    free(pool->host);
+    free(pool);
+}
