@@ -1,16 +1,18 @@
-/* application.h - what an application consists of, checked: the outcome of reading module.yaml files.
+/* application.h - what an application consists of, checked: the outcome of reading module.yaml.
  *
- * The spec room turns text that users wrote (module.yaml, settings) into values that are right. Past this
- * room nothing is "maybe a string": names are split, durations are milliseconds, enums are enums, and
- * every fault has been reported with file, line and column. It may include wire and base. */
+ * The spec room turns text that users wrote (module.yaml, settings) into values that are right.
+ * Past this room nothing is "maybe a string": names are split, durations are milliseconds, enums
+ * are enums, and every fault has been reported with file, line and column. It may include wire and
+ * base. */
 #ifndef SPEC_APPLICATION_H
 #define SPEC_APPLICATION_H
 
+#include "base/arena.h"
 #include "base/bytes.h"
-#include "base/list.h"
 #include "spec/diagnostics.h"
 
-/* Where something was written, for messages and conflicts. */
+/* Where something was written, for messages and conflicts. That of a component is the place of its
+ * id (of an endpoint: its functions), where it has one. */
 struct spec_place {
     const char *file; /* lives as long as the application */
     unsigned line, column;
@@ -24,7 +26,8 @@ struct spec_name {
 
 enum transport_kind { TRANSPORT_OKHTTP, TRANSPORT_ASYNC };
 
-/* Zero means "no limit" for pool_ttl_ms and batch_max only. */
+/* Zero means "no limit" for pool_ttl_ms only. Upstream's okhttp has no setting for pool_ttl,
+ * pool_size and payload_max_bytes: here is what it does anyway, or a bound where it has none. */
 struct transport_spec {
     enum transport_kind kind;
     uint64_t call_ms, connect_ms;
@@ -39,7 +42,7 @@ struct endpoint_spec {
     struct spec_place place;
     struct spec_name functions;
     char *url_template; /* may hold {function.name} */
-    size_t batch_max;
+    size_t batch_max;   /* 0: no limit */
     struct transport_spec transport;
 };
 
@@ -89,7 +92,7 @@ struct kafka_ingress_spec {
     int64_t start_date_ms; /* of DATE: ms since 1970 */
     struct kafka_topic_spec *topics;
     size_t topic_count;
-    struct property_list properties; /* librdkafka's names; spec/kafka_properties.h maps them */
+    struct property_list properties; /* in librdkafka's names: spec/kafka_properties.h */
 };
 
 enum kafka_delivery { KAFKA_AT_LEAST_ONCE, KAFKA_EXACTLY_ONCE, KAFKA_NONE };
@@ -119,6 +122,7 @@ struct http_egress_spec {
 };
 
 struct application {
+    struct arena arena; /* of all below */
     struct endpoint_spec *endpoints;
     size_t endpoint_count;
     struct kafka_ingress_spec *kafka_ingresses;
@@ -141,15 +145,25 @@ struct application_options {
     const char *(*look_up)(void *owner, const char *name);
     void *owner;
     bool unknown_keys_are_errors; /* in `check`; else warnings */
+    /* True if librdkafka knows a property of that name. NULL: then it is taken to know what Java's
+     * clients do not, and whoever sets it finds out. */
+    bool (*kafka_knows)(const char *name);
 };
 
 /* Reads all modules and composes them into one application. Everything that is wrong goes to
  * `diagnostics`; returns NULL if any of it is an error. */
 struct application *application_load(const struct application_options *options,
                                      struct diagnostics *diagnostics);
+
+/* The same for one module file that is in memory; `name` is what messages call it, and
+ * options->modules are not read. */
+struct application *application_load_text(const char *name, struct bytes text,
+                                          const struct application_options *options,
+                                          struct diagnostics *diagnostics);
+
 void application_free(struct application *application); /* NULL is fine */
 
-/* The endpoint that serves a function type: an exact target wins over a namespace. NULL if none does. */
+/* The endpoint that serves a function type, an exact target before its namespace's; or NULL. */
 const struct endpoint_spec *application_find_endpoint(const struct application *application,
                                                       struct bytes ns, struct bytes name);
 

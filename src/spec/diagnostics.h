@@ -1,7 +1,8 @@
 /* diagnostics.h - all that is wrong with what a user wrote, in the order in which it stands there.
  *
- * A reader does not stop at the first fault: it reports and goes on, so that one run shows them all.
- * Each is one line: "file:line:column: what is wrong, what was expected, what was found". */
+ * A reader does not stop at the first fault: it reports and goes on, so that one run shows them
+ * all. Each is one line: "file:line:column: what is wrong, what was expected, what was found".
+ * Values that may be secret are never part of it. */
 #ifndef SPEC_DIAGNOSTICS_H
 #define SPEC_DIAGNOSTICS_H
 
@@ -12,25 +13,37 @@ enum severity { SEVERITY_WARNING, SEVERITY_ERROR };
 
 struct diagnostic {
     enum severity severity;
-    char *file; /* NULL: concerns no file */
+    char *file;            /* NULL: concerns no file */
     unsigned line, column; /* from 1; 0: the file as a whole */
     char *text;
 };
 
-/* All zeros: none. */
+/* All zeros: none. Sorted by file, line and column, those without a file last; what is equal in all
+ * of these stays in the order of reporting, and the same text for the same place is kept once. */
 struct diagnostics {
     struct diagnostic *items;
     size_t count, capacity;
-    size_t error_count;
+    size_t error_count; /* of all that was reported, also beyond DIAGNOSTICS_MAX */
 };
+
+/* A hopeless file must not fill memory: so many are kept, followed by one that says so. */
+enum { DIAGNOSTICS_MAX = 1000 };
 
 void diagnostics_destroy(struct diagnostics *diagnostics);
 
+/* Control characters of the text are shown escaped, so that it stays one line. */
 void diagnostics_add(struct diagnostics *diagnostics, enum severity severity, const char *file,
                      unsigned line, unsigned column, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
 
 /* The line that is shown for one, for free(): "module.yaml:3:5: error: ...". */
 char *diagnostic_line(const struct diagnostic *diagnostic);
+
+/* A user's text as messages show it: in single quotes, its end cut off when it is long. Used as
+ * text_quoted(text).text, which is valid in the expression that it stands in. */
+struct quoted_text {
+    char text[88];
+};
+struct quoted_text text_quoted(const char *text);
 
 #endif

@@ -1,9 +1,10 @@
-/* settings.h - every setting of the program: one table from which flags, environment, file, help, man
- * page, reference and completion are made.
+/* settings.h - every setting of the program: one table from which flags, environment, file, help,
+ * man page, reference and completion are made.
  *
- * A setting has one name, e.g. statefun.commit.interval. From it follow its flag (--commit-interval), its
- * environment variable (STATEFUN_COMMIT_INTERVAL) and its key in the configuration file (the name
- * itself). A flag wins over the environment, the environment over the file, the file over the default. */
+ * A setting has one name, e.g. statefun.commit.interval. From it follow its flag
+ * (--commit-interval), its environment variable (STATEFUN_COMMIT_INTERVAL) and its key in the
+ * configuration file (the name itself). A flag wins over the environment, the environment over the
+ * file, the file over the default. */
 #ifndef SPEC_SETTINGS_H
 #define SPEC_SETTINGS_H
 
@@ -12,12 +13,12 @@
 #include <stdint.h>
 
 enum setting_type {
-    SETTING_TEXT,
+    SETTING_TEXT,     /* not empty */
     SETTING_BYTES,    /* 64MB, 1GiB, 4096: kept in bytes */
     SETTING_DURATION, /* 10ms, 5 s, 1 min (module-yaml.md 3): kept in ms */
     SETTING_COUNT,
     SETTING_SWITCH, /* true, false */
-    SETTING_CHOICE
+    SETTING_CHOICE  /* its number is the place among the choices, from 0 */
 };
 
 /* In the order of the table in settings.c. */
@@ -52,38 +53,44 @@ struct setting_info {
     enum setting_type type;
     const char *default_text;
     const char *choices; /* "a|b|c" of SETTING_CHOICE */
+    uint64_t min, max;   /* of SETTING_BYTES, DURATION and COUNT */
     const char *help;    /* one or two sentences, for --help and the reference */
 };
 
 extern const struct setting_info setting_infos[SETTINGS_COUNT];
 
-/* The flag without dashes ("commit-interval") and the environment variable; `text` has room for 64. */
+/* The flag without dashes ("commit-interval"), and the environment variable. */
 void setting_flag(enum setting setting, char text[64]);
 void setting_variable(enum setting setting, char text[64]);
 
-/* The setting with that flag, or -1. `setting_suggest_flag` gives the nearest flag to a misspelt one, or
- * NULL. */
+/* The setting with that flag, or -1. */
 int setting_of_flag(const char *flag);
+
+/* The setting whose flag is nearest to a misspelt one, or -1. */
+int setting_suggest_flag(const char *flag);
 
 struct settings; /* all values, with where each came from */
 
 struct settings *settings_new(void); /* defaults */
 void settings_free(struct settings *settings);
 
-/* Sets from one source; what is wrong goes to `diagnostics`. Call in rising order of precedence: file,
- * environment, flags. Unknown statefun.* keys of a file are reported with a suggestion; other keys of a
- * file are kept for placeholders. */
+/* Sets from one source; what is wrong goes to `diagnostics`, and the setting stays as it was. Call
+ * in rising order of precedence: file, environment, flags. Unknown statefun.* keys of a file are
+ * errors; other keys of a file are kept for placeholders, and those of Flink that mean nothing
+ * here, or have another name, are reported as warnings. */
 void settings_read_file(struct settings *settings, const char *file,
                         struct diagnostics *diagnostics);
 void settings_read_environment(struct settings *settings, struct diagnostics *diagnostics);
 void settings_set_flag(struct settings *settings, enum setting setting, const char *text,
                        struct diagnostics *diagnostics);
 
+/* The value as it was given; but of workers always the number, also for auto. */
 const char *settings_text(const struct settings *settings, enum setting setting);
 uint64_t settings_number(const struct settings *settings, enum setting setting);
 bool settings_switch(const struct settings *settings, enum setting setting);
 
-/* The text of a setting or of any other key of the file, by name; NULL if there is none. */
+/* The text of a setting, of any other key of the file, or of a NAME that the file sets as
+ * statefun.module.global-config.NAME; NULL if there is none. */
 const char *settings_look_up(const struct settings *settings, const char *name);
 
 /* "default", "environment", "flag", or the file's name. */

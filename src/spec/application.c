@@ -1,0 +1,166 @@
+/* application.c - composes an application out of module files, and checks that it can start.
+ *
+ * Modules are independent of each other: each file is read by itself, and all that they bind lands
+ * in one universe, where nothing may be bound twice (reader.c). */
+#include "spec/application.h"
+
+#include "base/mem.h"
+#include "spec/component.h"
+#include "spec/module_files.h"
+
+struct loading {
+    struct reader reader;
+    struct component_tally tally;
+    size_t errors_before;
+};
+
+static void loading_init(struct loading *loading, const struct application_options *options,
+                         struct diagnostics *diagnostics)
+{
+    *loading = (struct loading){
+        .reader = {.application = mem_new(sizeof *loading->reader.application),
+                   .diagnostics = diagnostics,
+                   .options = options},
+        .errors_before = diagnostics->error_count,
+    };
+    name_map_init(&loading->reader.bindings);
+}
+
+static void loading_add(struct loading *loading, const char *file, struct bytes text)
+{
+    struct reader *reader = &loading->reader;
+    struct application *application = reader->application;
+    struct placeholders placeholders = {reader->options->look_up, reader->options->owner};
+    struct yaml_stream stream;
+
+    char *name = reader_copy(reader, bytes_of(file));
+    application->files = reader_room(reader, application->files, application->file_count,
+                                     sizeof *application->files);
+    application->files[application->file_count++] = name;
+
+    yaml_stream_init(&stream, name, text, reader->options->placeholders ? &placeholders : NULL,
+                     reader->diagnostics);
+    components_read(reader, &stream, &loading->tally);
+    yaml_stream_destroy(&stream);
+}
+
+/* Upstream's start-up validation, with the names of the files that were read. */
+static void check_bound(struct loading *loading)
+{
+    const struct application *application = loading->reader.application;
+    struct diagnostics *diagnostics = loading->reader.diagnostics;
+    if (loading->tally.is_unsure)
+        return;
+
+    struct buffer files = {0};
+    for (size_t i = 0; i < application->file_count; i++)
+        buffer_add_format(&files, "%s%s", i ? ", " : "", text_quoted(application->files[i]).text);
+    if (!loading->tally.endpoints)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, NULL, 0, 0,
+                        "There are no function providers defined. Expected an endpoint (kind "
+                        "io.statefun.endpoints.v2/http), found none in %s",
+                        buffer_text(&files));
+    if (!loading->tally.ingresses)
+        diagnostics_add(diagnostics, SEVERITY_ERROR, NULL, 0, 0,
+                        "There are no ingress defined. Expected one (kind "
+                        "io.statefun.kafka.v1/ingress or io.statefun.playground.v1/ingress), "
+                        "found none in %s",
+                        buffer_text(&files));
+    buffer_destroy(&files);
+}
+
+/* Upstream does not look: there the job fails when the first message arrives. */
+static void check_target(struct reader *reader, const struct kafka_topic_spec *topic,
+                         const struct spec_name *target)
+{
+    if (!binding_exists(reader, BINDING_FUNCTIONS, target->ns, target->name) &&
+        !binding_exists(reader, BINDING_FUNCTIONS, target->ns, "*"))
+        reader_warning(reader, &topic->place, "no endpoint serves the target %s/%s of topic %s",
+                       target->ns, target->name, text_quoted(topic->topic).text);
+}
+
+static void check_targets(struct loading *loading)
+{
+    const struct application *application = loading->reader.application;
+    if (loading->tally.is_unsure || loading->tally.endpoints != application->endpoint_count)
+        return;
+
+    for (size_t i = 0; i < application->kafka_ingress_count; i++) {
+        const struct kafka_ingress_spec *ingress = &application->kafka_ingresses[i];
+        for (size_t j = 0; j < ingress->topic_count; j++)
+            for (size_t k = 0; k < ingress->topics[j].target_count; k++)
+                check_target(&loading->reader, &ingress->topics[j], &ingress->topics[j].targets[k]);
+    }
+}
+
+static struct application *loading_finish(struct loading *loading)
+{
+    struct application *application = loading->reader.application;
+    check_bound(loading);
+    check_targets(loading);
+    name_map_destroy(&loading->reader.bindings);
+    if (loading->reader.diagnostics->error_count == loading->errors_before)
+        return application;
+    application_free(application);
+    return NULL;
+}
+
+struct application *application_load(const struct application_options *options,
+                                     struct diagnostics *diagnostics)
+{
+    struct loading loading;
+    struct module_files files;
+    loading_init(&loading, options, diagnostics);
+    if (!options->module_count) {
+        diagnostics_add(diagnostics, SEVERITY_ERROR, NULL, 0, 0,
+                        "expected at least one module: a module.yaml, or its directory");
+        loading.tally.is_unsure = true;
+    }
+
+    module_files_init(&files, options->modules, options->module_count, diagnostics);
+    loading.tally.is_unsure |= !files.is_whole;
+    for (size_t i = 0; i < files.count; i++) {
+        struct buffer text = {0};
+        if (yaml_file_read(files.paths[i], &text, diagnostics))
+            loading_add(&loading, files.paths[i], buffer_bytes(&text));
+        else
+            loading.tally.is_unsure = true;
+        buffer_destroy(&text);
+    }
+    module_files_destroy(&files);
+    return loading_finish(&loading);
+}
+
+struct application *application_load_text(const char *name, struct bytes text,
+                                          const struct application_options *options,
+                                          struct diagnostics *diagnostics)
+{
+    struct loading loading;
+    loading_init(&loading, options, diagnostics);
+    loading_add(&loading, name, text);
+    return loading_finish(&loading);
+}
+
+void application_free(struct application *application)
+{
+    if (!application)
+        return;
+    arena_destroy(&application->arena);
+    free(application);
+}
+
+const struct endpoint_spec *application_find_endpoint(const struct application *application,
+                                                      struct bytes ns, struct bytes name)
+{
+    const struct endpoint_spec *of_namespace = NULL;
+    for (size_t i = 0; i < application->endpoint_count; i++) {
+        const struct endpoint_spec *endpoint = &application->endpoints[i];
+        if (!bytes_is(ns, endpoint->functions.ns))
+            continue;
+        if (!endpoint->functions.name)
+            of_namespace = endpoint;
+        else if (bytes_is(name, endpoint->functions.name))
+            return endpoint;
+    }
+    return of_namespace;
+}

@@ -1,0 +1,176 @@
+/* component.c - from a document to the reader of its kind. */
+#include "spec/component.h"
+
+#include "base/mem.h"
+#include "spec/suggest.h"
+#include "spec/value.h"
+
+enum role { ROLE_ENDPOINT, ROLE_INGRESS, ROLE_EGRESS };
+
+static const struct component_kind {
+    const char *name;
+    enum role role;
+    void (*read)(struct reader *reader, const struct yaml_node *spec);
+    const char *absence; /* of a kind that is known and not built: what it is */
+} kinds[] = {
+    {"io.statefun.endpoints.v2/http", ROLE_ENDPOINT, endpoint_v2_read, NULL},
+    {"io.statefun.endpoints.v1/http", ROLE_ENDPOINT, endpoint_v1_read, NULL},
+    {"io.statefun.kafka.v1/ingress", ROLE_INGRESS, kafka_ingress_read, NULL},
+    {"io.statefun.kafka.v1/egress", ROLE_EGRESS, kafka_egress_read, NULL},
+    {"io.statefun.playground.v1/ingress", ROLE_INGRESS, playground_ingress_read, NULL},
+    {"io.statefun.playground.v1/egress", ROLE_EGRESS, playground_egress_read, NULL},
+    {"io.statefun.kinesis.v1/ingress", ROLE_INGRESS, NULL, "an ingress from Amazon Kinesis"},
+    {"io.statefun.kinesis.v1/egress", ROLE_EGRESS, NULL, "an egress to Amazon Kinesis"},
+};
+
+static const char fields_hint[] = "Invalid ComponentJsonObject; components should be a JSON object "
+                                  "with the required fields [kind] and [spec].";
+
+static void report_unknown_kind(struct reader *reader, const struct yaml_node *node)
+{
+    struct suggestion suggestion = suggestion_for(node->text);
+    struct buffer known = {0};
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        suggestion_offer(&suggestion, kinds[i].name);
+        if (kinds[i].read)
+            buffer_add_format(&known, "%s%s", i ? ", " : "", kinds[i].name);
+    }
+    bool is_transport =
+        !strncmp(node->text, "io.statefun.transports.v1/", strlen("io.statefun.transports.v1/"));
+    reader_error(reader, &node->place,
+                 "An extension with type %s does not exist. Expected one of %s%s",
+                 text_quoted(node->written).text, buffer_text(&known),
+                 is_transport ? "; a transport is named in 'transport.type' of an endpoint"
+                              : suggestion_hint(&suggestion).text);
+    buffer_destroy(&known);
+}
+
+/* `kind`: stays NULL when it is none. */
+static bool read_kind(struct reader *reader, const struct property *property,
+                      const struct yaml_node *node, void *to)
+{
+    struct bytes ns, name;
+    struct sf_status status;
+    char *text = NULL;
+    if (node->kind == YAML_BROKEN || !text_read(reader, property, node, &text))
+        return false;
+    if (!typename_parse(text, &ns, &name, &status))
+        return reader_error(reader, &node->place,
+                            "Invalid binder kind format. Expected <namespace>/<name>, found %s",
+                            yaml_describe(node).text);
+
+    for (size_t i = 0; i < COUNT_OF(kinds); i++) {
+        if (!strcmp(kinds[i].name, text)) {
+            *(const struct component_kind **)to = &kinds[i];
+            return true;
+        }
+    }
+    report_unknown_kind(reader, node);
+    return false;
+}
+
+/* `spec`: its content is for the kind's reader. */
+static bool read_spec(struct reader *reader, const struct property *property,
+                      const struct yaml_node *node, void *to)
+{
+    if (!reader_expect_kind(reader, property->key, node, YAML_OBJECT, "an object"))
+        return false;
+    *(const struct yaml_node **)to = node;
+    return true;
+}
+
+struct component {
+    const struct component_kind *kind;
+    const struct yaml_node *spec;
+};
+
+/* Beside other documents `version` means nothing. In a lone one it does not come here: it makes the
+ * document an old format, see components_read. */
+static const struct property properties[] = {
+    PROPERTY("kind", read_kind, offsetof(struct component, kind), .required = true,
+             .missing = fields_hint),
+    PROPERTY("spec", read_spec, offsetof(struct component, spec), .required = true,
+             .missing = fields_hint),
+    PROPERTY("version", NULL, 0),
+};
+
+static void read_component(struct reader *reader, const struct yaml_node *document,
+                           struct component_tally *tally)
+{
+    struct component component = {0};
+    if (document->kind != YAML_OBJECT) {
+        tally->is_unsure = true;
+        if (document->kind != YAML_BROKEN)
+            reader_error(reader, &document->place, "%s Found %s", fields_hint,
+                         yaml_describe(document).text);
+        return;
+    }
+
+    (void)object_read(reader, document, "a component", properties, COUNT_OF(properties),
+                      &component);
+    if (!component.kind) {
+        tally->is_unsure = true;
+        return;
+    }
+    tally->endpoints += component.kind->role == ROLE_ENDPOINT;
+    tally->ingresses += component.kind->role == ROLE_INGRESS;
+    if (!component.kind->read) {
+        const struct yaml_entry *kind = yaml_find(document, "kind");
+        reader_error(reader, &kind->value->place,
+                     "%s is %s, which is not supported by this version yet", component.kind->name,
+                     component.kind->absence);
+    } else if (component.spec) {
+        reader->kind = component.kind->name;
+        component.kind->read(reader, component.spec);
+    }
+}
+
+/* The formats before components: one document with `version` and `module`. */
+static void report_version(struct reader *reader, const struct yaml_node *version)
+{
+    static const struct {
+        const char *version;
+        const char *what;
+    } known[] = {
+        {"3.0", "The format version 3.0, one document with 'version' and 'module', is not "
+                "supported by this version yet"},
+        {"2.0", "Only format versions higher than or equal to 3.0 is supported. Was version 2.0, "
+                "that of StateFun 2.1 and 2.2"},
+        {"1.0", "Only format versions higher than or equal to 3.0 is supported. Was version 1.0, "
+                "that of StateFun 2.0"},
+    };
+    static const char expected[] =
+        "expected one document with 'kind' and 'spec' for each endpoint, ingress and egress";
+
+    if (version->kind == YAML_BROKEN)
+        return;
+    if (version->kind != YAML_TEXT) {
+        reader_error(reader, &version->place,
+                     "Wrong type for key /version not a string: %s, without 'version'; found %s",
+                     expected, yaml_describe(version).text);
+        return;
+    }
+    for (size_t i = 0; i < COUNT_OF(known); i++) {
+        if (!strcmp(known[i].version, version->text)) {
+            reader_error(reader, &version->place, "%s: %s", known[i].what, expected);
+            return;
+        }
+    }
+    reader_error(reader, &version->place,
+                 "Unrecognized format version: %s, without 'version'; found %s", expected,
+                 yaml_describe(version).text);
+}
+
+void components_read(struct reader *reader, const struct yaml_stream *stream,
+                     struct component_tally *tally)
+{
+    const struct yaml_entry *version =
+        stream->document_count == 1 ? yaml_find(stream->documents[0], "version") : NULL;
+    tally->is_unsure |= !stream->is_whole || version;
+    if (version) {
+        report_version(reader, version->value);
+        return;
+    }
+    for (size_t i = 0; i < stream->document_count; i++)
+        read_component(reader, stream->documents[i], tally);
+}

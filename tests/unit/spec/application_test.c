@@ -1,0 +1,256 @@
+#include "load.h"
+
+#include "base/mem.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* A directory of its own for each test, in which paths are relative. */
+static int enter_directory(void **state)
+{
+    char *directory = mem_string("/tmp/statefun-spec-XXXXXX");
+    assert_non_null(mkdtemp(directory));
+    assert_int_equal(chdir(directory), 0);
+    *state = directory;
+    return 0;
+}
+
+static int leave_directory(void **state)
+{
+    char *command = mem_format("rm -rf '%s'", (char *)*state);
+    assert_int_equal(chdir("/"), 0);
+    assert_int_equal(system(command), 0);
+    free(command);
+    free(*state);
+    return 0;
+}
+
+static void write_file(const char *path, const char *text)
+{
+    char *copy = mem_string(path);
+    for (char *slash = strchr(copy, '/'); slash; slash = strchr(slash + 1, '/')) {
+        *slash = '\0';
+        (void)mkdir(copy, 0777); /* it may be there already */
+        *slash = '/';
+    }
+    free(copy);
+    FILE *file = fopen(path, "w");
+    assert_non_null(file);
+    assert_true(fputs(text, file) >= 0);
+    assert_int_equal(fclose(file), 0);
+}
+
+#define ENDPOINT(functions)                                                                        \
+    "kind: io.statefun.endpoints.v2/http\n"                                                        \
+    "spec:\n"                                                                                      \
+    "  functions: " functions "\n"                                                                 \
+    "  urlPathTemplate: http://h\n"
+#define INGRESS                                                                                    \
+    "kind: io.statefun.playground.v1/ingress\n"                                                    \
+    "spec:\n"                                                                                      \
+    "  port: 0\n"
+
+static struct application *load(const char *const *modules, struct diagnostics *diagnostics)
+{
+    size_t count = 0;
+    while (modules[count])
+        count++;
+    struct application_options options = {.modules = modules, .module_count = count};
+    return application_load(&options, diagnostics);
+}
+
+static void assert_loads(const char *const *modules, const char *const *files, size_t endpoints)
+{
+    struct diagnostics diagnostics = {0};
+    struct application *application = load(modules, &diagnostics);
+    print_diagnostics(&diagnostics);
+    assert_non_null(application);
+    assert_int_equal(diagnostics.count, 0);
+    assert_int_equal(application->endpoint_count, endpoints);
+    size_t count = 0;
+    while (files[count]) {
+        assert_true(count < application->file_count);
+        assert_string_equal(application->files[count], files[count]);
+        count++;
+    }
+    assert_int_equal(application->file_count, count);
+    application_free(application);
+}
+
+/* Whole lines, since here the file's name matters. */
+static void assert_refused(const char *const *modules, const char *const *lines)
+{
+    struct diagnostics diagnostics = {0};
+    assert_null(load(modules, &diagnostics));
+    size_t count = 0;
+    for (; lines[count]; count++) {
+        char *line = count < diagnostics.count ? diagnostic_line(&diagnostics.items[count]) : NULL;
+        if (!line || !strstr(line, lines[count])) {
+            print_diagnostics(&diagnostics);
+            fail_msg("expected: %s", lines[count]);
+        }
+        free(line);
+    }
+    if (diagnostics.count != count) {
+        print_diagnostics(&diagnostics);
+        fail_msg("expected %zu lines", count);
+    }
+    diagnostics_destroy(&diagnostics);
+}
+
+#define LIST(...) ((const char *const[]){__VA_ARGS__, NULL})
+
+static void a_module_is_a_file_a_directory_or_a_directory_of_directories(void **state)
+{
+    (void)state;
+    write_file("one.yaml", INGRESS);
+    write_file("two/module.yaml", ENDPOINT("two/*"));
+    write_file("all/b/module.yaml", ENDPOINT("b/*"));
+    write_file("all/a/module.yaml", ENDPOINT("a/*"));
+    write_file("all/C/module.yaml", ENDPOINT("c/*"));
+    write_file("all/a/deeper/module.yaml", "this: is not read");
+    write_file("all/empty/other.yaml", "this: is not read");
+    write_file("all/readme.yaml", "this: is not read");
+
+    assert_loads(LIST("one.yaml", "two"), LIST("one.yaml", "two/module.yaml"), 1);
+    assert_loads(LIST("two/module.yaml", "./one.yaml"), LIST("two/module.yaml", "./one.yaml"), 1);
+    assert_loads(LIST("one.yaml", "all/", "two//"),
+                 LIST("one.yaml", "all/C/module.yaml", "all/a/module.yaml", "all/b/module.yaml",
+                      "two/module.yaml"),
+                 4);
+}
+
+static void modules_that_are_not_there_are_named(void **state)
+{
+    (void)state;
+    write_file("good.yaml", ENDPOINT("a/*"));
+    write_file("empty/x", "");
+    write_file("odd/module.yaml/x", "");
+    assert_refused(LIST("nope.yaml", "good.yaml", "empty", "odd"),
+                   LIST("empty: error: expected module.yaml, or directories that hold one, found "
+                        "neither",
+                        "nope.yaml: error: there is no such module: No such file or directory "
+                        "(expected a file, a directory with module.yaml",
+                        "odd/module.yaml: error: the file cannot be read: Is a directory"));
+
+    struct diagnostics diagnostics = {0};
+    struct application_options options = {0};
+    assert_null(application_load(&options, &diagnostics));
+    assert_int_equal(diagnostics.count, 1);
+    assert_mentions(diagnostics.items[0].text, "expected at least one module");
+    diagnostics_destroy(&diagnostics);
+}
+
+static void an_unreadable_module_is_named(void **state)
+{
+    (void)state;
+    if (geteuid() == 0) /* root may read everything */
+        skip();
+    write_file("m.yaml", INGRESS);
+    assert_int_equal(chmod("m.yaml", 0), 0);
+    assert_refused(LIST("m.yaml"), LIST("m.yaml: error: the file cannot be read: Permission"));
+}
+
+static void the_same_file_cannot_be_given_twice(void **state)
+{
+    (void)state;
+    write_file("a/module.yaml", ENDPOINT("a/*"));
+    write_file("i.yaml", INGRESS);
+    assert_int_equal(symlink("a/module.yaml", "link.yaml"), 0);
+    assert_refused(LIST("a", "i.yaml", "a/module.yaml"),
+                   LIST("a/module.yaml: error: the file is given twice: expected once, found it as "
+                        "'a/module.yaml' too"));
+    assert_refused(LIST("i.yaml", "a", "link.yaml"),
+                   LIST("link.yaml: error: the file is given twice"));
+}
+
+/* Both places, whatever the files. */
+static void nothing_is_bound_twice(void **state)
+{
+    (void)state;
+    write_file("a.yaml", INGRESS "---\n" ENDPOINT("x/f") "---\n" ENDPOINT("x/*"));
+    write_file("b.yaml", ENDPOINT("x/f") "---\n" ENDPOINT("x/*/") "---\n" INGRESS);
+    assert_refused(
+        LIST("a.yaml", "b.yaml"),
+        LIST("b.yaml:3:14: error: A binding for the key 'functions x/f' was previously defined. "
+             "Expected it once, found it at a.yaml:7:14 too",
+             "b.yaml:8:14: error: A binding for the key 'functions x/*' was previously defined. "
+             "Expected it once, found it at a.yaml:12:14 too",
+             "b.yaml:13:3: error: A binding for the key 'ingress io.statefun.playground/ingress' "
+             "was previously defined. Expected it once, found it at a.yaml:3:3 too"));
+
+    write_file("k.yaml", "kind: io.statefun.kafka.v1/ingress\n"
+                         "spec:\n"
+                         "  id: x/k\n"
+                         "  address: k:1\n"
+                         "  consumerGroupId: g\n"
+                         "  topics: [{topic: t, valueType: v, targets: []}]\n"
+                         "---\n"
+                         "kind: io.statefun.kafka.v1/egress\n"
+                         "spec: {id: x/k, address: 'k:1'}\n"); /* an id of another kind of thing */
+    write_file("l.yaml", "kind: io.statefun.kafka.v1/egress\n"
+                         "spec: {id: x/k, address: 'k:1'}\n"
+                         "---\n"
+                         "kind: io.statefun.kafka.v1/ingress\n"
+                         "spec:\n"
+                         "  id: x/k\n"
+                         "  address: nonsense\n");
+    assert_refused(
+        LIST("a.yaml", "k.yaml", "l.yaml"),
+        LIST("l.yaml:2:12: error: A binding for the key 'egress x/k' was previously defined. "
+             "Expected it once, found it at k.yaml:9:12 too",
+             "l.yaml:6:3: error: missing key 'topics'",
+             "l.yaml:6:3: error: Missing setting for consumer",
+             "l.yaml:6:7: error: A binding for the key 'ingress x/k' was previously defined. "
+             "Expected it once, found it at k.yaml:3:7 too",
+             "l.yaml:7:12: error: 'address'"));
+}
+
+static void there_must_be_an_endpoint_and_an_ingress(void **state)
+{
+    (void)state;
+    write_file("e.yaml", ENDPOINT("a/*"));
+    write_file("i.yaml", INGRESS);
+    write_file("n.yaml", "# nothing\n---\n");
+    assert_refused(LIST("e.yaml"),
+                   LIST("error: There are no ingress defined. Expected one (kind "
+                        "io.statefun.kafka.v1/ingress or io.statefun.playground.v1/ingress), found "
+                        "none in 'e.yaml'"));
+    assert_refused(LIST("i.yaml", "n.yaml"),
+                   LIST("error: There are no function providers defined. Expected an endpoint "
+                        "(kind io.statefun.endpoints.v2/http), found none in 'i.yaml', 'n.yaml'"));
+    assert_refused(LIST("n.yaml"), LIST("error: There are no function providers defined.",
+                                        "error: There are no ingress defined."));
+    /* What could not be read may be what is missing. */
+    write_file("x.yaml", "kind: ]\n");
+    assert_refused(LIST("i.yaml", "x.yaml"), LIST("x.yaml:1:7: error: not YAML"));
+    assert_refused(LIST("i.yaml", "nope"), LIST("nope: error: there is no such module"));
+}
+
+/* They go to the same list as what was reported before, e.g. about settings. */
+static void earlier_errors_do_not_count(void **state)
+{
+    (void)state;
+    write_file("e.yaml", ENDPOINT("a/*") "---\n" INGRESS);
+    struct diagnostics diagnostics = {0};
+    diagnostics_add(&diagnostics, SEVERITY_ERROR, NULL, 0, 0, "something else");
+    struct application *application = load(LIST("e.yaml"), &diagnostics);
+    assert_non_null(application);
+    application_free(application);
+    diagnostics_destroy(&diagnostics);
+}
+
+int main(void)
+{
+#define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, enter_directory, leave_directory)
+    const struct CMUnitTest tests[] = {
+        IN_DIRECTORY(a_module_is_a_file_a_directory_or_a_directory_of_directories),
+        IN_DIRECTORY(modules_that_are_not_there_are_named),
+        IN_DIRECTORY(an_unreadable_module_is_named),
+        IN_DIRECTORY(the_same_file_cannot_be_given_twice),
+        IN_DIRECTORY(nothing_is_bound_twice),
+        IN_DIRECTORY(there_must_be_an_endpoint_and_an_ingress),
+        IN_DIRECTORY(earlier_errors_do_not_count),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,88 @@
+#include "load.h"
+
+#include "base/mem.h"
+
+#define KIND  "kind: io.statefun.kafka.v1/egress\nspec:\n"
+#define PLAIN KIND "  id: a/out\n  address: k:9092\n"
+
+static void semantics_are_read(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *yaml;
+        enum kafka_delivery delivery;
+        uint64_t timeout_ms;
+    } cases[] = {
+        {PLAIN, KAFKA_AT_LEAST_ONCE, 0},
+        {PLAIN "  deliverySemantic: {type: at-least-once}\n", KAFKA_AT_LEAST_ONCE, 0},
+        {PLAIN "  deliverySemantic: {type: none}\n", KAFKA_NONE, 0},
+        {PLAIN "  deliverySemantic: {type: exactly-once, transactionTimeout: 10min}\n",
+         KAFKA_EXACTLY_ONCE, 600000},
+        {PLAIN "  deliverySemantic: {type: exactly-once, transactionTimeout: 90000}\n",
+         KAFKA_EXACTLY_ONCE, 90000},
+        {PLAIN "  deliverySemantic: {type: exactly-once, transactionTimeoutMillis: 900000}\n",
+         KAFKA_EXACTLY_ONCE, 900000},
+        {PLAIN "  deliverySemantic: {type: exactly-once, transactionTimeoutMillis: 5000, "
+               "transactionTimeout: 9s}\n",
+         KAFKA_EXACTLY_ONCE, 5000},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *yaml = mem_format("%s%s", cases[i].yaml, SOME_ENDPOINT SOME_INGRESS);
+        struct application *application = load_good(yaml);
+        assert_int_equal(application->kafka_egress_count, 1);
+        const struct kafka_egress_spec *egress = &application->kafka_egresses[0];
+        assert_string_equal(egress->id.ns, "a");
+        assert_string_equal(egress->id.name, "out");
+        assert_string_equal(egress->address, "k:9092");
+        assert_int_equal(egress->place.line, 3);
+        assert_int_equal(egress->delivery, cases[i].delivery);
+        assert_int_equal(egress->transaction_timeout_ms, cases[i].timeout_ms);
+        application_free(application);
+        free(yaml);
+    }
+}
+
+static void faults_of_an_egress(void **state)
+{
+    (void)state;
+    static const struct load_case cases[] = {
+        {KIND "  {}\n",
+         {"3:3: error: missing key 'id' in io.statefun.kafka.v1/egress",
+          "3:3: error: missing key 'address'|'bootstrap.servers' in 'properties' does not do"}},
+        {KIND "  id: a/out\n  properties:\n    - bootstrap.servers: k:1\n",
+         {"3:3: error: missing key 'address'",
+          "5:7: warning: 'bootstrap.servers' has no effect: 'address' always overwrites it"}},
+        {KIND "  id: a/out\n  address: k:9092,\n",
+         {"4:12: error: 'address': expected brokers as host:port"}},
+        {PLAIN "  topics: []\n", {"5:3: warning: unknown key 'topics'"}},
+        {PLAIN "  deliverySemantic: exactly-once\n",
+         {"5:21: error: 'deliverySemantic': expected an object with a 'type'"}},
+        {PLAIN "  deliverySemantic: {type: exactly_once}\n",
+         {"5:28: error: deliverySemantic: Invalid delivery semantic type|at-least-once, "
+          "exactly-once, none|did you mean 'exactly-once'?"}},
+        {PLAIN "  deliverySemantic: {type: exactly-once}\n",
+         {"5:21: error: missing key 'transactionTimeout' in deliverySemantic of type "
+          "exactly-once"}},
+        {PLAIN "  deliverySemantic: {type: exactly-once, transactionTimeoutMillis: 15min}\n",
+         {"5:68: error: 'transactionTimeoutMillis': expected a number of milliseconds from 1000 to "
+          "2147483647 (or a duration as 'transactionTimeout'), found text '15min'"}},
+        {PLAIN "  deliverySemantic: {type: exactly-once, transactionTimeout: 999}\n",
+         {"5:62: error: 'transactionTimeout': expected a duration from 1000 ms to"}},
+        {PLAIN "  deliverySemantic: {type: exactly-once, transactionTimeout: 9s, "
+               "transactionTimeoutMillis: 5000}\n",
+         {"5:42: warning: 'transactionTimeout' has no effect: 'transactionTimeoutMillis' beside it "
+          "wins"}},
+        {PLAIN "  deliverySemantic: {type: none, transactionTimeout: 9s}\n",
+         {"5:34: warning: unknown key 'transactionTimeout' in deliverySemantic of type none"}},
+    };
+    CHECK_CASES(cases, SOME_ENDPOINT SOME_INGRESS, NULL);
+}
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test(semantics_are_read),
+        cmocka_unit_test(faults_of_an_egress),
+    };
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}
