@@ -1,13 +1,13 @@
 /* store.h - what survives: a log of deltas, which is the truth, and a view of it that can be read.
  *
- * A commit appends the deltas of one epoch to the log as one record and syncs it: one write, one sync,
- * whatever the epoch touched. The view (RocksDB) follows in the background, in large batches in which
- * each key stands once with its last value; it carries the number of the epoch up to which it is
- * complete. What was put and removed again in between never reaches it. Opening replays what the view
- * lacks, so that afterwards view and log say the same.
+ * A commit appends the deltas of one epoch to the log as one record and syncs it: one write, one
+ * sync, whatever the epoch touched. The view (RocksDB) follows in the background, in large batches
+ * in which each key stands once with its last value; it carries the number of the epoch up to which
+ * it is complete. What was put and removed again in between never reaches it. Opening replays what
+ * the view lacks, so that afterwards view and log say the same.
  *
- * The store knows keys and values, not what they mean (engine/keys.h does), with one exception: values
- * past their deadline are dropped when the view is compacted.
+ * The store knows keys and values, not what they mean (engine/keys.h does), with one exception:
+ * values past their deadline are dropped when the view is compacted.
  *
  * Threads: one thread commits. Any thread may read. The view is brought forward on a thread of the
  * store's own. This room may include engine (delta.h, keys.h), wire and base. */
@@ -24,7 +24,7 @@ struct store_options {
     const char *directory;     /* made if it does not exist */
     uint32_t partitions;       /* of a new directory; an existing one keeps its own */
     size_t cache_bytes;        /* for blocks read from the view */
-    size_t write_buffer_bytes; /* for changes on their way into the view */
+    size_t write_buffer_bytes; /* for changes on their way into the view, and half of it again */
     size_t lag_bytes_max;      /* how much of the log the view may lack; commits wait beyond it */
     size_t segment_bytes;      /* of a file of the log */
     bool sync;                 /* false only in tests and benchmarks: a commit is not synced */
@@ -39,8 +39,8 @@ extern const struct store_options store_defaults;
 SF_CHECK bool store_open(const struct store_options *options, struct store **ret_store,
                          struct sf_status *status);
 
-/* Brings the view up to the last commit, so that the next opening has nothing to replay, and closes.
- * NULL is fine. */
+/* Brings the view up to the last commit, so that the next opening has nothing to replay, and
+ * closes. NULL is fine. */
 void store_close(struct store *store);
 
 uint32_t store_partitions(const struct store *store);
@@ -52,32 +52,37 @@ const char *store_id(const struct store *store);
 uint64_t store_epoch(const struct store *store);
 
 /* Makes `epoch` (the last one + 1) durable. The store takes a reference of each part; parts without
- * entries cost nothing. SF_FULL when the disk is full: nothing was committed, and the same call may be
- * made again when there is room. SF_IO when the disk failed: what reached it is unknown, and only
- * opening the store again will tell; the caller must stop. */
+ * entries cost nothing. SF_FULL when the disk is full: nothing was committed, and the same call may
+ * be made again when there is room. SF_IO when the disk failed: what reached it is unknown, and
+ * only opening the store again will tell; the caller must stop. (An epoch of more than 2 GB is
+ * SF_INVALID.) */
 SF_CHECK bool store_commit(struct store *store, uint64_t epoch, struct delta *const *parts,
                            size_t part_count, struct sf_status *status);
 
 /* The epoch up to which the view is complete. */
 uint64_t store_view_epoch(const struct store *store);
 
-/* Calls `on_view(owner, epoch)` on the view's thread whenever the view has come forward; set before the
- * first commit. */
-void store_watch_view(struct store *store, void (*on_view)(void *owner, uint64_t epoch), void *owner);
+/* Calls `on_view(owner, epoch)` on the view's thread whenever the view has come forward; set before
+ * the first commit. */
+void store_watch_view(struct store *store, void (*on_view)(void *owner, uint64_t epoch),
+                      void *owner);
 
-/* Asks the view to come forward now instead of when it is due. */
+/* Asks the view to come forward now instead of when it is due (when write_buffer_bytes have
+ * changed, or half of lag_bytes_max been logged). That costs some milliseconds and a file, however
+ * little there is to write: a thing to ask a few times a second, not for each epoch. */
 void store_hurry(struct store *store);
 
 enum store_read { STORE_FOUND, STORE_ABSENT, STORE_WOULD_BLOCK };
 
-/* Reads a key from the view into `value` (replacing what is in it). With `may_block` false only what is
- * in memory is looked at, and STORE_WOULD_BLOCK means that the disk would have to be asked. A view that
- * cannot be read has lost data: that aborts, with a message. */
+/* Reads a key from the view into `value` (replacing what is in it). With `may_block` false only
+ * what is in memory is looked at, and STORE_WOULD_BLOCK means that the disk would have to be asked.
+ * A view that cannot be read has lost data: that aborts, with a message. */
 enum store_read store_get(struct store *store, struct bytes key, bool may_block,
                           struct buffer *value);
 
-/* Calls `visit` for each key in [from, to) in order until it returns false; an empty `to` means up to
- * the end of the keys that begin with `from`'s first byte. Returns false if the visitor stopped it. */
+/* Calls `visit` for each key in [from, to) in order until it returns false; an empty `to` means up
+ * to the end of the keys that begin with `from`'s first byte. Returns false if the visitor stopped
+ * it. */
 bool store_scan(struct store *store, struct bytes from, struct bytes to,
                 bool (*visit)(void *owner, struct bytes key, struct bytes value), void *owner);
 

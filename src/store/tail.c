@@ -1,0 +1,327 @@
+/* tail.c - a hash table of the last change of each key, and a list of trims.
+ *
+ * Trims are not applied when they come: a table has no ranges. Every change has a number, counted
+ * up; a trim covers the entries of its range with lower numbers, and takes effect when the tail is
+ * swept, which it is before it is written. Of an outbox the trims mostly begin at the same key and
+ * reach ever further: these are kept as one.
+ *
+ * The order in a batch: its removes and puts stand for what came last, trims only for what was in
+ * the view before; so an entry that outlives a trim (put after it) is not touched by it. */
+#include "store/tail.h"
+
+#include "base/hash.h"
+#include "base/map.h"
+#include "base/mem.h"
+#include "engine/delta.h"
+#include "engine/keys.h"
+#include "store/entries.h"
+#include "store/key_sort.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <sys/random.h>
+
+enum {
+    BUCKET_BYTES = 8,   /* what an entry takes in the table */
+    TRIM_BYTES = 4096,  /* more than its memory: each entry is held against it, so many are due */
+    SLACK_SHIFT = 3,    /* a value that has grown gets an eighth more, as it may grow again */
+    SHRINK_BYTES = 256, /* left over from a longer value: beyond this it is given back */
+    AHEAD = 8           /* entries fetched before they are written */
+};
+
+struct tail_trim {
+    uint64_t number;
+    struct buffer from, to;
+};
+
+struct tail {
+    struct map map;
+    struct entry_pool pool;
+    uint64_t seed;
+    uint64_t number; /* of the last change */
+    struct tail_trim *trims;
+    size_t trim_count, trim_capacity;
+};
+
+struct tail *tail_new(size_t keep_bytes)
+{
+    struct tail *tail = mem_new(sizeof *tail);
+    map_init(&tail->map);
+    entry_pool_init(&tail->pool, keep_bytes);
+    /* Keys hold ids that users choose. Without randomness the seed is 0: slower under attack. */
+    (void)!getrandom(&tail->seed, sizeof tail->seed, GRND_NONBLOCK);
+    return tail;
+}
+
+static void drop_trim(struct tail *tail, size_t i)
+{
+    buffer_destroy(&tail->trims[i].from);
+    buffer_destroy(&tail->trims[i].to);
+    tail->trims[i] = tail->trims[--tail->trim_count];
+}
+
+static void clear(struct tail *tail)
+{
+    entry_pool_clear(&tail->pool);
+    map_destroy(&tail->map);
+    map_init(&tail->map);
+    while (tail->trim_count)
+        drop_trim(tail, 0);
+}
+
+void tail_free(struct tail *tail)
+{
+    if (!tail)
+        return;
+    clear(tail);
+    map_destroy(&tail->map);
+    entry_pool_destroy(&tail->pool);
+    free(tail->trims);
+    free(tail);
+}
+
+static struct tail_entry *find(const struct tail *tail, struct bytes key, uint64_t hash)
+{
+    for (struct map_node *node = map_find(&tail->map, hash); node; node = map_same(node)) {
+        struct tail_entry *entry = container_of(node, struct tail_entry, node);
+        if (bytes_equal(entry_key(entry), key))
+            return entry;
+    }
+    return NULL;
+}
+
+static void take_out(struct tail *tail, struct tail_entry *entry)
+{
+    map_take(&tail->map, &entry->node);
+    entry_pool_give(&tail->pool, entry);
+}
+
+static bool is_put_only_when_absent(struct bytes key)
+{
+    switch (key.size ? key.data[0] : 0) {
+    case KEY_MESSAGE:
+    case KEY_DELAYED:
+    case KEY_OUTBOX:
+    case KEY_DEAD_LETTER:
+        return true;
+    default:
+        return false;
+    }
+}
+
+static struct tail_entry *add(struct tail *tail, struct bytes key, uint64_t hash, size_t room)
+{
+    struct tail_entry *entry = entry_pool_take(&tail->pool, key, room);
+    map_put(&tail->map, &entry->node, hash);
+    return entry;
+}
+
+/* The same entry with other room, at another place; its value is lost. */
+static struct tail_entry *resize(struct tail *tail, struct tail_entry *entry, size_t room)
+{
+    struct tail_entry *resized = add(tail, entry_key(entry), entry->node.hash, room);
+    resized->fresh = entry->fresh;
+    take_out(tail, entry);
+    return resized;
+}
+
+static void put(struct tail *tail, struct bytes key, struct bytes value)
+{
+    uint64_t hash = hash_seeded(key, tail->seed);
+    struct tail_entry *entry = find(tail, key, hash);
+    if (!entry) {
+        entry = add(tail, key, hash, value.size);
+        entry->fresh = is_put_only_when_absent(key);
+    } else if (entry_room(entry) < value.size) {
+        entry = resize(tail, entry, value.size + (value.size >> SLACK_SHIFT));
+    } else if (entry_room(entry) >= SHRINK_BYTES + 2 * value.size) {
+        entry = resize(tail, entry, value.size);
+    }
+    if (value.size)
+        memcpy(entry->bytes + entry->key_size, value.data, value.size);
+    entry->value_size = (uint32_t)value.size;
+    entry->removed = false;
+    entry->number = ++tail->number;
+}
+
+static void take(struct tail *tail, struct bytes key)
+{
+    uint64_t hash = hash_seeded(key, tail->seed);
+    struct tail_entry *entry = find(tail, key, hash);
+    if (entry && entry->fresh) {
+        take_out(tail, entry);
+        return;
+    }
+    if (!entry) {
+        entry = add(tail, key, hash, 0);
+        entry->fresh = false;
+    } else if (entry_room(entry) >= SHRINK_BYTES) {
+        entry = resize(tail, entry, 0);
+    }
+    entry->value_size = 0;
+    entry->removed = true;
+    entry->number = ++tail->number;
+}
+
+/* True if there was a trim from the same key that reached no further: it is taken over. A trim that
+ * reached further stays, since the new one does not cover the rest of its range. */
+static bool extend_trim(struct tail *tail, struct bytes from, struct bytes to)
+{
+    for (size_t i = 0; i < tail->trim_count; i++) {
+        struct tail_trim *trim = &tail->trims[i];
+        if (!bytes_equal(buffer_bytes(&trim->from), from) ||
+            bytes_compare(buffer_bytes(&trim->to), to) > 0)
+            continue;
+        buffer_clear(&trim->to);
+        buffer_add_bytes(&trim->to, to);
+        trim->number = ++tail->number;
+        return true;
+    }
+    return false;
+}
+
+static bool is_covered(const struct tail *tail, const struct tail_entry *entry)
+{
+    struct bytes key = entry_key(entry);
+    for (size_t i = 0; i < tail->trim_count; i++) {
+        const struct tail_trim *trim = &tail->trims[i];
+        if (trim->number > entry->number && bytes_compare(buffer_bytes(&trim->from), key) <= 0 &&
+            bytes_compare(key, buffer_bytes(&trim->to)) < 0)
+            return true;
+    }
+    return false;
+}
+
+/* Visits each entry. */
+static void drop_if_covered(void *owner, struct tail_entry *entry)
+{
+    struct tail *tail = owner;
+    if (is_covered(tail, entry))
+        take_out(tail, entry);
+}
+
+static void trim(struct tail *tail, struct bytes from, struct bytes to)
+{
+    if (bytes_compare(from, to) >= 0 || extend_trim(tail, from, to))
+        return;
+    if (tail->trim_count == tail->trim_capacity) {
+        tail->trim_capacity = tail->trim_capacity ? 2 * tail->trim_capacity : 8;
+        tail->trims = mem_resize(tail->trims, tail->trim_capacity * sizeof *tail->trims);
+    }
+    struct tail_trim *added = &tail->trims[tail->trim_count++];
+    *added = (struct tail_trim){.number = ++tail->number};
+    buffer_add_bytes(&added->from, from);
+    buffer_add_bytes(&added->to, to);
+}
+
+bool tail_add(struct tail *tail, struct bytes entries)
+{
+    struct delta_entry entry;
+    while (delta_next(&entries, &entry)) {
+        switch (entry.change) {
+        case DELTA_PUT:
+            put(tail, entry.key, entry.value);
+            break;
+        case DELTA_REMOVE:
+            take(tail, entry.key);
+            break;
+        case DELTA_TRIM:
+            trim(tail, entry.key, entry.value);
+            break;
+        }
+    }
+    return !entries.size;
+}
+
+void tail_sweep(struct tail *tail, struct view *view)
+{
+    struct buffer key = {0};
+    if (tail->trim_count)
+        entry_pool_walk(&tail->pool, drop_if_covered, tail);
+    for (size_t i = tail->trim_count; i-- > 0;)
+        if (!view_first(view, buffer_bytes(&tail->trims[i].from), buffer_bytes(&tail->trims[i].to),
+                        &key))
+            drop_trim(tail, i);
+    buffer_destroy(&key);
+}
+
+size_t tail_bytes(const struct tail *tail)
+{
+    return tail->pool.bytes + tail->map.count * BUCKET_BYTES + tail->trim_count * TRIM_BYTES;
+}
+
+struct key_list {
+    struct sorted_key *keys;
+    size_t count;
+};
+
+/* Visits each entry. */
+static void add_key(void *owner, struct tail_entry *entry)
+{
+    struct key_list *list = owner;
+    list->keys[list->count++].key = entry_key(entry);
+}
+
+/* Entries in the order of their keys lie anywhere in memory; waiting for each would take as long as
+ * writing it. */
+static void prefetch(const struct tail_entry *entry)
+{
+    for (size_t line = 0; line < 4; line++)
+        __builtin_prefetch((const char *)entry + 64 * line);
+}
+
+static void write_entries(struct tail *tail, struct view *view)
+{
+    struct key_list list = {mem_new_raw(tail->map.count * sizeof *list.keys), 0};
+    entry_pool_walk(&tail->pool, add_key, &list);
+    assert(list.count == tail->map.count);
+    keys_sort(list.keys, list.count);
+
+    for (size_t i = 0; i < list.count; i++) {
+        if (i + AHEAD < list.count)
+            prefetch(entry_of_key(list.keys[i + AHEAD].key));
+        const struct tail_entry *entry = entry_of_key(list.keys[i].key);
+        if (entry->removed)
+            view_remove(view, list.keys[i].key);
+        else
+            view_put(view, list.keys[i].key, entry_value(entry));
+    }
+    free(list.keys);
+}
+
+/* Trims what the view holds and no more: a range that begins with its first key there. */
+static void write_trims(const struct tail *tail, struct view *view)
+{
+    struct buffer first = {0};
+    for (size_t i = 0; i < tail->trim_count; i++) {
+        const struct tail_trim *trim = &tail->trims[i];
+        if (view_first(view, buffer_bytes(&trim->from), buffer_bytes(&trim->to), &first))
+            view_trim(view, buffer_bytes(&first), buffer_bytes(&trim->to));
+    }
+    buffer_destroy(&first);
+}
+
+/* Visits each entry. */
+static void doubt(void *owner, struct tail_entry *entry)
+{
+    (void)owner;
+    entry->fresh = false;
+}
+
+bool tail_write(struct tail *tail, struct view *view, uint64_t epoch, uint64_t *ret_changes,
+                struct sf_status *status)
+{
+    tail_sweep(tail, view);
+    uint64_t changes = tail->map.count + tail->trim_count;
+    view_begin(view, epoch);
+    write_entries(tail, view);
+    write_trims(tail, view);
+    if (!view_commit(view, status)) {
+        /* Should it have left something in the view after all, then no remove may be lost. */
+        entry_pool_walk(&tail->pool, doubt, NULL);
+        return false;
+    }
+    clear(tail);
+    *ret_changes = changes;
+    return true;
+}

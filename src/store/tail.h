@@ -1,0 +1,48 @@
+/* tail.h - what the log has and the view lacks, with each key once.
+ *
+ * Committed entries are merged into a table of keys, in their order: a later value replaces an
+ * earlier one, and what was put and removed again vanishes where that is known to be safe. When it
+ * is time, the table goes into the view as one batch. The tail copies what it keeps, so that it
+ * takes the memory of what has changed and not of how often; the deltas are free as soon as they
+ * have been merged.
+ *
+ * What may vanish. A remove must reach the view unless the view is known not to hold the key. It
+ * is, if the first thing that the tail heard of the key (since the view's epoch) was a put, and the
+ * key is of a kind that is only ever put while it does not exist: messages, delayed messages,
+ * outbox records and dead letters, which are queued once and taken out once. (That a number is used
+ * again after its key was removed does no harm.) Then the put and the remove vanish together. Of a
+ * state, a position, a spec or an idempotency key the view may hold an earlier value, so their
+ * removes go through.
+ *
+ * A trim covers what the tail has heard before it of keys in its range, whatever their kind: that
+ * vanishes. It goes to the view only if the view holds a key of the range.
+ *
+ * One thread at a time uses a tail. */
+#ifndef STORE_TAIL_H
+#define STORE_TAIL_H
+
+#include "store/view.h"
+
+struct tail;
+
+/* Memory once used is kept, up to `keep_bytes`: what a tail is meant to grow to. */
+struct tail *tail_new(size_t keep_bytes);
+
+/* NULL is fine. */
+void tail_free(struct tail *tail);
+
+/* Merges entries as they stand in a delta. False if they are none: what could be read is merged. */
+SF_CHECK bool tail_add(struct tail *tail, struct bytes entries);
+
+/* Drops what trims have covered, and the trims that concern nothing in the view. */
+void tail_sweep(struct tail *tail, struct view *view);
+
+/* The memory that it takes; sweeping may make that less. */
+size_t tail_bytes(const struct tail *tail);
+
+/* Brings the view to `epoch`, with all that was merged, and empties the tail. `ret_changes` is how
+ * many keys and ranges that took. On failure the tail still has everything. */
+SF_CHECK bool tail_write(struct tail *tail, struct view *view, uint64_t epoch,
+                         uint64_t *ret_changes, struct sf_status *status);
+
+#endif
