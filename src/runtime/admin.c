@@ -1,0 +1,278 @@
+/* admin.c - requests for figures, gathered from all workers before they are answered. */
+#include "runtime/admin.h"
+
+#include "net/http_server.h"
+
+#include <stdatomic.h>
+#include <time.h>
+#include <unistd.h>
+
+enum {
+    CONNECTIONS_MAX = 100,
+    REQUEST_MS_MAX = 10 * 1000,
+    IDLE_MS_MAX = 60 * 1000,
+    GATHER_MS_MAX = 2000,
+    BEAT_MS = 1000,
+    BEATS_MISSED_MAX = 10
+};
+
+/* One request for /metrics. */
+struct gathering {
+    struct list link;
+    struct admin *admin;
+    struct http_exchange *exchange; /* NULL: the client has gone, or was told to wait no longer */
+    struct loop_timer timer;
+    uint32_t missing;
+    struct worker_figures **figures; /* by worker, as they come */
+};
+
+struct beat {
+    uint64_t turns;
+    unsigned missed;
+};
+
+struct admin {
+    struct admin_options options;
+    struct http_server *server;
+    struct list gatherings;
+    struct loop_timer beat_timer;
+    struct beat *beats;
+    uint64_t start_time_s;
+    atomic_bool ready;
+};
+
+static void answer(struct http_exchange *exchange, int status, const char *type, struct bytes body)
+{
+    http_respond(exchange,
+                 &(struct http_answer){.status = status, .content_type = type, .body = body});
+}
+
+static void answer_text(struct http_exchange *exchange, int status, const char *text)
+{
+    answer(exchange, status, "text/plain; charset=utf-8", bytes_of(text));
+}
+
+/* --- /metrics
+ * --------------------------------------------------------------------------------------- */
+
+static void gathering_free(struct gathering *gathering)
+{
+    struct admin *admin = gathering->admin;
+    for (uint32_t i = 0; i < admin->options.worker_count; i++)
+        worker_figures_free(gathering->figures[i]);
+    loop_timer_cancel(admin->options.loop, &gathering->timer);
+    list_take(&gathering->link);
+    free(gathering->figures);
+    free(gathering);
+}
+
+static void expose_all(struct gathering *gathering, struct buffer *text)
+{
+    struct admin *admin = gathering->admin;
+    const struct admin_options *options = &admin->options;
+    struct exposed_egress *egresses = mem_new(options->egress_count * sizeof *egresses);
+    for (size_t i = 0; i < options->egress_count; i++) {
+        const struct admin_egress *from = &options->egresses[i];
+        egresses[i].id = from->id;
+        egresses[i].is_kafka = from->kafka != NULL;
+        outbox_figures(from->outbox, &egresses[i].outbox);
+        if (from->kafka)
+            kafka_egress_figures(from->kafka, &egresses[i].kafka);
+        else
+            playground_egress_figures(from->playground, &egresses[i].playground);
+    }
+    struct exposed exposed = {
+        .epoch = store_epoch(options->store),
+        .start_time_s = admin->start_time_s,
+        .application = options->application,
+        .workers = gathering->figures,
+        .worker_count = options->worker_count,
+        .egresses = egresses,
+        .egress_count = options->egress_count,
+    };
+    committer_figures(options->committer, &exposed.committer);
+    store_figures(options->store, &exposed.store);
+    exposition_add(text, &exposed);
+    free(egresses);
+}
+
+static void finish(struct gathering *gathering)
+{
+    if (gathering->exchange) {
+        struct buffer text = {0};
+        expose_all(gathering, &text);
+        answer(gathering->exchange, 200, "text/plain; version=0.0.4; charset=utf-8",
+               buffer_bytes(&text));
+        buffer_destroy(&text);
+    }
+    gathering_free(gathering);
+}
+
+struct arrival {
+    struct errand errand;
+    struct gathering *gathering;
+    struct worker_figures *figures;
+};
+
+static void run_arrival(struct errand *errand, void *owner)
+{
+    struct arrival *arrival = container_of(errand, struct arrival, errand);
+    struct gathering *gathering = arrival->gathering;
+    (void)owner;
+    gathering->figures[--gathering->missing] = arrival->figures;
+    free(arrival);
+    if (gathering->missing == 0)
+        finish(gathering);
+}
+
+/* The worker's thread. */
+static void on_figures(void *owner, struct worker_figures *figures)
+{
+    struct gathering *gathering = owner;
+    struct arrival *arrival = mem_new(sizeof *arrival);
+    arrival->errand.run = run_arrival;
+    arrival->gathering = gathering;
+    arrival->figures = figures;
+    errand_send(gathering->admin->options.inbox, &arrival->errand);
+}
+
+static void on_gather_timeout(struct loop_timer *timer)
+{
+    struct gathering *gathering = container_of(timer, struct gathering, timer);
+    if (gathering->exchange)
+        answer_text(gathering->exchange, 503, "a worker does not answer\n");
+    gathering->exchange = NULL; /* the rest comes when the worker does */
+}
+
+static void gather(struct admin *admin, struct http_exchange *exchange)
+{
+    struct gathering *gathering = mem_new(sizeof *gathering);
+    gathering->admin = admin;
+    gathering->exchange = exchange;
+    gathering->missing = admin->options.worker_count;
+    gathering->figures = mem_new(gathering->missing * sizeof(struct worker_figures *));
+    gathering->timer.on_timer = on_gather_timeout;
+    list_put_last(&admin->gatherings, &gathering->link);
+    http_exchange_set_context(exchange, gathering);
+    loop_timer_set(admin->options.loop, &gathering->timer,
+                   loop_now_ms(admin->options.loop) + GATHER_MS_MAX);
+    for (uint32_t i = 0; i < admin->options.worker_count; i++)
+        worker_ask_figures(admin->options.workers[i], on_figures, gathering);
+}
+
+static void on_gone(void *owner, struct http_exchange *exchange)
+{
+    struct gathering *gathering = http_exchange_context(exchange);
+    (void)owner;
+    if (gathering)
+        gathering->exchange = NULL;
+}
+
+/* --- health
+ * --------------------------------------------------------------------------------------------- */
+
+static void on_beat(struct loop_timer *timer)
+{
+    struct admin *admin = container_of(timer, struct admin, beat_timer);
+    for (uint32_t i = 0; i < admin->options.worker_count; i++) {
+        struct beat *beat = &admin->beats[i];
+        uint64_t turns = worker_turns(admin->options.workers[i]);
+        beat->missed = turns == beat->turns ? beat->missed + 1 : 0;
+        beat->turns = turns;
+        worker_poke(admin->options.workers[i]);
+    }
+    loop_timer_set(admin->options.loop, timer, loop_now_ms(admin->options.loop) + BEAT_MS);
+}
+
+static void answer_health(struct admin *admin, struct http_exchange *exchange)
+{
+    for (uint32_t i = 0; i < admin->options.worker_count; i++) {
+        if (admin->beats[i].missed < BEATS_MISSED_MAX)
+            continue;
+        struct buffer text = {0};
+        buffer_add_format(&text, "worker %u has not taken a turn for %u s\n", i,
+                          admin->beats[i].missed * BEAT_MS / 1000);
+        answer_text(exchange, 503, buffer_text(&text));
+        buffer_destroy(&text);
+        return;
+    }
+    answer_text(exchange, 200, "ok\n");
+}
+
+static void answer_status(struct admin *admin, struct http_exchange *exchange)
+{
+    const struct admin_options *options = &admin->options;
+    struct buffer text = {0};
+    buffer_add_format(&text,
+                      "{\"application\":\"%s\",\"version\":\"" STATEFUN_VERSION
+                      "\",\"pid\":%d,\"ready\":%s,\"epoch\":%llu,\"workers\":%u,"
+                      "\"partitions\":%u,\"listeners\":%s}\n",
+                      options->name, (int)getpid(), atomic_load(&admin->ready) ? "true" : "false",
+                      (unsigned long long)store_epoch(options->store), options->worker_count,
+                      store_partitions(options->store), options->listeners);
+    answer(exchange, 200, "application/json", buffer_bytes(&text));
+    buffer_destroy(&text);
+}
+
+static void on_request(void *owner, struct http_exchange *exchange)
+{
+    struct admin *admin = owner;
+    const struct http_head *head = http_exchange_head(exchange);
+    if (!bytes_is(head->method, "GET") && !bytes_is(head->method, "HEAD"))
+        http_respond(exchange,
+                     &(struct http_answer){.status = 405, .headers = "Allow: GET, HEAD\r\n"});
+    else if (bytes_is(head->target, "/metrics"))
+        gather(admin, exchange);
+    else if (bytes_is(head->target, "/healthz"))
+        answer_health(admin, exchange);
+    else if (bytes_is(head->target, "/readyz"))
+        answer_text(exchange, atomic_load(&admin->ready) ? 200 : 503,
+                    atomic_load(&admin->ready) ? "ready\n" : "not ready\n");
+    else if (bytes_is(head->target, "/status"))
+        answer_status(admin, exchange);
+    else
+        answer_text(exchange, 404, "here are /metrics, /healthz, /readyz and /status\n");
+}
+
+/* --- life
+ * -------------------------------------------------------------------------------------------------
+ */
+
+struct admin *admin_new(const struct admin_options *options)
+{
+    struct admin *admin = mem_new(sizeof *admin);
+    admin->options = *options;
+    admin->start_time_s = (uint64_t)time(NULL);
+    admin->beats = mem_new(options->worker_count * sizeof *admin->beats);
+    list_init(&admin->gatherings);
+    admin->beat_timer.on_timer = on_beat;
+    loop_timer_set(options->loop, &admin->beat_timer, loop_now_ms(options->loop) + BEAT_MS);
+    admin->server = http_server_new(options->loop, &(struct http_server_options){
+                                                       .listen_fd = options->listen_fd,
+                                                       .connections_max = CONNECTIONS_MAX,
+                                                       .body_bytes_max = 1 << 20,
+                                                       .request_ms_max = REQUEST_MS_MAX,
+                                                       .idle_ms_max = IDLE_MS_MAX,
+                                                       .owner = admin,
+                                                       .on_request = on_request,
+                                                       .on_gone = on_gone,
+                                                   });
+    return admin;
+}
+
+void admin_free(struct admin *admin)
+{
+    if (!admin)
+        return;
+    http_server_free(admin->server);
+    list_for_each_safe (&admin->gatherings, node)
+        gathering_free(container_of(node, struct gathering, link));
+    loop_timer_cancel(admin->options.loop, &admin->beat_timer);
+    free(admin->beats);
+    free(admin);
+}
+
+void admin_set_ready(struct admin *admin, bool ready)
+{
+    atomic_store(&admin->ready, ready);
+}

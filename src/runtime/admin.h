@@ -1,0 +1,41 @@
+/* admin.h - the admin listener: /metrics, /healthz, /readyz, /status.
+ *
+ * It lives on a loop that is on nobody's hot path. Figures are asked of the workers and shown when
+ * all have answered; a worker that does not answer makes /metrics fail and, after ten seconds,
+ * /healthz too. */
+#ifndef RUNTIME_ADMIN_H
+#define RUNTIME_ADMIN_H
+
+#include "runtime/exposition.h"
+
+struct admin;
+
+struct admin_egress {
+    const char *id;
+    struct outbox *outbox;
+    struct kafka_egress *kafka;           /* or NULL */
+    struct playground_egress *playground; /* or NULL; on the admin's loop */
+};
+
+struct admin_options {
+    struct loop *loop;
+    struct inbox *inbox; /* of that loop; its owner runs what comes */
+    int listen_fd;
+    const struct application *application;
+    const char *name; /* of the application */
+    struct worker *const *workers;
+    uint32_t worker_count;
+    struct committer *committer;
+    struct store *store;
+    const struct admin_egress *egresses;
+    size_t egress_count;
+    const char *listeners; /* JSON object for /status: name to address */
+};
+
+struct admin *admin_new(const struct admin_options *options);
+void admin_free(struct admin *admin); /* after the workers' threads have ended. NULL is fine */
+
+/* Any thread: whether /readyz says yes. */
+void admin_set_ready(struct admin *admin, bool ready);
+
+#endif

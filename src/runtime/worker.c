@@ -1,0 +1,704 @@
+/* worker.c - the turn of a worker: errands, descriptors and timers bring inputs, then the engine
+ * runs. */
+#include "runtime/worker.h"
+
+#include "runtime/reporter.h"
+
+#include <assert.h>
+#include <pthread.h>
+#include <semaphore.h>
+
+/* Posts to one other worker, gathered during a turn. */
+struct parcel {
+    struct errand errand;
+    uint32_t from;
+    size_t count, capacity;
+    struct post posts[];
+};
+
+struct worker {
+    struct worker_options options;
+    uint32_t number;
+    struct loop *loop;
+    struct inbox *inbox;
+    pthread_t thread;
+
+    struct engine *engine;
+    struct remote *remote;
+    struct http_ingress *http;
+    struct kafka_lane **lanes;
+    struct loop_timer timer; /* when the engine wants to know the time */
+    struct loop_task again;  /* another turn at once */
+    struct parcel **parcels; /* by destination */
+    struct reporter reporter;
+    bool has_room; /* refused records may be offered again */
+    bool stopped_input;
+
+    uint64_t wished_epoch; /* what the committer was told last */
+    enum want wished_want;
+    uint64_t wished_egresses;
+
+    sem_t *turn_waiter; /* somebody waits for the end of this turn */
+    _Atomic uint64_t busy, turns;
+};
+
+/* --- ports: what the engine wants
+ * ------------------------------------------------------------------- */
+
+static void *on_attach(void *owner, const struct function_binding *binding, struct bytes ns,
+                       struct bytes name)
+{
+    struct worker *worker = owner;
+    (void)binding;
+    return remote_attach(worker->remote, ns, name);
+}
+
+static void on_invoke(void *owner, void *function, struct invocation *invocation,
+                      const struct to_function *request)
+{
+    struct worker *worker = owner;
+    remote_invoke(worker->remote, function, invocation, request);
+}
+
+static bool on_load(void *owner, struct load *load)
+{
+    struct worker *worker = owner;
+    if (loader_read(worker->options.store, load, false))
+        return true;
+    loader_put(worker->options.loader, worker, load);
+    return false;
+}
+
+static void run_parcel(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct parcel *parcel = container_of(errand, struct parcel, errand);
+    for (size_t i = 0; i < parcel->count; i++)
+        engine_receive(worker->engine, parcel->from, &parcel->posts[i]);
+    free(parcel);
+}
+
+static struct parcel *parcel_with_room(struct worker *worker, uint32_t to)
+{
+    enum { FIRST_CAPACITY = 16 };
+    struct parcel *parcel = worker->parcels[to];
+    if (!parcel || parcel->count == parcel->capacity) {
+        size_t capacity = parcel ? parcel->capacity * 2 : FIRST_CAPACITY;
+        size_t count = parcel ? parcel->count : 0;
+        parcel = mem_resize(parcel, sizeof *parcel + capacity * sizeof *parcel->posts);
+        parcel->errand.run = run_parcel;
+        parcel->from = worker->number;
+        parcel->count = count;
+        parcel->capacity = capacity;
+        worker->parcels[to] = parcel;
+    }
+    return parcel;
+}
+
+static void on_post(void *owner, uint32_t to, const struct post *post)
+{
+    struct worker *worker = owner;
+    struct parcel *parcel = parcel_with_room(worker, to);
+    parcel->posts[parcel->count++] = *post;
+}
+
+static void on_sealed(void *owner, struct delta *delta)
+{
+    struct worker *worker = owner;
+    committer_part(worker->options.committer, delta);
+}
+
+struct settle_errand {
+    struct errand errand;
+    uint64_t receipt, epoch;
+    enum settlement settlement;
+};
+
+static void run_settle(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct settle_errand *settle = container_of(errand, struct settle_errand, errand);
+    http_ingress_settle(worker->http, settle->receipt, settle->settlement, settle->epoch);
+    free(settle);
+}
+
+static void on_settle(void *owner, uint64_t receipt, enum settlement settlement, uint64_t epoch)
+{
+    struct worker *worker = owner;
+    uint32_t to = http_ingress_worker_of(receipt);
+    if (to == worker->number) {
+        http_ingress_settle(worker->http, receipt, settlement, epoch);
+        return;
+    }
+    struct settle_errand *errand = mem_new(sizeof *errand);
+    *errand = (struct settle_errand){
+        .errand = {.run = run_settle},
+        .receipt = receipt,
+        .epoch = epoch,
+        .settlement = settlement,
+    };
+    errand_send(worker->options.peers[to]->inbox, &errand->errand);
+}
+
+static void on_room(void *owner)
+{
+    struct worker *worker = owner;
+    worker->has_room = true;
+}
+
+static void on_hurry(void *owner)
+{
+    struct worker *worker = owner;
+    store_hurry(worker->options.store);
+}
+
+static void on_report(void *owner, const struct report *report)
+{
+    struct worker *worker = owner;
+    reporter_tell(&worker->reporter, report, loop_now_ms(worker->loop));
+}
+
+/* --- turns
+ * --------------------------------------------------------------------------------------------- */
+
+static void on_turn_begin(void *owner)
+{
+    struct worker *worker = owner;
+    atomic_fetch_add_explicit(&worker->turns, 1, memory_order_relaxed);
+    engine_time(worker->engine, loop_wall_ms(worker->loop));
+}
+
+static void on_wake(void *owner)
+{
+    struct worker *worker = owner;
+    errands_run(worker->inbox, worker);
+}
+
+static void send_parcels(struct worker *worker)
+{
+    for (uint32_t to = 0; to < worker->options.engine.workers; to++) {
+        struct parcel *parcel = worker->parcels[to];
+        if (!parcel)
+            continue;
+        worker->parcels[to] = NULL;
+        errand_send(worker->options.peers[to]->inbox, &parcel->errand);
+    }
+}
+
+static void tell_committer(struct worker *worker)
+{
+    uint64_t epoch = engine_epoch(worker->engine);
+    enum want want = engine_want(worker->engine);
+    uint64_t egresses = engine_open_egresses(worker->engine);
+    if (epoch == worker->wished_epoch && want == worker->wished_want &&
+        egresses == worker->wished_egresses)
+        return;
+    worker->wished_epoch = epoch;
+    worker->wished_want = want;
+    worker->wished_egresses = egresses;
+    committer_wish(worker->options.committer, worker->number, epoch, want, egresses);
+}
+
+static void set_timer(struct worker *worker)
+{
+    uint64_t wake_ms = engine_wake_ms(worker->engine);
+    if (wake_ms == UINT64_MAX) {
+        loop_timer_cancel(worker->loop, &worker->timer);
+        return;
+    }
+    uint64_t wall_ms = loop_wall_ms(worker->loop);
+    uint64_t left_ms = wake_ms > wall_ms ? wake_ms - wall_ms : 0;
+    loop_timer_set(worker->loop, &worker->timer, loop_now_ms(worker->loop) + left_ms);
+}
+
+static void on_turn_end(void *owner)
+{
+    struct worker *worker = owner;
+    engine_run(worker->engine);
+    if (worker->has_room && !worker->stopped_input) {
+        worker->has_room = false;
+        for (size_t i = 0; i < worker->options.kafka_ingress_count; i++)
+            kafka_lane_room(worker->lanes[i]);
+        loop_task_set(worker->loop, &worker->again); /* what came in wants a run */
+    }
+    send_parcels(worker);
+    tell_committer(worker);
+    set_timer(worker);
+
+    struct engine_figures figures;
+    engine_figures(worker->engine, &figures);
+    uint64_t unanswered = 0;
+    if (worker->http) {
+        struct http_ingress_figures http;
+        http_ingress_figures(worker->http, &http);
+        unanswered = http.waiting;
+    }
+    atomic_store_explicit(&worker->busy, figures.in_flight + unanswered, memory_order_release);
+    if (worker->turn_waiter) {
+        sem_post(worker->turn_waiter);
+        worker->turn_waiter = NULL;
+    }
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    (void)timer; /* the turn's beginning told the engine the time */
+}
+
+static void on_again(struct loop_task *task)
+{
+    (void)task;
+}
+
+static void *run(void *argument)
+{
+    struct worker *worker = argument;
+    loop_run(worker->loop);
+    return NULL;
+}
+
+/* --- life
+ * ---------------------------------------------------------------------------------------------- */
+
+struct worker *worker_new(const struct worker_options *options)
+{
+    struct worker *worker = mem_new(sizeof *worker);
+    worker->options = *options;
+    worker->number = options->engine.worker;
+    worker->loop = loop_new();
+    worker->inbox = inbox_new(worker->loop);
+    worker->timer.on_timer = on_timer;
+    worker->again.on_task = on_again;
+    worker->parcels = mem_new(options->engine.workers * sizeof(struct parcel *));
+    worker->remote = remote_new(worker->loop, options->application);
+    worker->wished_epoch = options->engine.epoch;
+
+    struct engine_options engine = options->engine;
+    engine.ports = (struct ports){
+        .owner = worker,
+        .attach = on_attach,
+        .invoke = on_invoke,
+        .load = on_load,
+        .post = on_post,
+        .sealed = on_sealed,
+        .settle = on_settle,
+        .room = on_room,
+        .hurry = on_hurry,
+        .report = on_report,
+    };
+    worker->engine = engine_new(&engine);
+    remote_set_engine(worker->remote, worker->engine);
+    return worker;
+}
+
+struct engine *worker_engine(struct worker *worker)
+{
+    return worker->engine;
+}
+
+void worker_start(struct worker *worker)
+{
+    const struct worker_options *options = &worker->options;
+    if (options->http_fd >= 0)
+        worker->http = http_ingress_new(&(struct http_ingress_options){
+            .loop = worker->loop,
+            .engine = worker->engine,
+            .listen_fd = options->http_fd,
+            .worker = worker->number,
+            .body_bytes_max = options->body_bytes_max,
+        });
+    worker->lanes = mem_new(options->kafka_ingress_count * sizeof(struct kafka_lane *));
+    for (size_t i = 0; i < options->kafka_ingress_count; i++)
+        worker->lanes[i] =
+            kafka_lane_new(options->kafka_ingresses[i], worker->loop, worker->engine);
+
+    loop_on_turn_begin(worker->loop, on_turn_begin, worker);
+    loop_on_wake(worker->loop, on_wake, worker);
+    loop_on_turn_end(worker->loop, on_turn_end, worker);
+    loop_wake(worker->loop); /* recovery left work to start */
+    if (pthread_create(&worker->thread, NULL, run, worker))
+        abort();
+}
+
+void worker_join(struct worker *worker)
+{
+    pthread_join(worker->thread, NULL);
+}
+
+static void free_posts(struct parcel *parcel)
+{
+    for (size_t i = 0; i < parcel->count; i++)
+        if (parcel->posts[i].kind == POST_MESSAGE)
+            message_free(parcel->posts[i].message);
+    free(parcel);
+}
+
+void worker_free(struct worker *worker)
+{
+    if (!worker)
+        return;
+    /* What others sent after the thread's end; nothing of it was committed. */
+    struct letters letters = inbox_take(worker->inbox);
+    for (struct letter *letter; (letter = letters_take(&letters));) {
+        struct errand *errand = container_of(letter, struct errand, letter);
+        if (errand->run == run_parcel)
+            free_posts(container_of(errand, struct parcel, errand));
+        else
+            errand->run(errand, worker);
+    }
+    for (uint32_t to = 0; to < worker->options.engine.workers; to++)
+        if (worker->parcels[to])
+            free_posts(worker->parcels[to]);
+    free(worker->parcels);
+    http_ingress_free(worker->http);
+    remote_free(worker->remote);
+    engine_free(worker->engine);
+    loop_timer_cancel(worker->loop, &worker->timer);
+    loop_task_cancel(worker->loop, &worker->again);
+    inbox_free(worker->inbox);
+    loop_free(worker->loop);
+    free(worker->lanes);
+    free(worker);
+}
+
+/* --- errands
+ * -------------------------------------------------------------------------------------------- */
+
+struct number_errand {
+    struct errand errand;
+    uint64_t number;
+    uint32_t egress;
+};
+
+static void send_number(struct worker *worker, void (*run_it)(struct errand *errand, void *owner),
+                        uint64_t number, uint32_t egress)
+{
+    struct number_errand *errand = mem_new(sizeof *errand);
+    errand->errand.run = run_it;
+    errand->number = number;
+    errand->egress = egress;
+    errand_send(worker->inbox, &errand->errand);
+}
+
+/* Takes the number out of an errand that has nothing else to say. */
+static uint64_t number_of(struct errand *errand)
+{
+    struct number_errand *number = container_of(errand, struct number_errand, errand);
+    uint64_t value = number->number;
+    free(number);
+    return value;
+}
+
+static void run_seal(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    engine_seal(worker->engine, number_of(errand));
+}
+
+void worker_seal(struct worker *worker, uint64_t epoch)
+{
+    send_number(worker, run_seal, epoch, 0);
+}
+
+static void run_committed(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    engine_committed(worker->engine, number_of(errand));
+    for (size_t i = 0; i < worker->options.kafka_ingress_count; i++)
+        if (worker->lanes[i])
+            kafka_lane_committed(worker->lanes[i]);
+}
+
+void worker_committed(struct worker *worker, uint64_t epoch)
+{
+    send_number(worker, run_committed, epoch, 0);
+}
+
+static void run_viewed(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    engine_viewed(worker->engine, number_of(errand));
+}
+
+void worker_viewed(struct worker *worker, uint64_t epoch)
+{
+    send_number(worker, run_viewed, epoch, 0);
+}
+
+static void run_outbox_full(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    engine_outbox_full(worker->engine, number_of(errand) != 0);
+}
+
+void worker_outbox_full(struct worker *worker, bool full)
+{
+    send_number(worker, run_outbox_full, full, 0);
+}
+
+static void run_confirmed(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct number_errand *number = container_of(errand, struct number_errand, errand);
+    engine_confirmed(worker->engine, number->egress, number->number);
+    free(number);
+}
+
+void worker_confirmed(struct worker *worker, uint32_t egress, uint64_t epoch)
+{
+    send_number(worker, run_confirmed, epoch, egress);
+}
+
+static void run_stop_input(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    (void)number_of(errand);
+    worker->stopped_input = true;
+    if (worker->http)
+        http_ingress_stop(worker->http);
+    for (size_t i = 0; i < worker->options.kafka_ingress_count; i++)
+        kafka_lane_stop(worker->lanes[i]);
+    engine_stop(worker->engine);
+}
+
+void worker_stop_input(struct worker *worker)
+{
+    send_number(worker, run_stop_input, 0, 0);
+}
+
+static void run_close_input(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    (void)number_of(errand);
+    for (size_t i = 0; i < worker->options.kafka_ingress_count; i++) {
+        kafka_lane_free(worker->lanes[i]);
+        worker->lanes[i] = NULL;
+    }
+}
+
+void worker_close_input(struct worker *worker)
+{
+    send_number(worker, run_close_input, 0, 0);
+}
+
+static void run_end(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    (void)number_of(errand);
+    loop_stop(worker->loop);
+}
+
+void worker_end(struct worker *worker)
+{
+    send_number(worker, run_end, 0, 0);
+}
+
+struct load_errand {
+    struct errand errand;
+    struct load *load;
+};
+
+static void run_loaded(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct load_errand *loaded = container_of(errand, struct load_errand, errand);
+    engine_loaded(worker->engine, loaded->load);
+    free(loaded);
+}
+
+void worker_loaded(struct worker *worker, struct load *load)
+{
+    struct load_errand *errand = mem_new(sizeof *errand);
+    errand->errand.run = run_loaded;
+    errand->load = load;
+    errand_send(worker->inbox, &errand->errand);
+}
+
+struct record_errand {
+    struct errand errand;
+    struct buffer key;
+    struct buffer letter; /* stored form; empty: none */
+};
+
+static void run_record_done(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct record_errand *record = container_of(errand, struct record_errand, errand);
+    struct dead_letter letter;
+    bool has_letter =
+        record->letter.size && dead_letter_parse(buffer_bytes(&record->letter), &letter);
+    engine_record_done(worker->engine, buffer_bytes(&record->key), has_letter ? &letter : NULL);
+    buffer_destroy(&record->key);
+    buffer_destroy(&record->letter);
+    free(record);
+}
+
+void worker_record_done(struct worker *worker, struct bytes key, const struct dead_letter *letter)
+{
+    struct record_errand *errand = mem_new(sizeof *errand);
+    errand->errand.run = run_record_done;
+    buffer_add_bytes(&errand->key, key);
+    if (letter)
+        dead_letter_add(&errand->letter, letter);
+    errand_send(worker->inbox, &errand->errand);
+}
+
+struct partition_errand {
+    struct errand errand;
+    size_t ingress;
+    struct kafka_partition *partition;
+};
+
+static void run_add_partition(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct partition_errand *add = container_of(errand, struct partition_errand, errand);
+    if (worker->stopped_input || !worker->lanes[add->ingress])
+        kafka_partition_free(add->partition);
+    else
+        kafka_lane_add(worker->lanes[add->ingress], add->partition);
+    free(add);
+}
+
+void worker_add_partition(struct worker *worker, size_t ingress, struct kafka_partition *partition)
+{
+    struct partition_errand *errand = mem_new(sizeof *errand);
+    errand->errand.run = run_add_partition;
+    errand->ingress = ingress;
+    errand->partition = partition;
+    errand_send(worker->inbox, &errand->errand);
+}
+
+struct wait_errand {
+    struct errand errand;
+    sem_t done;
+};
+
+static void run_wait(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    assert(!worker->turn_waiter);
+    worker->turn_waiter = &container_of(errand, struct wait_errand, errand)->done;
+}
+
+void worker_wait_turn(struct worker *worker)
+{
+    struct wait_errand wait = {.errand = {.run = run_wait}};
+    sem_init(&wait.done, 0, 0);
+    errand_send(worker->inbox, &wait.errand);
+    while (sem_wait(&wait.done))
+        ; /* a signal */
+    sem_destroy(&wait.done);
+}
+
+uint64_t worker_busy(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->busy, memory_order_acquire);
+}
+
+uint64_t worker_turns(const struct worker *worker)
+{
+    return atomic_load_explicit(&worker->turns, memory_order_relaxed);
+}
+
+void worker_poke(struct worker *worker)
+{
+    loop_wake(worker->loop);
+}
+
+/* --- figures
+ * -------------------------------------------------------------------------------------------- */
+
+struct figures_errand {
+    struct errand errand;
+    void (*on_figures)(void *owner, struct worker_figures *figures);
+    void *owner;
+};
+
+static struct bytes owned(struct bytes bytes)
+{
+    return bytes_make(bytes_string(bytes), bytes.size);
+}
+
+static void add_function(void *owner, const struct function_figures *function)
+{
+    struct worker_figures *figures = owner;
+    figures->functions =
+        mem_resize(figures->functions, (figures->function_count + 1) * sizeof *figures->functions);
+    figures->functions[figures->function_count++] = (struct worker_function){
+        .engine = *function, .ns = owned(function->ns), .name = owned(function->name)};
+}
+
+static void add_endpoint(void *owner, const struct remote_figures *remote)
+{
+    struct worker_figures *figures = owner;
+    figures->endpoints =
+        mem_resize(figures->endpoints, (figures->endpoint_count + 1) * sizeof *figures->endpoints);
+    figures->endpoints[figures->endpoint_count++] = (struct worker_endpoint){
+        .remote = *remote, .ns = owned(remote->ns), .name = owned(remote->name)};
+}
+
+static void add_lane(void *owner, const struct kafka_lane_figures *lane)
+{
+    struct worker_figures *figures = owner;
+    figures->lanes = mem_resize(figures->lanes, (figures->lane_count + 1) * sizeof *figures->lanes);
+    figures->lanes[figures->lane_count++] =
+        (struct worker_lane){.kafka = *lane, .topic = mem_string(lane->topic)};
+}
+
+static void add_lanes(struct worker *worker, struct worker_figures *figures)
+{
+    for (size_t i = 0; i < worker->options.kafka_ingress_count; i++) {
+        size_t first = figures->lane_count;
+        if (worker->lanes[i])
+            kafka_lane_each(worker->lanes[i], add_lane, figures);
+        for (size_t n = first; n < figures->lane_count; n++)
+            figures->lanes[n].ingress = i;
+    }
+}
+
+static void run_figures(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct figures_errand *ask = container_of(errand, struct figures_errand, errand);
+    struct worker_figures *figures = mem_new(sizeof *figures);
+    engine_figures(worker->engine, &figures->engine);
+    engine_each_function(worker->engine, add_function, figures);
+    remote_each(worker->remote, add_endpoint, figures);
+    add_lanes(worker, figures);
+    if (worker->http)
+        http_ingress_figures(worker->http, &figures->http);
+    ask->on_figures(ask->owner, figures);
+    free(ask);
+}
+
+void worker_ask_figures(struct worker *worker,
+                        void (*on_figures)(void *owner, struct worker_figures *figures),
+                        void *owner)
+{
+    struct figures_errand *errand = mem_new(sizeof *errand);
+    errand->errand.run = run_figures;
+    errand->on_figures = on_figures;
+    errand->owner = owner;
+    errand_send(worker->inbox, &errand->errand);
+}
+
+void worker_figures_free(struct worker_figures *figures)
+{
+    if (!figures)
+        return;
+    for (size_t i = 0; i < figures->function_count; i++) {
+        free((void *)figures->functions[i].ns.data);
+        free((void *)figures->functions[i].name.data);
+    }
+    for (size_t i = 0; i < figures->endpoint_count; i++) {
+        free((void *)figures->endpoints[i].ns.data);
+        free((void *)figures->endpoints[i].name.data);
+    }
+    for (size_t i = 0; i < figures->lane_count; i++)
+        free(figures->lanes[i].topic);
+    free(figures->functions);
+    free(figures->endpoints);
+    free(figures->lanes);
+    free(figures);
+}

@@ -1,0 +1,107 @@
+/* worker.h - a thread that owns a share of all addresses: an engine on a loop, with the drivers
+ * around it.
+ *
+ * Within the thread everything is direct calls. From outside a worker is reached by errands only;
+ * all the functions below that say "any thread" send one. Workers share nothing with each other but
+ * errands. */
+#ifndef RUNTIME_WORKER_H
+#define RUNTIME_WORKER_H
+
+#include "function/remote.h"
+#include "ingress/http_ingress.h"
+#include "ingress/kafka_ingress.h"
+#include "runtime/committer.h"
+#include "runtime/errand.h"
+#include "runtime/loader.h"
+
+struct worker;
+
+struct worker_options {
+    struct engine_options engine; /* its ports are filled in here */
+    const struct application *application;
+    struct store *store;
+    struct loader *loader;
+    struct committer *committer;
+    struct worker *const *peers; /* all workers by number, this one included */
+    int http_fd;                 /* of the HTTP ingress; -1: there is none */
+    size_t body_bytes_max;
+    struct kafka_ingress *const *kafka_ingresses; /* one lane is made for each */
+    size_t kafka_ingress_count;
+};
+
+/* Makes the engine, for recovery on the calling thread; drivers follow with worker_start. */
+struct worker *worker_new(const struct worker_options *options);
+struct engine *worker_engine(struct worker *worker);
+
+void worker_start(struct worker *worker);
+void worker_join(struct worker *worker); /* after worker_end */
+void worker_free(struct worker *worker); /* NULL is fine */
+
+/* --- any thread --- */
+
+void worker_seal(struct worker *worker, uint64_t epoch);
+void worker_committed(struct worker *worker, uint64_t epoch);
+void worker_viewed(struct worker *worker, uint64_t epoch);
+void worker_loaded(struct worker *worker, struct load *load);
+void worker_confirmed(struct worker *worker, uint32_t egress, uint64_t epoch);
+void worker_record_done(struct worker *worker, struct bytes key, const struct dead_letter *letter);
+void worker_outbox_full(struct worker *worker, bool full);
+void worker_add_partition(struct worker *worker, size_t ingress, struct kafka_partition *partition);
+
+/* Takes no more input from outside, and starts no more invocations. */
+void worker_stop_input(struct worker *worker);
+
+/* Gives the lanes of the Kafka ingresses back, so that those can be closed. */
+void worker_close_input(struct worker *worker);
+
+/* Ends the thread. */
+void worker_end(struct worker *worker);
+
+/* Returns when the worker has taken a whole turn after this call. Not on a worker's thread. */
+void worker_wait_turn(struct worker *worker);
+
+/* Invocations under way and requests not answered, as of the last turn. */
+uint64_t worker_busy(const struct worker *worker);
+
+/* How many turns it has begun, and a way to make it begin one; for health. */
+uint64_t worker_turns(const struct worker *worker);
+void worker_poke(struct worker *worker);
+
+/* --- figures --- */
+
+struct worker_function {
+    struct function_figures engine;
+    struct bytes ns, name; /* owned */
+};
+
+struct worker_endpoint {
+    struct remote_figures remote;
+    struct bytes ns, name; /* owned */
+};
+
+struct worker_lane {
+    size_t ingress;
+    struct kafka_lane_figures kafka;
+    char *topic;
+};
+
+/* A copy that outlives the turn in which it was taken. */
+struct worker_figures {
+    struct engine_figures engine;
+    struct worker_function *functions;
+    size_t function_count;
+    struct worker_endpoint *endpoints;
+    size_t endpoint_count;
+    struct worker_lane *lanes;
+    size_t lane_count;
+    struct http_ingress_figures http;
+};
+
+/* Any thread: has the worker fill in a copy and call `on_figures(owner, figures)` on its own
+ * thread. */
+void worker_ask_figures(struct worker *worker,
+                        void (*on_figures)(void *owner, struct worker_figures *figures),
+                        void *owner);
+void worker_figures_free(struct worker_figures *figures); /* NULL is fine */
+
+#endif
