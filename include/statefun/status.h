@@ -1,8 +1,9 @@
 /* status.h - how a call says that it failed, and why.
  *
- * A function that can fail for a reason outside the program (a disk, a peer, a user's input) returns
- * false and fills a status; on success it does not touch it. The message says what was done, where,
- * what was expected and what was found. Nothing in a status needs freeing; copying the struct is fine. */
+ * A function that can fail for a reason outside the program (a disk, a peer, a user's input)
+ * returns false and fills a status; on success it does not touch it. The message says what was
+ * done, where, what was expected and what was found. Nothing in a status needs freeing; copying the
+ * struct is fine. */
 #ifndef STATEFUN_STATUS_H
 #define STATEFUN_STATUS_H
 
@@ -35,7 +36,8 @@ struct sf_status {
 };
 
 /* Fills `status` and returns false, so that a failure is one line: return sf_fail(...). A message
- * longer than the status holds is cut at its end. `status` may be NULL: then nobody wants to know. */
+ * longer than the status holds is cut at its end. `status` may be NULL: then nobody wants to know.
+ */
 bool sf_fail(struct sf_status *status, enum sf_code code, const char *format, ...)
     __attribute__((format(printf, 3, 4)));
 

@@ -27,8 +27,7 @@ static uint64_t name_of(uint32_t partition, uint64_t sequence)
     return (uint64_t)partition << 48 | sequence;
 }
 
-/* --- tokens
- * --------------------------------------------------------------------------------------- */
+/* --- tokens --- */
 
 /* Tokens are scoped to the sender's id alone: all function types with one id share them. */
 static struct hash128 token_key(struct engine *engine, struct bytes sender_id, struct bytes token)
@@ -76,8 +75,7 @@ bool delayed_is_live(struct engine *engine, struct bytes sender_id, struct bytes
     return find_token(engine, token_key(engine, sender_id, token)) != NULL;
 }
 
-/* --- what is gone
- * ------------------------------------------------------------------------------------ */
+/* --- what is gone --- */
 
 static bool is_gone(struct engine *engine, uint32_t partition, uint64_t sequence)
 {
@@ -113,8 +111,7 @@ static void forget_gone(struct engine *engine)
     }
 }
 
-/* --- horizons
- * ------------------------------------------------------------------------------------------ */
+/* --- horizons --- */
 
 static bool is_behind(const struct horizon *horizon, uint64_t fire_ms, uint64_t sequence)
 {
@@ -137,8 +134,7 @@ static void set_horizon(struct engine *engine, uint32_t partition, uint64_t fire
     find_nearest_horizon(engine);
 }
 
-/* --- in memory
- * ---------------------------------------------------------------------------------------- */
+/* --- in memory --- */
 
 static bool is_in_memory(struct engine *engine, uint32_t partition, uint64_t sequence)
 {
@@ -172,6 +168,13 @@ static void take(struct engine *engine, struct delayed *delayed)
     free(delayed);
 }
 
+static void take_with_message(struct engine *engine, struct delayed *delayed)
+{
+    struct message *message = delayed->message;
+    take(engine, delayed); /* which asks for the message's size */
+    message_free(message);
+}
+
 void delayed_add(struct engine *engine, const struct address *sender, struct bytes target,
                  struct bytes argument, struct bytes token, uint64_t delay_ms)
 {
@@ -200,10 +203,8 @@ void delayed_cancel(struct engine *engine, struct bytes sender_id, struct bytes 
     struct delayed *delayed = token->delayed;
     if (!delayed || delayed->persisted)
         remove_stored(engine, token->partition, token->fire_ms, token->sequence);
-    if (delayed) {
-        message_free(delayed->message);
-        take(engine, delayed);
-    }
+    if (delayed)
+        take_with_message(engine, delayed);
     free_token(engine, token);
     engine->figures.delayed_messages--;
 }
@@ -265,8 +266,7 @@ void delayed_save(struct engine *engine)
     }
 }
 
-/* --- from the store
- * ------------------------------------------------------------------------------------ */
+/* --- from the store --- */
 
 /* Makes a delayed message of a stored one, unless it is here or gone; its token may be known
  * already. */
@@ -334,8 +334,7 @@ static void leave_in_store(struct engine *engine)
             set_horizon(engine, delayed->partition, nodes[i]->when, nodes[i]->order);
         if (delayed->token)
             delayed->token->delayed = NULL;
-        message_free(delayed->message);
-        take(engine, delayed);
+        take_with_message(engine, delayed);
     }
     free(nodes);
     engine->delayed_tried = engine->viewed;
@@ -420,8 +419,7 @@ void delayed_free_all(struct engine *engine)
 {
     for (struct heap_node *node; (node = heap_first(&engine->delayed));) {
         struct delayed *delayed = container_of(node, struct delayed, due);
-        message_free(delayed->message);
-        take(engine, delayed);
+        take_with_message(engine, delayed);
     }
     for (struct map_node *node; (node = map_walk(&engine->tokens, NULL));)
         free_token(engine, container_of(node, struct token, by_key));

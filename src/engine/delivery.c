@@ -9,8 +9,7 @@
  * as part of the same epoch as the message itself. */
 #include "engine/inside.h"
 
-/* --- settlements
- * ---------------------------------------------------------------------------------- */
+/* --- settlements --- */
 
 static void settle_at(struct engine *engine, uint64_t receipt, uint64_t when_epoch,
                       uint64_t tell_epoch)
@@ -29,8 +28,7 @@ static void settle_at(struct engine *engine, uint64_t receipt, uint64_t when_epo
     settlements->items[settlements->count++] = (struct settle_later){receipt, tell_epoch};
 }
 
-/* --- idempotency
- * ---------------------------------------------------------------------------------- */
+/* --- idempotency --- */
 
 static struct idempotency *find_key(struct engine *engine, struct hash128 key)
 {
@@ -111,8 +109,7 @@ static bool admit(struct engine *engine, const struct message *message, uint32_t
     return true;
 }
 
-/* --- mailboxes
- * ------------------------------------------------------------------------------------ */
+/* --- mailboxes --- */
 
 static void persist_late(struct engine *engine, const struct instance *instance,
                          struct message *message)
@@ -167,8 +164,7 @@ bool delivery_send(struct engine *engine, struct message *message, const struct 
     return false;
 }
 
-/* --- room
- * ------------------------------------------------------------------------------------------ */
+/* --- room --- */
 
 static void tell_others(struct engine *engine, enum post_kind kind, struct bytes type)
 {

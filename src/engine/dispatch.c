@@ -25,8 +25,7 @@ static void report(struct engine *engine, enum report_kind kind, struct bytes ad
     engine->options.ports.report(engine->options.ports.owner, &report);
 }
 
-/* --- loads
- * ---------------------------------------------------------------------------------------- */
+/* --- loads --- */
 
 static struct load *load_new(struct engine *engine, struct instance *instance)
 {
@@ -132,8 +131,7 @@ static bool prepare(struct engine *engine, struct instance *instance)
     return true;
 }
 
-/* --- failures
- * ------------------------------------------------------------------------------------- */
+/* --- failures --- */
 
 static void fail_address(struct engine *engine, struct instance *instance, struct bytes cause,
                          uint64_t retry_after_ms)
@@ -198,8 +196,7 @@ void dispatch_time(struct engine *engine)
     }
 }
 
-/* --- invocations
- * ---------------------------------------------------------------------------------- */
+/* --- invocations --- */
 
 static size_t choose_batch(struct engine *engine, const struct instance *instance,
                            struct bytes **ret_bodies)
@@ -325,8 +322,7 @@ void dispatch_run(struct engine *engine)
     }
 }
 
-/* --- ends
- * ------------------------------------------------------------------------------------------ */
+/* --- ends --- */
 
 static void end_flight(struct engine *engine, struct instance *instance)
 {

@@ -7,8 +7,7 @@
  * help, a dead letter (an unknown function or egress, a record that its egress cannot take). */
 #include "engine/inside.h"
 
-/* --- judging
- * -------------------------------------------------------------------------------------- */
+/* --- judging --- */
 
 static bool judge_mutation(struct function_type *type, const struct state_mutation *mutation,
                            struct sf_status *status)
@@ -110,8 +109,7 @@ static bool judge(struct engine *engine, struct function_type *type, const struc
     return judge_all_delayed(engine, sender, reply, status);
 }
 
-/* --- applying
- * ------------------------------------------------------------------------------------- */
+/* --- applying --- */
 
 static struct bytes address_text(struct engine *engine, struct bytes wire)
 {

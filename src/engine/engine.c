@@ -89,8 +89,7 @@ void engine_free(struct engine *engine)
     free(engine);
 }
 
-/* --- recovery
- * ------------------------------------------------------------------------------------- */
+/* --- recovery --- */
 
 static struct source *find_source(struct engine *engine, struct bytes key)
 {
@@ -213,8 +212,7 @@ void engine_restored(struct engine *engine)
     delivery_update_room(engine);
 }
 
-/* --- records
- * --------------------------------------------------------------------------------------- */
+/* --- records --- */
 
 static void set_position(struct engine *engine, struct source *source, struct bytes position)
 {
@@ -324,8 +322,7 @@ enum acceptance engine_reject(struct engine *engine, struct source *source, stru
     return ACCEPTED;
 }
 
-/* --- time and turns
- * ---------------------------------------------------------------------------------- */
+/* --- time and turns --- */
 
 void engine_time(struct engine *engine, uint64_t now_ms)
 {
@@ -393,8 +390,7 @@ void engine_stop(struct engine *engine)
     engine->stopping = true;
 }
 
-/* --- figures
- * ------------------------------------------------------------------------------------------ */
+/* --- figures --- */
 
 void engine_figures(const struct engine *engine, struct engine_figures *ret_figures)
 {

@@ -67,8 +67,8 @@ struct source *engine_source(struct engine *engine, struct bytes ingress, struct
 /* The position recovered or last accepted; empty if there is none. */
 struct bytes source_position(const struct source *source);
 
-/* Where reading begins when nothing was recovered: kept from now on, so that a crash before the first
- * record does not make it begin elsewhere. */
+/* Where reading begins when nothing was recovered: kept from now on, so that a crash before the
+ * first record does not make it begin elsewhere. */
 void engine_begin_source(struct engine *engine, struct source *source, struct bytes position);
 
 struct record_target {

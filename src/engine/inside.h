@@ -181,8 +181,7 @@ void instance_make_idle(struct engine *engine, struct instance *instance);
 void instance_evict(struct engine *engine);
 void instance_free_all(struct engine *engine);
 
-/* --- letter
- * --------------------------------------------------------------------------------------- */
+/* --- letter --- */
 
 void letter_put(struct engine *engine, const struct dead_letter *letter);
 
@@ -195,8 +194,7 @@ void letter_put_message(struct engine *engine, struct bytes target, struct bytes
 /* Takes a message whose function no endpoint serves. */
 void letter_put_unserved(struct engine *engine, struct message *message);
 
-/* --- delivery
- * -------------------------------------------------------------------------------------- */
+/* --- delivery --- */
 
 /* Takes `message` to its mailbox; true if that is here and not at another worker. */
 bool delivery_send(struct engine *engine, struct message *message, const struct address *target,
@@ -223,8 +221,7 @@ void delivery_restore_key(struct engine *engine, const uint8_t hash[16], uint64_
                           uint64_t epoch);
 void delivery_forget_keys(struct engine *engine);
 
-/* --- delayed
- * ------------------------------------------------------------------------------------------ */
+/* --- delayed --- */
 
 struct delayed {
     struct heap_node due;    /* when: fire time; order: sequence */
@@ -278,16 +275,14 @@ void delayed_trim_memory(struct engine *engine);
 void delayed_loaded(struct engine *engine, struct load *load);
 void delayed_free_all(struct engine *engine);
 
-/* --- effects
- * ----------------------------------------------------------------------------------------- */
+/* --- effects --- */
 
 /* Applies a result whole, or says why it cannot be applied. Afterwards the batch is still in the
  * mailbox. */
 bool effects_apply(struct engine *engine, struct instance *instance,
                    const struct from_function *reply, struct sf_status *status);
 
-/* --- dispatch
- * ------------------------------------------------------------------------------------------ */
+/* --- dispatch --- */
 
 void dispatch_run(struct engine *engine);
 void dispatch_loaded(struct engine *engine, struct load *load);
@@ -295,15 +290,12 @@ void dispatch_loaded(struct engine *engine, struct load *load);
 /* Lets failed addresses and endpoints whose backoff is over try again. */
 void dispatch_time(struct engine *engine);
 
-/* --- epoch
- * -----------------------------------------------------------------------------------------------
- */
+/* --- epoch --- */
 
 /* Opens the first delta. */
 void epoch_begin(struct engine *engine);
 
-/* --- the whole
- * ------------------------------------------------------------------------------------------ */
+/* --- the whole --- */
 
 struct source {
     struct list all;   /* in engine->sources */

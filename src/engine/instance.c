@@ -23,8 +23,7 @@ static void account(struct instance *instance, ptrdiff_t messages, ptrdiff_t byt
     type->figures.blocked += (uint64_t)((int)is_blocked - (int)was_blocked);
 }
 
-/* --- being found
- * ---------------------------------------------------------------------------------- */
+/* --- being found --- */
 
 static struct instance *find(struct engine *engine, struct bytes address, uint64_t hash)
 {
@@ -105,8 +104,7 @@ void instance_free_all(struct engine *engine)
             instance_free(engine, container_of(node, struct instance, place));
 }
 
-/* --- lifecycle
- * ------------------------------------------------------------------------------------ */
+/* --- lifecycle --- */
 
 void instance_make_ready(struct engine *engine, struct instance *instance, bool first)
 {
@@ -147,8 +145,7 @@ void instance_evict(struct engine *engine)
     }
 }
 
-/* --- mailbox
- * -------------------------------------------------------------------------------------- */
+/* --- mailbox --- */
 
 void instance_put(struct engine *engine, struct instance *instance, struct message *message)
 {
@@ -288,8 +285,7 @@ void instance_unspill(struct engine *engine, struct instance *instance, struct b
     instance->spilled = NULL;
 }
 
-/* --- states
- * --------------------------------------------------------------------------------------- */
+/* --- states --- */
 
 bool instance_is_loaded(const struct instance *instance)
 {

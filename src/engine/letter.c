@@ -14,8 +14,8 @@ void letter_put(struct engine *engine, const struct dead_letter *letter)
 
     struct report report = {
         .kind = REPORT_DEAD_LETTER,
-        .address = letter->origin,
         .cause = letter->cause,
+        .letter = letter,
     };
     engine->options.ports.report(engine->options.ports.owner, &report);
 }

@@ -63,6 +63,7 @@ struct report {
     struct bytes address; /* canonical; empty if none is concerned */
     struct bytes cause;
     uint64_t attempts;
+    const struct dead_letter *letter; /* of a dead letter, which has no address */
 };
 
 /* Sections where the simulator makes rare things common. */
@@ -71,8 +72,8 @@ enum misbehaviour { MISBEHAVE_SHORT_BATCH, MISBEHAVE_SPILL, MISBEHAVE_EVICT, MIS
 struct ports {
     void *owner;
 
-    /* A function type is about to be used for the first time: returns what `invoke` gets for it, or NULL
-     * if it cannot be served after all. */
+    /* A function type is about to be used for the first time: returns what `invoke` gets for it, or
+     * NULL if it cannot be served after all. */
     void *(*attach)(void *owner, const struct function_binding *binding, struct bytes ns,
                     struct bytes name);
 

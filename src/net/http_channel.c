@@ -475,7 +475,7 @@ static void channel_ended(struct channel *channel, int error)
              channel->has_begun ? "in the middle of a response" : "without a response");
     if (request && is_mute)
         channel->pool->is_outdated = true; /* perhaps it is somebody else's address by now */
-    pool_break(channel, is_stale, request, is_mute ? HTTP_UNREACHABLE : HTTP_BROKEN, message);
+    pool_break(channel, is_stale, request, HTTP_BROKEN, message);
 }
 
 static void channel_read(struct channel *channel)

@@ -31,8 +31,9 @@ struct http_pool_options {
     uint64_t connection_ms_max; /* lifetime of a connection; 0: no limit. Jittered by up to 3 s */
 };
 
-/* Why a call has no response. UNREACHABLE concerns the endpoint as a whole: no address, refused,
- * no connection in time, or connections that break before anything is answered. */
+/* Why a call has no response. UNREACHABLE concerns the endpoint as a whole: no address, refused, no
+ * connection in time. A connection that breaks before anything is answered is only BROKEN: it may
+ * be the call that breaks the server, and others must not be held up by it. */
 enum http_failure { HTTP_UNREACHABLE, HTTP_BROKEN, HTTP_TIMED_OUT, HTTP_GARBAGE, HTTP_TOO_LARGE };
 
 struct http_response {

@@ -60,6 +60,10 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
     [SETTING_OUTBOX_BYTES] = {"statefun.outbox.limit", SETTING_BYTES, "256MB", NULL, 1, DISK_MAX,
                               "How much may wait for delivery to one egress. Beyond it ingresses "
                               "pause."},
+    [SETTING_KAFKA_FETCH_MEMORY_BYTES] = {"statefun.kafka.fetch.memory", SETTING_BYTES, "8MB", NULL,
+                                          64 << 10, MEMORY_MAX,
+                                          "Memory for records that a Kafka ingress has fetched "
+                                          "ahead, for each ingress."},
     [SETTING_ASYNC_MAX_PER_TASK] = {"statefun.async.max-per-task", SETTING_COUNT, "32768", NULL, 0,
                                     INT32_MAX,
                                     "Requests to remote functions that one worker may have under "

@@ -53,8 +53,7 @@ struct book {
     struct token_entry *tokens;
 };
 
-/* --- numbers in and out
- * ----------------------------------------------------------------------------- */
+/* --- numbers in and out --- */
 
 struct cursor {
     const uint8_t *at, *end;
@@ -83,8 +82,7 @@ void app_ids_add(struct app_ids *ids, uint64_t id)
     ids->ids[ids->count++] = id;
 }
 
-/* --- the application
- * ---------------------------------------------------------------------------------- */
+/* --- the application --- */
 
 static bool accept_record(struct bytes argument, struct bytes *ret_record, struct sf_status *status)
 {
@@ -183,8 +181,7 @@ static enum expire_mode ttl_mode(uint32_t type)
     return (enum expire_mode)(type % 3);
 }
 
-/* --- making trees
- * ---------------------------------------------------------------------------------------- */
+/* --- making trees --- */
 
 static uint32_t random_number(struct app *app)
 {
@@ -306,9 +303,7 @@ void app_argument(struct buffer *argument, uint32_t source, uint64_t nth, struct
     buffer_destroy(&payload);
 }
 
-/* --- books
- * ------------------------------------------------------------------------------------------------
- */
+/* --- books --- */
 
 static struct book read_book(struct bytes bytes, struct arena *arena)
 {
@@ -389,8 +384,7 @@ static struct token_entry *token_of(struct arena *arena, struct book *book, uint
     return &grown[book->token_count++];
 }
 
-/* --- executing
- * ---------------------------------------------------------------------------------------------- */
+/* --- executing --- */
 
 struct execution {
     struct app *app;

@@ -17,8 +17,7 @@ enum {
     QUIET_STEPS = 20 /* turns without anything to do, before a run counts as over */
 };
 
-/* --- the parts
- * --------------------------------------------------------------------------------------- */
+/* --- the parts --- */
 
 struct posted {
     struct list link;
@@ -143,8 +142,7 @@ static void trace(struct world *world, const char *format, ...)
     va_end(arguments);
 }
 
-/* --- ports: what engines ask of the world
- * -------------------------------------------------------------- */
+/* --- ports: what engines ask of the world --- */
 
 static struct world *world_of(void *owner, struct worker **ret_worker)
 {
@@ -294,8 +292,7 @@ static bool on_misbehave(void *owner, enum misbehaviour misbehaviour)
     return random_chance(&world->random, world->misbehave_chance);
 }
 
-/* --- lives: start and crash
- * ------------------------------------------------------------------------------ */
+/* --- lives: start and crash --- */
 
 static void start(struct world *world)
 {
@@ -489,8 +486,7 @@ static void crash(struct world *world)
     world->life++;
 }
 
-/* --- things that happen: each returns false if it cannot happen now
- * ---------------------------------------- */
+/* --- things that happen: each returns false if it cannot happen now --- */
 
 static struct worker *random_worker(struct world *world)
 {
@@ -863,9 +859,7 @@ static happening *const happenings[] = {
 };
 enum { HAPPENINGS = sizeof happenings / sizeof *happenings };
 
-/* --- the end
- * --------------------------------------------------------------------------------------------------
- */
+/* --- the end --- */
 
 static bool inputs_are_done(const struct world *world)
 {
@@ -961,9 +955,7 @@ static void check_store(struct world *world)
     app_check_states(&world->app, &world->truth, world->partitions);
 }
 
-/* --- one run
- * ------------------------------------------------------------------------------------------------------
- */
+/* --- one run --- */
 
 static size_t small_or_large(struct world *world, size_t small, size_t large)
 {

@@ -568,7 +568,7 @@ static void it_is_made_again_only_once(void **state)
     peer = accept_peer(f);
     await_request(f, peer, "x");
     hang_up(f, peer);
-    await_failure(call, HTTP_UNREACHABLE, "without a response");
+    await_failure(call, HTTP_BROKEN, "without a response");
     assert_true(nobody_connects(f));
 }
 
@@ -619,7 +619,7 @@ static void a_new_connection_that_closes_without_an_answer_means_unreachable(voi
     int peer = accept_peer(f);
     await_request(f, peer, "x");
     hang_up(f, peer);
-    await_failure(call, HTTP_UNREACHABLE, "closed the connection without a response");
+    await_failure(call, HTTP_BROKEN, "closed the connection without a response");
     assert_true(nobody_connects(f));
 }
 

@@ -92,6 +92,7 @@ static void the_defaults_are_these(void **state)
         {SETTING_BACKLOG_BYTES, "statefun.backlog.limit", NULL, 268435456},
         {SETTING_OUTBOX_MEMORY_BYTES, "statefun.outbox.memory", NULL, 8388608},
         {SETTING_OUTBOX_BYTES, "statefun.outbox.limit", NULL, 268435456},
+        {SETTING_KAFKA_FETCH_MEMORY_BYTES, "statefun.kafka.fetch.memory", NULL, 8388608},
         {SETTING_ASYNC_MAX_PER_TASK, "statefun.async.max-per-task", NULL, 32768},
         {SETTING_RETRY_BACKOFF_MAX, "statefun.retry.backoff.max", NULL, 10000},
         {SETTING_BODY_BYTES_MAX, "statefun.http.body.max", NULL, 33554432},
