@@ -56,8 +56,7 @@ static void refuse(struct http_exchange *exchange, int status, const char *heade
     answer(exchange, status, headers, "text/plain; charset=utf-8", bytes_of(text));
 }
 
-/* --- requests
- * ------------------------------------------------------------------------------------- */
+/* --- requests --- */
 
 static struct bytes without_query(struct bytes target)
 {
@@ -202,8 +201,7 @@ static void free_request(struct request *request)
     buffer_destroy(&request->argument);
 }
 
-/* --- acceptance
- * ------------------------------------------------------------------------------------- */
+/* --- acceptance --- */
 
 static struct waiting *waiting_new(struct http_ingress *ingress, struct http_exchange *exchange,
                                    enum form form)
@@ -295,8 +293,7 @@ static void on_gone(void *owner, struct http_exchange *exchange)
         waiting->exchange = NULL;
 }
 
-/* --- settlement
- * -------------------------------------------------------------------------------------- */
+/* --- settlement --- */
 
 uint32_t http_ingress_worker_of(uint64_t receipt)
 {
@@ -332,9 +329,7 @@ void http_ingress_settle(struct http_ingress *ingress, uint64_t receipt, enum se
     }
 }
 
-/* --- life
- * -----------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 struct http_ingress *http_ingress_new(const struct http_ingress_options *options)
 {

@@ -34,6 +34,12 @@ struct kafka_position {
     int64_t offset; /* of the next record */
 };
 
+/* Reads what the store holds for a partition of an ingress (KEY_POSITION: the partition's name and
+ * the position). `ret_position->topic` is for free(). False if it is none of this ingress's making.
+ */
+SF_CHECK bool kafka_position_parse(struct bytes name, struct bytes value,
+                                   struct kafka_position *ret_position, struct sf_status *status);
+
 struct kafka_ingress_options {
     const struct kafka_ingress_spec *spec; /* must outlive the ingress */
     uint32_t workers;

@@ -1,0 +1,659 @@
+/* ingress_test.c - the Kafka ingress against a real broker. */
+#include "kafka/broker.h"
+#include "kafka/ingress_rig.h"
+
+#include "base/histogram.h"
+#include "base/log.h"
+#include "base/mem.h"
+#include "test.h"
+
+#include <stdio.h>
+#include <unistd.h>
+
+struct fixture {
+    struct rig rig;
+    char *topic;
+};
+
+static int set_up(void **state)
+{
+    struct fixture *f = mem_new(sizeof *f);
+    f->topic = mem_string(broker_new_name("in"));
+    rig_init(&f->rig, f->topic);
+    *state = f;
+    return 0;
+}
+
+static int tear_down(void **state)
+{
+    struct fixture *f = *state;
+    rig_destroy(&f->rig);
+    free(f->topic);
+    free(f);
+    return 0;
+}
+
+static void produce(const char *topic, int32_t partition, const char *key, const char *value)
+{
+    broker_produce(topic, partition, bytes_of(key), bytes_of(value), 0);
+}
+
+/* Records "first", "first + 1", ... with the partition as key. */
+static void produce_numbers(const char *topic, int32_t partition, int first, int count)
+{
+    char key[16], value[16];
+    snprintf(key, sizeof key, "p%d", (int)partition);
+    for (int i = 0; i < count; i++) {
+        snprintf(value, sizeof value, "%d", first + i);
+        produce(topic, partition, key, value);
+    }
+    broker_flush();
+}
+
+/* Fails unless the messages of a partition's key are the numbers from `first`, in order. */
+static void expect_numbers(const struct rig *rig, int32_t partition, int first, int count)
+{
+    char expected[64];
+    int found = 0;
+    for (size_t i = 0; i < rig->message_count; i++) {
+        snprintf(expected, sizeof expected, "test/fn/p%d ", (int)partition);
+        if (strncmp(rig->messages[i].text, expected, strlen(expected)))
+            continue;
+        snprintf(expected, sizeof expected, "test/fn/p%d test/type=%d", (int)partition,
+                 first + found++);
+        assert_string_equal(rig->messages[i].text, expected);
+    }
+    assert_int_equal(found, count);
+}
+
+/* --- records --- */
+
+static void a_record_becomes_a_message_to_the_address_that_its_key_names(void **state)
+{
+    struct fixture *f = *state;
+    broker_create_topic(f->topic, 1);
+    produce(f->topic, 0, "ann", "hello");
+    broker_flush();
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 1);
+    assert_string_equal(f->rig.messages[0].text, "test/fn/ann test/type=hello");
+    rig_run(&f->rig, 100);
+    assert_int_equal(rig_position(&f->rig, f->topic, 0), 1);
+    rig_crash(&f->rig);
+}
+
+static void records_of_every_partition_come_in_its_order(void **state)
+{
+    struct fixture *f = *state;
+    broker_create_topic(f->topic, 3);
+    for (int32_t p = 0; p < 3; p++)
+        produce_numbers(f->topic, p, 0, 2000);
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 6000);
+    for (int32_t p = 0; p < 3; p++)
+        expect_numbers(&f->rig, p, 0, 2000);
+    rig_crash(&f->rig);
+}
+
+static void a_record_goes_to_every_target(void **state)
+{
+    struct fixture *f = *state;
+    struct spec_name targets[] = {{"test", "one"}, {"test", "two"}};
+    struct kafka_topic_spec *topic = &f->rig.topics[0];
+    struct spec_name *before = topic->targets;
+    topic->targets = targets;
+    topic->target_count = 2;
+    broker_create_topic(f->topic, 1);
+    produce(f->topic, 0, "ann", "hello");
+    broker_flush();
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 2);
+    assert_string_equal(f->rig.messages[0].text, "test/one/ann test/type=hello");
+    assert_string_equal(f->rig.messages[1].text, "test/two/ann test/type=hello");
+    rig_crash(&f->rig);
+    topic->targets = before;
+}
+
+static void an_empty_key_and_an_empty_value_are_a_key_and_a_value(void **state)
+{
+    struct fixture *f = *state;
+    broker_create_topic(f->topic, 1);
+    produce(f->topic, 0, "", "");
+    broker_flush();
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 1);
+    assert_string_equal(f->rig.messages[0].text, "test/fn/ test/type=");
+    rig_crash(&f->rig);
+}
+
+static void a_record_without_key_or_value_is_set_aside_and_the_next_is_read(void **state)
+{
+    struct fixture *f = *state;
+    struct dead_letter letter;
+    char origin[160];
+    broker_create_topic(f->topic, 1);
+    broker_produce(f->topic, 0, (struct bytes){0}, bytes_of("value"), 0);
+    broker_produce(f->topic, 0, bytes_of("key"), (struct bytes){0}, 0);
+    produce(f->topic, 0, "ann", "hello");
+    broker_flush();
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 1);
+    rig_run(&f->rig, 50);
+
+    assert_true(rig_letter(&f->rig, 0, &letter));
+    assert_bytes(letter.value, "value");
+    assert_bytes(letter.target, "test/fn");
+    snprintf(origin, sizeof origin, "topic %s partition 0 offset 0", f->topic);
+    assert_bytes(letter.origin, origin);
+    assert_true(rig_letter(&f->rig, 1, &letter));
+    assert_bytes(letter.key, "key");
+    snprintf(origin, sizeof origin, "topic %s partition 0 offset 1", f->topic);
+    assert_bytes(letter.origin, origin);
+    assert_false(rig_letter(&f->rig, 2, &letter));
+    assert_int_equal(rig_position(&f->rig, f->topic, 0), 3);
+    rig_crash(&f->rig);
+}
+
+static void a_key_that_is_too_long_for_an_address_is_set_aside(void **state)
+{
+    struct fixture *f = *state;
+    struct dead_letter letter;
+    char *key = mem_new(ADDRESS_BYTES_MAX + 1);
+    memset(key, 'k', ADDRESS_BYTES_MAX);
+    broker_create_topic(f->topic, 1);
+    produce(f->topic, 0, key, "x");
+    produce(f->topic, 0, "ann", "hello");
+    broker_flush();
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 1);
+    rig_run(&f->rig, 50);
+    assert_true(rig_letter(&f->rig, 0, &letter));
+    assert_bytes(letter.key, key);
+    rig_crash(&f->rig);
+    free(key);
+}
+
+static void a_key_that_is_no_text_is_decoded_as_java_does(void **state)
+{
+    struct fixture *f = *state;
+    broker_create_topic(f->topic, 1);
+    broker_produce(f->topic, 0, bytes_of("a\xff\xed\xa0\x80z"), bytes_of("x"), 0);
+    broker_flush();
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 1);
+    assert_string_equal(f->rig.messages[0].text, "test/fn/a\xef\xbf\xbd\xef\xbf\xbdz test/type=x");
+    rig_crash(&f->rig);
+}
+
+/* --- where reading begins --- */
+
+static void produce_and_start(struct fixture *f, enum kafka_start start)
+{
+    broker_create_topic(f->topic, 1);
+    produce_numbers(f->topic, 0, 0, 10);
+    f->rig.spec.start = start;
+}
+
+/* Starts, and once the partition's begin is stored produces one record more: the 10th. */
+static void begin(struct fixture *f)
+{
+    rig_start(&f->rig);
+    for (int i = 0; i < 500 && rig_position(&f->rig, f->topic, 0) < 0; i++)
+        rig_turn(&f->rig, 10);
+    produce_numbers(f->topic, 0, 10, 1);
+}
+
+static void expect_from(struct fixture *f, int first)
+{
+    rig_expect(&f->rig, (size_t)(11 - first));
+    expect_numbers(&f->rig, 0, first, 11 - first);
+    rig_crash(&f->rig);
+}
+
+static void it_begins_with_the_earliest_record(void **state)
+{
+    struct fixture *f = *state;
+    produce_and_start(f, KAFKA_START_EARLIEST);
+    broker_trim_topic(f->topic, 0, 4);
+    begin(f);
+    expect_from(f, 4);
+}
+
+static void it_begins_after_the_latest_record(void **state)
+{
+    struct fixture *f = *state;
+    produce_and_start(f, KAFKA_START_LATEST);
+    begin(f);
+    expect_from(f, 10);
+}
+
+static void it_begins_with_what_the_group_has_committed(void **state)
+{
+    struct fixture *f = *state;
+    produce_and_start(f, KAFKA_START_GROUP_OFFSETS);
+    broker_set_group_offset(f->rig.spec.group, f->topic, 0, 7);
+    begin(f);
+    expect_from(f, 7);
+}
+
+static void a_group_without_offsets_begins_as_its_reset_position_says(void **state)
+{
+    struct fixture *f = *state;
+    produce_and_start(f, KAFKA_START_GROUP_OFFSETS);
+    begin(f); /* latest */
+    expect_from(f, 10);
+}
+
+static void a_group_without_offsets_may_begin_with_the_earliest(void **state)
+{
+    struct fixture *f = *state;
+    produce_and_start(f, KAFKA_START_GROUP_OFFSETS);
+    f->rig.spec.reset_to_earliest = true;
+    begin(f);
+    expect_from(f, 0);
+}
+
+static void it_begins_at_the_offset_that_is_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    struct kafka_offset_spec offset = {.topic = f->topic, .partition = 0, .offset = 6};
+    produce_and_start(f, KAFKA_START_SPECIFIC_OFFSETS);
+    f->rig.spec.offsets = &offset;
+    f->rig.spec.offset_count = 1;
+    begin(f);
+    expect_from(f, 6);
+}
+
+static void an_offset_that_does_not_exist_is_reset(void **state)
+{
+    struct fixture *f = *state;
+    struct kafka_offset_spec offset = {.topic = f->topic, .partition = 0, .offset = 600};
+    produce_and_start(f, KAFKA_START_SPECIFIC_OFFSETS);
+    f->rig.spec.offsets = &offset;
+    f->rig.spec.offset_count = 1;
+    f->rig.spec.reset_to_earliest = true;
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 10);
+    assert_int_equal(rig_position(&f->rig, f->topic, 0), 10);
+    produce_numbers(f->topic, 0, 10, 1);
+    expect_from(f, 0);
+}
+
+static void a_negative_offset_is_reset(void **state)
+{
+    struct fixture *f = *state;
+    struct kafka_offset_spec offset = {.topic = f->topic, .partition = 0, .offset = -2};
+    produce_and_start(f, KAFKA_START_SPECIFIC_OFFSETS);
+    f->rig.spec.offsets = &offset;
+    f->rig.spec.offset_count = 1;
+    begin(f); /* latest */
+    expect_from(f, 10);
+}
+
+static void produce_at(struct fixture *f, int number, int64_t time_ms)
+{
+    char value[16];
+    snprintf(value, sizeof value, "%d", number);
+    broker_produce(f->topic, 0, bytes_of("p0"), bytes_of(value), time_ms);
+}
+
+static void it_begins_with_the_first_record_from_a_date_on(void **state)
+{
+    struct fixture *f = *state;
+    broker_create_topic(f->topic, 1);
+    for (int i = 0; i < 10; i++)
+        produce_at(f, i, 1600000000000 + i * 1000);
+    broker_flush();
+    f->rig.spec.start = KAFKA_START_DATE;
+    f->rig.spec.start_date_ms = 1600000004500;
+    begin(f);
+    expect_from(f, 5);
+}
+
+static void a_date_after_all_records_begins_at_the_end(void **state)
+{
+    struct fixture *f = *state;
+    broker_create_topic(f->topic, 1);
+    for (int i = 0; i < 10; i++)
+        produce_at(f, i, 1600000000000 + i * 1000);
+    broker_flush();
+    f->rig.spec.start = KAFKA_START_DATE;
+    f->rig.spec.start_date_ms = 1600000010000;
+    begin(f);
+    expect_from(f, 10);
+}
+
+/* A crash before the first record must not make it begin elsewhere. */
+static void where_it_begins_is_stored_before_there_is_a_record(void **state)
+{
+    struct fixture *f = *state;
+    produce_and_start(f, KAFKA_START_LATEST);
+    rig_start(&f->rig);
+    for (int i = 0; i < 500 && rig_position(&f->rig, f->topic, 0) < 0; i++)
+        rig_turn(&f->rig, 10);
+    rig_crash(&f->rig);
+    assert_int_equal(rig_position(&f->rig, f->topic, 0), 10);
+    produce_numbers(f->topic, 0, 10, 1); /* while nobody reads */
+    rig_start(&f->rig);
+    expect_from(f, 10);
+}
+
+/* --- going on --- */
+
+static void stored_positions_win_and_what_was_not_committed_is_read_again(void **state)
+{
+    struct fixture *f = *state;
+    broker_create_topic(f->topic, 2);
+    produce_numbers(f->topic, 0, 0, 100);
+    produce_numbers(f->topic, 1, 0, 100);
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 200);
+    rig_run(&f->rig, 50);
+    assert_int_equal(rig_position(&f->rig, f->topic, 0), 100);
+
+    f->rig.holds_epoch = true;
+    produce_numbers(f->topic, 0, 100, 10);
+    rig_expect(&f->rig, 210);
+    rig_crash(&f->rig);
+    f->rig.holds_epoch = false;
+    broker_set_group_offset(f->rig.spec.group, f->topic, 0, 0);
+    f->rig.spec.start = KAFKA_START_LATEST;
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 220); /* the ten once more, and nothing else */
+    rig_run(&f->rig, 500);
+    rig_expect(&f->rig, 220);
+    for (size_t i = 0; i < 20; i++)
+        assert_string_equal(f->rig.messages[200 + i].text, f->rig.messages[200 + i % 10].text);
+    rig_crash(&f->rig);
+}
+
+static void count_waiting(void *owner, const struct kafka_lane_figures *figures)
+{
+    size_t *waiting = owner;
+    *waiting += figures->waits_for_room;
+    assert_int_equal(figures->high_watermark, 5000);
+}
+
+static void records_that_are_refused_wait_and_keep_their_order(void **state)
+{
+    struct fixture *f = *state;
+    broker_create_topic(f->topic, 2);
+    produce_numbers(f->topic, 0, 0, 5000);
+    produce_numbers(f->topic, 1, 0, 5000);
+    f->rig.limits.backlog_bytes = 2000;
+    f->rig.is_stuck = true;
+    rig_start(&f->rig);
+    rig_run(&f->rig, 1500);
+    assert_true(f->rig.message_count < 4000);
+    size_t waiting = 0;
+    kafka_lane_each(f->rig.lane, count_waiting, &waiting);
+    assert_int_equal(waiting, 2);
+    uint64_t turns = f->rig.turns;
+    rig_run(&f->rig, 500);
+    assert_true(f->rig.turns - turns < 400); /* it waits without spinning */
+    f->rig.is_stuck = false;
+    rig_expect(&f->rig, 10000);
+    expect_numbers(&f->rig, 0, 0, 5000);
+    expect_numbers(&f->rig, 1, 0, 5000);
+    rig_crash(&f->rig);
+}
+
+static void refused_dead_letters_wait_too(void **state)
+{
+    struct fixture *f = *state;
+    struct dead_letter letter;
+    broker_create_topic(f->topic, 1);
+    produce_numbers(f->topic, 0, 0, 1);
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 1);
+    engine_outbox_full(f->rig.engine, true);
+    broker_produce(f->topic, 0, bytes_of("key"), (struct bytes){0}, 0);
+    produce_numbers(f->topic, 0, 1, 1);
+    rig_run(&f->rig, 500);
+    assert_false(rig_letter(&f->rig, 0, &letter));
+    assert_int_equal(rig_position(&f->rig, f->topic, 0), 1);
+    engine_outbox_full(f->rig.engine, false);
+    loop_wake(f->rig.loop);
+    rig_expect(&f->rig, 2);
+    rig_run(&f->rig, 50);
+    assert_true(rig_letter(&f->rig, 0, &letter));
+    rig_crash(&f->rig);
+}
+
+static void a_position_that_is_trimmed_away_is_reset(void **state)
+{
+    struct fixture *f = *state;
+    broker_create_topic(f->topic, 1);
+    produce_numbers(f->topic, 0, 0, 10);
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 10);
+    rig_run(&f->rig, 50);
+    rig_crash(&f->rig);
+    produce_numbers(f->topic, 0, 10, 20);
+    broker_trim_topic(f->topic, 0, 25);
+    f->rig.spec.reset_to_earliest = true;
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 15);
+    assert_string_equal(f->rig.messages[10].text, "test/fn/p0 test/type=25");
+    rig_run(&f->rig, 50);
+    assert_int_equal(rig_position(&f->rig, f->topic, 0), 30);
+    rig_crash(&f->rig);
+}
+
+/* --- topics that change --- */
+
+static void a_partition_that_is_added_begins_with_its_earliest_record(void **state)
+{
+    struct fixture *f = *state;
+    struct client_property often = {"topic.metadata.refresh.interval.ms", "1000", {0}};
+    f->rig.spec.properties = (struct property_list){&often, 1};
+    f->rig.spec.start = KAFKA_START_LATEST;
+    broker_create_topic(f->topic, 1);
+    rig_start(&f->rig);
+    for (int i = 0; i < 500 && rig_position(&f->rig, f->topic, 0) < 0; i++)
+        rig_turn(&f->rig, 10);
+    broker_add_partitions(f->topic, 2);
+    produce_numbers(f->topic, 1, 0, 10);
+    rig_expect(&f->rig, 10);
+    expect_numbers(&f->rig, 1, 0, 10);
+    rig_crash(&f->rig);
+}
+
+static void a_partition_that_was_added_meanwhile_begins_with_its_earliest_record(void **state)
+{
+    struct fixture *f = *state;
+    f->rig.spec.start = KAFKA_START_LATEST;
+    broker_create_topic(f->topic, 1);
+    rig_start(&f->rig);
+    for (int i = 0; i < 500 && rig_position(&f->rig, f->topic, 0) < 0; i++)
+        rig_turn(&f->rig, 10);
+    rig_crash(&f->rig);
+    broker_add_partitions(f->topic, 2);
+    produce_numbers(f->topic, 1, 0, 10);
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 10);
+    rig_crash(&f->rig);
+}
+
+static void a_topic_that_does_not_exist_is_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    const char *other = broker_new_name("in-other");
+    rig_add_topic(&f->rig, other);
+    f->rig.spec.start = KAFKA_START_LATEST;
+    broker_create_topic(other, 1);
+    rig_start(&f->rig);
+    rig_run(&f->rig, 4500);
+    assert_int_equal(f->rig.partition_count, 1); /* the other is read meanwhile */
+    broker_create_topic(f->topic, 1);
+    produce_numbers(f->topic, 0, 0, 10);
+    rig_expect(&f->rig, 10);
+    rig_crash(&f->rig);
+}
+
+static void a_topic_that_is_deleted_and_made_again_is_read_again(void **state)
+{
+    struct fixture *f = *state;
+    struct client_property often = {"topic.metadata.refresh.interval.ms", "1000", {0}};
+    f->rig.spec.properties = (struct property_list){&often, 1};
+    f->rig.spec.reset_to_earliest = true;
+    broker_create_topic(f->topic, 1);
+    produce_numbers(f->topic, 0, 0, 10);
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 10);
+    broker_delete_topic(f->topic);
+    uint64_t turns = f->rig.turns;
+    rig_run(&f->rig, 3000);
+    assert_true(f->rig.turns - turns < 1000);
+    broker_create_topic(f->topic, 1);
+    produce_numbers(f->topic, 0, 0, 5);
+    rig_expect(&f->rig, 15);
+    rig_crash(&f->rig);
+}
+
+static void many_partitions_share_the_memory(void **state)
+{
+    struct fixture *f = *state;
+    broker_create_topic(f->topic, 40);
+    for (int32_t p = 0; p < 40; p++)
+        produce_numbers(f->topic, p, 0, 100);
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 4000);
+    for (int32_t p = 0; p < 40; p++)
+        expect_numbers(&f->rig, p, 0, 100);
+    rig_crash(&f->rig);
+}
+
+/* --- the group --- */
+
+static void the_group_is_told_what_is_durable_and_nothing_else(void **state)
+{
+    struct fixture *f = *state;
+    broker_create_topic(f->topic, 1);
+    produce_numbers(f->topic, 0, 0, 10);
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 10);
+    rig_run(&f->rig, 2500);
+    assert_int_equal(broker_group_offset(f->rig.spec.group, f->topic, 0), 10);
+    f->rig.holds_epoch = true;
+    produce_numbers(f->topic, 0, 10, 10);
+    rig_expect(&f->rig, 20);
+    rig_run(&f->rig, 2500);
+    assert_int_equal(broker_group_offset(f->rig.spec.group, f->topic, 0), 10);
+    f->rig.holds_epoch = false;
+    rig_run(&f->rig, 2500);
+    assert_int_equal(broker_group_offset(f->rig.spec.group, f->topic, 0), 20);
+    rig_crash(&f->rig);
+}
+
+/* --- brokers that are away --- */
+
+static void brokers_that_are_away_are_waited_for_and_closing_takes_a_few_seconds(void **state)
+{
+    struct fixture *f = *state;
+    free(f->rig.spec.address);
+    f->rig.spec.address = mem_string("127.0.0.1:1");
+    rig_start(&f->rig);
+    rig_run(&f->rig, 1000);
+    uint64_t begin_us = clock_now_us();
+    rig_crash(&f->rig);
+    assert_true(clock_now_us() - begin_us < 6000000);
+}
+
+static void run_broker_tool(const char *command)
+{
+    char *line = mem_format("%s %s --dir %s >/dev/null", KAFKA_BROKER_TOOL, command,
+                            getenv("STATEFUN_KAFKA_DIR"));
+    assert_int_equal(system(line), 0);
+    free(line);
+}
+
+/* Needs the broker's directory: it kills it. */
+static void after_an_outage_reading_goes_on_where_it_was(void **state)
+{
+    struct fixture *f = *state;
+    if (!getenv("STATEFUN_KAFKA_DIR"))
+        skip();
+    broker_create_topic(f->topic, 2);
+    produce_numbers(f->topic, 0, 0, 100);
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 100);
+    rig_run(&f->rig, 100);
+    run_broker_tool("kill");
+    uint64_t turns = f->rig.turns;
+    rig_run(&f->rig, 8000);
+    assert_true(f->rig.turns - turns < 2000);
+    run_broker_tool("start");
+    produce_numbers(f->topic, 0, 100, 100);
+    produce_numbers(f->topic, 1, 0, 100);
+    rig_expect(&f->rig, 300);
+    expect_numbers(&f->rig, 0, 0, 200);
+    expect_numbers(&f->rig, 1, 0, 100);
+    rig_run(&f->rig, 3000);
+    assert_int_equal(broker_group_offset(f->rig.spec.group, f->topic, 0), 200);
+    rig_crash(&f->rig);
+}
+
+static void a_check_says_what_cannot_be_reached_or_found(void **state)
+{
+    struct fixture *f = *state;
+    struct sf_status status;
+    assert_false(kafka_ingress_check(&f->rig.spec, 5000, &status));
+    assert_int_equal(status.code, SF_NOT_FOUND);
+    assert_mentions(status.message, f->topic);
+    assert_mentions(status.message, f->rig.spec.address);
+    broker_create_topic(f->topic, 1);
+    assert_good(kafka_ingress_check(&f->rig.spec, 5000, &status), &status);
+
+    free(f->rig.spec.address);
+    f->rig.spec.address = mem_string("127.0.0.1:1");
+    assert_false(kafka_ingress_check(&f->rig.spec, 2000, &status));
+    assert_int_equal(status.code, SF_IO);
+    assert_mentions(status.message, "127.0.0.1:1");
+    assert_mentions(status.message, "refused");
+}
+
+int main(int count, char **arguments)
+{
+#define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
+    const struct CMUnitTest tests[] = {
+        TEST(a_record_becomes_a_message_to_the_address_that_its_key_names),
+        TEST(records_of_every_partition_come_in_its_order),
+        TEST(a_record_goes_to_every_target),
+        TEST(an_empty_key_and_an_empty_value_are_a_key_and_a_value),
+        TEST(a_record_without_key_or_value_is_set_aside_and_the_next_is_read),
+        TEST(a_key_that_is_too_long_for_an_address_is_set_aside),
+        TEST(a_key_that_is_no_text_is_decoded_as_java_does),
+        TEST(it_begins_with_the_earliest_record),
+        TEST(it_begins_after_the_latest_record),
+        TEST(it_begins_with_what_the_group_has_committed),
+        TEST(a_group_without_offsets_begins_as_its_reset_position_says),
+        TEST(a_group_without_offsets_may_begin_with_the_earliest),
+        TEST(it_begins_at_the_offset_that_is_asked_for),
+        TEST(an_offset_that_does_not_exist_is_reset),
+        TEST(a_negative_offset_is_reset),
+        TEST(it_begins_with_the_first_record_from_a_date_on),
+        TEST(a_date_after_all_records_begins_at_the_end),
+        TEST(where_it_begins_is_stored_before_there_is_a_record),
+        TEST(stored_positions_win_and_what_was_not_committed_is_read_again),
+        TEST(records_that_are_refused_wait_and_keep_their_order),
+        TEST(refused_dead_letters_wait_too),
+        TEST(a_position_that_is_trimmed_away_is_reset),
+        TEST(a_partition_that_is_added_begins_with_its_earliest_record),
+        TEST(a_partition_that_was_added_meanwhile_begins_with_its_earliest_record),
+        TEST(a_topic_that_does_not_exist_is_waited_for),
+        TEST(a_topic_that_is_deleted_and_made_again_is_read_again),
+        TEST(many_partitions_share_the_memory),
+        TEST(the_group_is_told_what_is_durable_and_nothing_else),
+        TEST(brokers_that_are_away_are_waited_for_and_closing_takes_a_few_seconds),
+        TEST(after_an_outage_reading_goes_on_where_it_was),
+        TEST(a_check_says_what_cannot_be_reached_or_found),
+    };
+    if (!broker_address())
+        return BROKER_SKIPPED;
+    if (count > 1)
+        cmocka_set_test_filter(arguments[1]);
+    int failed = cmocka_run_group_tests_name("kafka ingress", tests, NULL, NULL);
+    broker_leave();
+    return failed;
+}
