@@ -69,8 +69,7 @@ void outbox_free(struct outbox *outbox)
     free(outbox);
 }
 
-/* --- putting
- * -------------------------------------------------------------------------------------- */
+/* --- putting --- */
 
 /* A delta is held as a whole, also what in it is none of our business. */
 static struct held *hold(const struct outbox *outbox, uint64_t epoch, struct delta *const *parts,
@@ -135,8 +134,7 @@ void outbox_viewed(struct outbox *outbox)
         outbox->on_put(outbox->owner);
 }
 
-/* --- beginning
- * ------------------------------------------------------------------------------------ */
+/* --- beginning --- */
 
 struct count {
     struct outbox *outbox;
@@ -193,8 +191,7 @@ size_t outbox_begin(struct outbox *outbox, uint64_t delivered, uint64_t committe
     return count.stale;
 }
 
-/* --- taking
- * ---------------------------------------------------------------------------------------- */
+/* --- taking --- */
 
 static void add_record(struct outbox_batch *batch, size_t *capacity, struct outbox_record record)
 {
@@ -206,17 +203,29 @@ static void add_record(struct outbox_batch *batch, size_t *capacity, struct outb
     batch->bytes += record.value.size;
 }
 
+/* A backlog may be a hundred thousand epochs of one record each. */
+static void reserve_deltas(struct outbox_batch *batch, size_t more, size_t *capacity)
+{
+    if (batch->delta_count + more <= *capacity)
+        return;
+    *capacity = (batch->delta_count + more) * 2;
+    batch->deltas = mem_resize(batch->deltas, *capacity * sizeof *batch->deltas);
+}
+
+struct capacities {
+    size_t records, deltas;
+};
+
 /* With the lock held: moves the references of one held epoch into the batch. */
 static void take_held(struct outbox *outbox, struct held *held, struct outbox_batch *batch,
-                      size_t *capacity)
+                      struct capacities *capacities)
 {
-    batch->deltas =
-        mem_resize(batch->deltas, (batch->delta_count + held->part_count) * sizeof *batch->deltas);
+    reserve_deltas(batch, held->part_count, &capacities->deltas);
     for (size_t i = 0; i < held->part_count; i++) {
         struct delta *delta = held->parts[i];
         const struct delta_outbox *records = &delta->outboxes[outbox->egress];
         for (size_t n = 0; n < records->count; n++)
-            add_record(batch, capacity,
+            add_record(batch, &capacities->records,
                        (struct outbox_record){
                            .key = delta_record_key(delta, &records->records[n]),
                            .value = delta_record_value(delta, &records->records[n]),
@@ -224,30 +233,51 @@ static void take_held(struct outbox *outbox, struct held *held, struct outbox_ba
         batch->deltas[batch->delta_count++] = delta;
     }
     batch->epoch = held->epoch;
+    batch->memory += held->memory; /* it stays in the figures until the batch is confirmed */
     held->part_count = 0;
-    outbox->figures.memory_bytes -= held->memory;
     held_free(held);
 }
 
 static bool take_from_memory(struct outbox *outbox, size_t bytes_max, struct outbox_batch *batch)
 {
-    size_t capacity = 0;
+    struct capacities capacities = {0};
     while (!list_is_empty(&outbox->held)) {
         struct held *held = list_first(&outbox->held, struct held, link);
         if (batch->count && batch->bytes + held->bytes > bytes_max)
             break;
-        take_held(outbox, held, batch, &capacity);
+        take_held(outbox, held, batch, &capacities);
     }
     return batch->count > 0;
 }
 
-/* Records read back: positions in the copy first, as the copy may move while it grows. */
+/* Records read back: positions in the copy first, as the copy may move while it grows. Of the epoch
+ * being read, where it began: if it does not fit, it is taken off again. */
 struct read_back {
     struct outbox_batch *batch;
     size_t capacity, bytes_max;
-    uint64_t epoch;
+    uint64_t epoch, previous; /* epochs; 0: none */
+    size_t count, bytes, copied;
     bool cut;
 };
+
+static void begin_epoch(struct read_back *back, uint64_t epoch)
+{
+    back->previous = back->epoch;
+    back->epoch = epoch;
+    back->count = back->batch->count;
+    back->bytes = back->batch->bytes;
+    back->copied = back->batch->copy.size;
+}
+
+static bool cut_off(struct read_back *back)
+{
+    back->epoch = back->previous;
+    back->batch->count = back->count;
+    back->batch->bytes = back->bytes;
+    back->batch->copy.size = back->copied;
+    back->cut = true;
+    return false;
+}
 
 static bool read_one(void *visitor, struct bytes stored_key, struct bytes value)
 {
@@ -256,11 +286,10 @@ static bool read_one(void *visitor, struct bytes stored_key, struct bytes value)
     struct key key;
     bool good = key_parse(stored_key, &key);
     assert(good && key.kind == KEY_OUTBOX);
-    if (batch->count && key.epoch != back->epoch && batch->bytes + value.size > back->bytes_max) {
-        back->cut = true;
-        return false;
-    }
-    back->epoch = key.epoch;
+    if (key.epoch != back->epoch)
+        begin_epoch(back, key.epoch);
+    if (back->count && batch->bytes + value.size > back->bytes_max)
+        return cut_off(back);
     buffer_add_bytes(&batch->copy, stored_key);
     buffer_add_bytes(&batch->copy, value);
     add_record(
@@ -300,6 +329,8 @@ static enum read_outcome read_behind(struct outbox *outbox, uint64_t from, uint6
 
     pthread_mutex_lock(&outbox->lock);
     outbox->spilled_from = batch->epoch < outbox->last ? batch->epoch + 1 : 0;
+    batch->memory = batch->copy.capacity;
+    outbox->figures.memory_bytes += batch->memory;
     pthread_mutex_unlock(&outbox->lock);
     return batch->count ? READ_RECORDS : READ_NONE;
 }
@@ -339,6 +370,7 @@ void outbox_confirm(struct outbox *outbox, struct outbox_batch *batch)
     outbox->figures.records -= batch->count;
     outbox->figures.bytes -= batch->bytes;
     outbox->figures.epoch = batch->epoch;
+    outbox->figures.memory_bytes -= batch->memory;
     pthread_mutex_unlock(&outbox->lock);
     outbox_drop(batch);
 }

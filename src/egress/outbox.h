@@ -55,7 +55,8 @@ struct outbox_batch {
     uint64_t epoch; /* the last one in it */
     struct outbox_record *records;
     size_t count;
-    size_t bytes; /* of the values */
+    size_t bytes;  /* of the values */
+    size_t memory; /* that it keeps from being freed */
     struct delta **deltas;
     size_t delta_count;
     struct buffer copy;
@@ -74,8 +75,8 @@ void outbox_drop(struct outbox_batch *batch);
 struct outbox_figures {
     uint64_t bytes; /* committed and not confirmed */
     uint64_t records;
-    uint64_t epoch; /* the last one confirmed */
-    uint64_t memory_bytes;
+    uint64_t epoch;        /* the last one confirmed */
+    uint64_t memory_bytes; /* held, batches that were taken included */
     bool is_spilled;
 };
 void outbox_figures(struct outbox *outbox, struct outbox_figures *ret_figures);

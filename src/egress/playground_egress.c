@@ -36,8 +36,7 @@ struct playground_egress {
     struct playground_egress_figures figures;
 };
 
-/* --- records
- * -------------------------------------------------------------------------------------- */
+/* --- records --- */
 
 static bool parse_record(struct bytes json, json_t **ret_root, const char **ret_topic,
                          const char **ret_payload, struct sf_status *status)
@@ -142,8 +141,7 @@ static void waiting_free(struct waiting *waiting)
     free(waiting);
 }
 
-/* --- requests
- * -------------------------------------------------------------------------------------- */
+/* --- requests --- */
 
 static void answer(struct http_exchange *exchange, int status, const char *text)
 {
@@ -191,9 +189,7 @@ static void on_request(void *owner, struct http_exchange *exchange)
     }
 }
 
-/* --- life
- * -----------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 struct playground_egress *playground_egress_new(const struct playground_egress_options *options)
 {
