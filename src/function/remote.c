@@ -84,8 +84,7 @@ void remote_free(struct remote *remote)
     free(remote);
 }
 
-/* --- functions
- * ------------------------------------------------------------------------------------ */
+/* --- functions --- */
 
 /* A name may come from a stranger, through an ingress and a namespace that is bound as a whole. */
 static void add_name(struct buffer *url, struct bytes name)
@@ -162,8 +161,7 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
     return function;
 }
 
-/* --- attempts
- * -------------------------------------------------------------------------------------- */
+/* --- attempts --- */
 
 static void end_attempt(struct attempt *attempt)
 {
