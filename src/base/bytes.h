@@ -37,7 +37,7 @@ static inline struct bytes bytes_of(const char *text)
 
 static inline struct bytes bytes_from(struct bytes all, size_t offset)
 {
-    return (struct bytes){all.data + offset, all.size - offset};
+    return (struct bytes){offset ? all.data + offset : all.data, all.size - offset};
 }
 
 static inline bool bytes_equal(struct bytes a, struct bytes b)

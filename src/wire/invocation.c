@@ -130,16 +130,46 @@ static void *array_room(struct arena *arena, void *array, size_t count, size_t e
     return grown;
 }
 
-/* An embedded message that may come in pieces: the pieces one after another are the whole. */
-static struct bytes joined(struct parse *parse, struct bytes first, struct bytes second)
+static bool is_message(struct bytes bytes)
 {
-    if (!first.size)
-        return second;
-    uint8_t *all = arena_take(parse->arena, first.size + second.size);
-    memcpy(all, first.data, first.size);
-    if (second.size)
-        memcpy(all + first.size, second.data, second.size);
-    return bytes_make(all, first.size + second.size);
+    struct pb_reader reader = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&reader, &field))
+        continue;
+    return !reader.failed;
+}
+
+/* A sub-message that may come in pieces: the pieces one after another are the whole. */
+struct pieces {
+    struct bytes whole;
+    uint8_t *joined; /* NULL while there is but one piece */
+};
+
+/* Adds a piece that was just read by `reader`. All that follows in that reader would fit behind it,
+ * so there is one allocation, however many pieces come. Each must be a message by itself: one that
+ * is not stands for the whole, which then fails too. */
+static void add_piece(struct parse *parse, const struct pb_reader *reader, struct pieces *pieces,
+                      struct bytes piece)
+{
+    struct bytes *whole = &pieces->whole;
+    if (!whole->size) {
+        *whole = piece;
+        return;
+    }
+    if (!pieces->joined) {
+        if (!is_message(*whole))
+            return;
+        pieces->joined = arena_take(parse->arena, whole->size + (size_t)(reader->end - piece.data));
+        memcpy(pieces->joined, whole->data, whole->size);
+        whole->data = pieces->joined;
+    }
+    if (!is_message(piece)) {
+        *pieces = (struct pieces){.whole = piece};
+        return;
+    }
+    if (piece.size)
+        memcpy(pieces->joined + whole->size, piece.data, piece.size);
+    whole->size += piece.size;
 }
 
 /* An argument is passed on unread, but what we pass on must be a message: a receiver would choke.
@@ -158,7 +188,7 @@ static bool parse_mutation(struct parse *parse, struct bytes message)
     struct state_mutation *mutation = &reply->mutations[reply->mutation_count++];
     *mutation = (struct state_mutation){0};
 
-    struct bytes value = {0};
+    struct pieces value = {0};
     struct pb_reader reader = pb_read(message);
     struct pb_field field;
     while (pb_next(&reader, &field)) {
@@ -167,12 +197,12 @@ static bool parse_mutation(struct parse *parse, struct bytes message)
         else if (field.number == MUTATION_NAME && field.type == PB_BYTES)
             mutation->name = field.bytes;
         else if (field.number == MUTATION_VALUE && field.type == PB_BYTES)
-            value = joined(parse, value, field.bytes);
+            add_piece(parse, &reader, &value, field.bytes);
     }
     if (reader.failed)
         return malformed(parse, "a state mutation");
     return text_only(parse, mutation->name, "the name of a state") &&
-           typed_value_parse(value, &mutation->value, parse->status);
+           typed_value_parse(value.whole, &mutation->value, parse->status);
 }
 
 static bool parse_message(struct parse *parse, struct bytes message)
@@ -183,18 +213,19 @@ static bool parse_message(struct parse *parse, struct bytes message)
     struct outgoing_message *outgoing = &reply->messages[reply->message_count++];
     *outgoing = (struct outgoing_message){0};
 
-    struct bytes target = {0};
+    struct pieces target = {0}, argument = {0};
     struct pb_reader reader = pb_read(message);
     struct pb_field field;
     while (pb_next(&reader, &field)) {
         if (field.number == OUTGOING_TARGET && field.type == PB_BYTES)
-            target = joined(parse, target, field.bytes);
+            add_piece(parse, &reader, &target, field.bytes);
         else if (field.number == OUTGOING_ARGUMENT && field.type == PB_BYTES)
-            outgoing->argument = joined(parse, outgoing->argument, field.bytes);
+            add_piece(parse, &reader, &argument, field.bytes);
     }
     if (reader.failed)
         return malformed(parse, "an outgoing message");
-    return address_read(target, parse->arena, &outgoing->target, parse->status) &&
+    outgoing->argument = argument.whole;
+    return address_read(target.whole, parse->arena, &outgoing->target, parse->status) &&
            check_argument(parse, outgoing->argument);
 }
 
@@ -206,16 +237,16 @@ static bool parse_delayed(struct parse *parse, struct bytes message)
     struct delayed_message *delayed = &reply->delayed[reply->delayed_count++];
     *delayed = (struct delayed_message){0};
 
-    struct bytes target = {0};
+    struct pieces target = {0}, argument = {0};
     struct pb_reader reader = pb_read(message);
     struct pb_field field;
     while (pb_next(&reader, &field)) {
         if (field.number == DELAYED_DELAY && field.type == PB_VARINT)
             delayed->delay_ms = (int64_t)field.value;
         else if (field.number == DELAYED_TARGET && field.type == PB_BYTES)
-            target = joined(parse, target, field.bytes);
+            add_piece(parse, &reader, &target, field.bytes);
         else if (field.number == DELAYED_ARGUMENT && field.type == PB_BYTES)
-            delayed->argument = joined(parse, delayed->argument, field.bytes);
+            add_piece(parse, &reader, &argument, field.bytes);
         else if (field.number == DELAYED_IS_CANCELLATION && field.type == PB_VARINT)
             delayed->is_cancellation = field.value != 0;
         else if (field.number == DELAYED_TOKEN && field.type == PB_BYTES)
@@ -223,8 +254,9 @@ static bool parse_delayed(struct parse *parse, struct bytes message)
     }
     if (reader.failed)
         return malformed(parse, "a delayed message");
+    delayed->argument = argument.whole;
     return text_only(parse, delayed->token, "a cancellation token") &&
-           address_read(target, parse->arena, &delayed->target, parse->status) &&
+           address_read(target.whole, parse->arena, &delayed->target, parse->status) &&
            check_argument(parse, delayed->argument);
 }
 
@@ -236,6 +268,7 @@ static bool parse_egress(struct parse *parse, struct bytes message)
     struct egress_message *egress = &reply->egresses[reply->egress_count++];
     *egress = (struct egress_message){0};
 
+    struct pieces argument = {0};
     struct pb_reader reader = pb_read(message);
     struct pb_field field;
     while (pb_next(&reader, &field)) {
@@ -246,10 +279,11 @@ static bool parse_egress(struct parse *parse, struct bytes message)
         else if (field.number == EGRESS_TYPE)
             egress->name = field.bytes;
         else if (field.number == EGRESS_ARGUMENT)
-            egress->argument = joined(parse, egress->argument, field.bytes);
+            add_piece(parse, &reader, &argument, field.bytes);
     }
     if (reader.failed)
         return malformed(parse, "an egress message");
+    egress->argument = argument.whole;
     return text_only(parse, egress->ns, "the namespace of an egress") &&
            text_only(parse, egress->name, "the name of an egress") &&
            check_argument(parse, egress->argument);

@@ -27,7 +27,9 @@ struct pb_field {
 
 static inline struct pb_reader pb_read(struct bytes message)
 {
-    return (struct pb_reader){message.data, message.data + message.size, false};
+    /* An empty message may be at NULL, to which not even 0 can be added. */
+    const uint8_t *end = message.size ? message.data + message.size : message.data;
+    return (struct pb_reader){message.data, end, false};
 }
 
 /* The next field; false at the end of the message and when it is malformed (then `failed` is set).

@@ -1,0 +1,175 @@
+/* loader_test.c - loads from a real store, on threads of the loader's. */
+#include "store/store_fixture.h"
+
+#include "runtime/loader.h"
+
+#include <pthread.h>
+
+static void add_key(struct load *load, const char *key)
+{
+    buffer_add_u32(&load->keys, (uint32_t)strlen(key));
+    buffer_add_text(&load->keys, key);
+    load->count++;
+}
+
+static void free_load(struct load *load)
+{
+    buffer_destroy(&load->keys);
+    buffer_destroy(&load->results);
+}
+
+/* The results of points, as text: "value;-;value;". */
+static void expect_points(const struct load *load, const char *expected)
+{
+    struct buffer text = {0};
+    struct bytes results = buffer_bytes(&load->results);
+    while (results.size) {
+        struct bytes value = bytes_make(results.data + 5, u32_get(results.data + 1));
+        if (results.data[0])
+            buffer_add_bytes(&text, value);
+        else
+            buffer_add_u8(&text, '-');
+        buffer_add_u8(&text, ';');
+        results = bytes_from(results, 5 + value.size);
+    }
+    assert_string_equal(buffer_text(&text), expected);
+    buffer_destroy(&text);
+}
+
+/* "key=value;key=value;" */
+static void expect_range(const struct load *load, const char *expected)
+{
+    struct buffer text = {0};
+    struct bytes results = buffer_bytes(&load->results);
+    while (results.size) {
+        struct bytes key = bytes_make(results.data + 4, u32_get(results.data));
+        results = bytes_from(results, 4 + key.size);
+        struct bytes value = bytes_make(results.data + 4, u32_get(results.data));
+        results = bytes_from(results, 4 + value.size);
+        buffer_add_format(&text, "%.*s=%.*s;", BYTES_ARG(key), BYTES_ARG(value));
+    }
+    assert_string_equal(buffer_text(&text), expected);
+    buffer_destroy(&text);
+}
+
+/* Commits and brings the view up to it. */
+static void fill(struct fixture *f, const char *const *pairs)
+{
+    struct delta *delta = delta_new(0, store_epoch(f->store) + 1, 0);
+    for (; *pairs; pairs += 2)
+        delta_put(delta, bytes_of(pairs[0]), bytes_of(pairs[1]));
+    assert_good(store_commit(f->store, delta->epoch, &delta, 1, &f->status), &f->status);
+    delta_unref(delta);
+    reopen(f); /* opening replays what the view lacks */
+}
+
+static const char *const some[] = {"m1", "one", "m2", "two", "m3", "three", "n1", "", NULL};
+
+static void points_are_answered_in_the_order_asked(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, some);
+    struct load load = {0};
+    add_key(&load, "m3");
+    add_key(&load, "absent");
+    add_key(&load, "m1");
+    add_key(&load, "n1");
+    assert_true(loader_read(f->store, &load, true));
+    expect_points(&load, "three;-;one;;");
+    assert_true(loader_read(f->store, &load, true)); /* again: results are replaced */
+    expect_points(&load, "three;-;one;;");
+    free_load(&load);
+}
+
+static void a_range_is_read_from_its_first_key_up_to_its_last(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, some);
+    struct load load = {.is_range = true, .bytes_max = 1000};
+    add_key(&load, "m2");
+    add_key(&load, "n");
+    assert_true(loader_read(f->store, &load, true));
+    expect_range(&load, "m2=two;m3=three;");
+    free_load(&load);
+}
+
+static void a_range_ends_after_the_entry_that_passes_its_limit(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, some);
+    struct load load = {.is_range = true, .bytes_max = 14}; /* the first has 13 bytes */
+    add_key(&load, "m");
+    add_key(&load, "n");
+    assert_true(loader_read(f->store, &load, true));
+    expect_range(&load, "m1=one;m2=two;");
+    load.bytes_max = 1;
+    assert_true(loader_read(f->store, &load, true));
+    expect_range(&load, "m1=one;");
+    free_load(&load);
+}
+
+/* A range may be anywhere on the disk, so it is never read on a worker's thread. */
+static void a_range_is_not_read_without_waiting(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, some);
+    struct load load = {.is_range = true, .bytes_max = 1000};
+    add_key(&load, "m");
+    add_key(&load, "n");
+    assert_false(loader_read(f->store, &load, false));
+    assert_int_equal(load.results.size, 0);
+    free_load(&load);
+}
+
+/* --- threads --- */
+
+enum { LOADS = 500, THREADS = 3 };
+
+static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+static size_t loaded_count;
+
+static void on_loaded(void *worker, struct load *load)
+{
+    (void)load;
+    pthread_mutex_lock(&lock);
+    (*(size_t *)worker)++;
+    loaded_count++;
+    pthread_mutex_unlock(&lock);
+}
+
+static void each_load_comes_back_once_to_its_worker(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, some);
+    static struct load loads[LOADS];
+    size_t workers[2] = {0};
+    loaded_count = 0;
+    struct loader *loader = loader_new(f->store, THREADS, on_loaded);
+    for (size_t i = 0; i < LOADS; i++) {
+        add_key(&loads[i], i % 2 ? "m1" : "m2");
+        loader_put(loader, &workers[i % 2], &loads[i]);
+    }
+    loader_free(loader); /* after what is still waiting has been read */
+    assert_int_equal(loaded_count, LOADS);
+    assert_int_equal(workers[0], LOADS / 2);
+    assert_int_equal(workers[1], LOADS / 2);
+    for (size_t i = 0; i < LOADS; i++) {
+        expect_points(&loads[i], i % 2 ? "one;" : "two;");
+        free_load(&loads[i]);
+    }
+    loader_free(NULL);
+}
+
+#define TEST(name) cmocka_unit_test_setup_teardown(name, setup, teardown)
+
+int main(void)
+{
+    const struct CMUnitTest tests[] = {
+        TEST(points_are_answered_in_the_order_asked),
+        TEST(a_range_is_read_from_its_first_key_up_to_its_last),
+        TEST(a_range_ends_after_the_entry_that_passes_its_limit),
+        TEST(a_range_is_not_read_without_waiting),
+        TEST(each_load_comes_back_once_to_its_worker),
+    };
+    return cmocka_run_group_tests_name("loader", tests, NULL, NULL);
+}
