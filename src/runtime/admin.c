@@ -52,8 +52,7 @@ static void answer_text(struct http_exchange *exchange, int status, const char *
     answer(exchange, status, "text/plain; charset=utf-8", bytes_of(text));
 }
 
-/* --- /metrics
- * --------------------------------------------------------------------------------------- */
+/* --- /metrics --- */
 
 static void gathering_free(struct gathering *gathering)
 {
@@ -168,8 +167,7 @@ static void on_gone(void *owner, struct http_exchange *exchange)
         gathering->exchange = NULL;
 }
 
-/* --- health
- * --------------------------------------------------------------------------------------------- */
+/* --- health --- */
 
 static void on_beat(struct loop_timer *timer)
 {
@@ -203,13 +201,8 @@ static void answer_status(struct admin *admin, struct http_exchange *exchange)
 {
     const struct admin_options *options = &admin->options;
     struct buffer text = {0};
-    buffer_add_format(&text,
-                      "{\"application\":\"%s\",\"version\":\"" STATEFUN_VERSION
-                      "\",\"pid\":%d,\"ready\":%s,\"epoch\":%llu,\"workers\":%u,"
-                      "\"partitions\":%u,\"listeners\":%s}\n",
-                      options->name, (int)getpid(), atomic_load(&admin->ready) ? "true" : "false",
-                      (unsigned long long)store_epoch(options->store), options->worker_count,
-                      store_partitions(options->store), options->listeners);
+    notice_add_status(options->notice, atomic_load(&admin->ready), store_epoch(options->store),
+                      options->worker_count, store_partitions(options->store), &text);
     answer(exchange, 200, "application/json", buffer_bytes(&text));
     buffer_destroy(&text);
 }
@@ -234,9 +227,7 @@ static void on_request(void *owner, struct http_exchange *exchange)
         answer_text(exchange, 404, "here are /metrics, /healthz, /readyz and /status\n");
 }
 
-/* --- life
- * -------------------------------------------------------------------------------------------------
- */
+/* --- life --- */
 
 struct admin *admin_new(const struct admin_options *options)
 {

@@ -7,6 +7,7 @@
 #define RUNTIME_ADMIN_H
 
 #include "runtime/exposition.h"
+#include "runtime/notice.h"
 
 struct admin;
 
@@ -22,14 +23,13 @@ struct admin_options {
     struct inbox *inbox; /* of that loop; its owner runs what comes */
     int listen_fd;
     const struct application *application;
-    const char *name; /* of the application */
+    const struct notice *notice;
     struct worker *const *workers;
     uint32_t worker_count;
     struct committer *committer;
     struct store *store;
     const struct admin_egress *egresses;
     size_t egress_count;
-    const char *listeners; /* JSON object for /status: name to address */
 };
 
 struct admin *admin_new(const struct admin_options *options);

@@ -42,8 +42,7 @@ static uint64_t egress_bit(uint32_t egress)
     return UINT64_C(1) << (egress < 63 ? egress : 63);
 }
 
-/* --- what others say
- * -------------------------------------------------------------------------------- */
+/* --- what others say --- */
 
 void committer_wish(struct committer *committer, uint32_t worker, uint64_t epoch, enum want want,
                     uint64_t egresses)
@@ -85,8 +84,7 @@ void committer_part(struct committer *committer, struct delta *part)
     errand_send(committer->inbox, &errand->errand);
 }
 
-/* --- commits
- * ----------------------------------------------------------------------------------------- */
+/* --- commits --- */
 
 static uint64_t now_ms(const struct committer *committer)
 {
@@ -213,8 +211,7 @@ static void advance(struct committer *committer)
     }
 }
 
-/* --- the thread
- * --------------------------------------------------------------------------------------- */
+/* --- the thread --- */
 
 static void on_wake(void *owner)
 {

@@ -50,8 +50,7 @@ static void histogram(struct buffer *text, const char *name, const char *labels,
                       (double)h->sum_us / 1e6, name, labels, (unsigned long long)h->count);
 }
 
-/* --- functions: the workers' shares added up
- * ---------------------------------------------------------- */
+/* --- functions: the workers' shares added up --- */
 
 struct function_sum {
     struct bytes ns, name;
@@ -184,8 +183,7 @@ static void expose_functions(struct buffer *text, const struct exposed *exposed)
     free(sums.items);
 }
 
-/* --- engines
- * ------------------------------------------------------------------------------------------- */
+/* --- engines --- */
 
 static void expose_engines(struct buffer *text, const struct exposed *exposed)
 {
@@ -225,8 +223,7 @@ static void expose_engines(struct buffer *text, const struct exposed *exposed)
            "Requests that were dropped because their idempotency key was known.", sum.duplicates);
 }
 
-/* --- ingresses
- * ------------------------------------------------------------------------------------------ */
+/* --- ingresses --- */
 
 static void expose_http(struct buffer *text, const struct exposed *exposed)
 {
@@ -318,8 +315,7 @@ static void expose_lanes(struct buffer *text, const struct exposed *exposed)
     }
 }
 
-/* --- egresses, commits, process
- * ---------------------------------------------------------------------------- */
+/* --- egresses, commits, process --- */
 
 static uint64_t egress_outbox_bytes(const struct exposed_egress *egress)
 {

@@ -2,6 +2,7 @@
 #include "runtime/reporter.h"
 
 #include "base/log.h"
+#include "engine/keys.h"
 
 enum { WINDOW_MS = 10 * 1000, LINES_MAX = 10 };
 
@@ -20,12 +21,17 @@ static bool may_write(struct reporter *reporter, uint64_t now_ms)
     return false;
 }
 
+static struct bytes target_of(const struct dead_letter *letter)
+{
+    return letter->egress.size ? letter->egress : letter->target;
+}
+
 void reporter_tell(struct reporter *reporter, const struct report *report, uint64_t now_ms)
 {
     if (!may_write(reporter, now_ms))
         return;
     struct buffer address = {0};
-    if (report->kind != REPORT_DEAD_LETTER)
+    if (report->address.size)
         address_add_text(&address, report->address);
     switch (report->kind) {
     case REPORT_FAILING:
@@ -38,7 +44,8 @@ void reporter_tell(struct reporter *reporter, const struct report *report, uint6
         break;
     case REPORT_DEAD_LETTER:
         log_warn("something that cannot be delivered was set aside as a dead letter",
-                 LOG_BYTES("origin", report->address), LOG_BYTES("cause", report->cause));
+                 LOG_BYTES("origin", report->letter->origin),
+                 LOG_BYTES("target", target_of(report->letter)), LOG_BYTES("cause", report->cause));
         break;
     }
     buffer_destroy(&address);

@@ -8,6 +8,8 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+enum { HURRY_MS = 200 }; /* hurrying costs the store some milliseconds each time */
+
 /* Posts to one other worker, gathered during a turn. */
 struct parcel {
     struct errand errand;
@@ -29,6 +31,8 @@ struct worker {
     struct kafka_lane **lanes;
     struct loop_timer timer; /* when the engine wants to know the time */
     struct loop_task again;  /* another turn at once */
+    struct loop_timer hurry; /* set while the store was asked not long ago */
+    bool hurries;            /* ... and is to be asked again then */
     struct parcel **parcels; /* by destination */
     struct reporter reporter;
     bool has_room; /* refused records may be offered again */
@@ -42,8 +46,7 @@ struct worker {
     _Atomic uint64_t busy, turns;
 };
 
-/* --- ports: what the engine wants
- * ------------------------------------------------------------------- */
+/* --- ports: what the engine wants --- */
 
 static void *on_attach(void *owner, const struct function_binding *binding, struct bytes ns,
                        struct bytes name)
@@ -146,10 +149,23 @@ static void on_room(void *owner)
     worker->has_room = true;
 }
 
+/* The engine asks in every run while it has reason to. */
 static void on_hurry(void *owner)
 {
     struct worker *worker = owner;
+    worker->hurries = true;
+    if (heap_holds(&worker->hurry.due))
+        return;
+    worker->hurries = false;
     store_hurry(worker->options.store);
+    loop_timer_set(worker->loop, &worker->hurry, loop_now_ms(worker->loop) + HURRY_MS);
+}
+
+static void on_hurry_again(struct loop_timer *timer)
+{
+    struct worker *worker = container_of(timer, struct worker, hurry);
+    if (worker->hurries)
+        on_hurry(worker);
 }
 
 static void on_report(void *owner, const struct report *report)
@@ -158,8 +174,7 @@ static void on_report(void *owner, const struct report *report)
     reporter_tell(&worker->reporter, report, loop_now_ms(worker->loop));
 }
 
-/* --- turns
- * --------------------------------------------------------------------------------------------- */
+/* --- turns --- */
 
 static void on_turn_begin(void *owner)
 {
@@ -257,8 +272,7 @@ static void *run(void *argument)
     return NULL;
 }
 
-/* --- life
- * ---------------------------------------------------------------------------------------------- */
+/* --- life --- */
 
 struct worker *worker_new(const struct worker_options *options)
 {
@@ -269,7 +283,9 @@ struct worker *worker_new(const struct worker_options *options)
     worker->inbox = inbox_new(worker->loop);
     worker->timer.on_timer = on_timer;
     worker->again.on_task = on_again;
+    worker->hurry.on_timer = on_hurry_again;
     worker->parcels = mem_new(options->engine.workers * sizeof(struct parcel *));
+    worker->lanes = mem_new(options->kafka_ingress_count * sizeof(struct kafka_lane *));
     worker->remote = remote_new(worker->loop, options->application);
     worker->wished_epoch = options->engine.epoch;
 
@@ -307,7 +323,6 @@ void worker_start(struct worker *worker)
             .worker = worker->number,
             .body_bytes_max = options->body_bytes_max,
         });
-    worker->lanes = mem_new(options->kafka_ingress_count * sizeof(struct kafka_lane *));
     for (size_t i = 0; i < options->kafka_ingress_count; i++)
         worker->lanes[i] =
             kafka_lane_new(options->kafka_ingresses[i], worker->loop, worker->engine);
@@ -354,6 +369,7 @@ void worker_free(struct worker *worker)
     remote_free(worker->remote);
     engine_free(worker->engine);
     loop_timer_cancel(worker->loop, &worker->timer);
+    loop_timer_cancel(worker->loop, &worker->hurry);
     loop_task_cancel(worker->loop, &worker->again);
     inbox_free(worker->inbox);
     loop_free(worker->loop);
@@ -361,8 +377,7 @@ void worker_free(struct worker *worker)
     free(worker);
 }
 
-/* --- errands
- * -------------------------------------------------------------------------------------------- */
+/* --- errands --- */
 
 struct number_errand {
     struct errand errand;
@@ -606,8 +621,7 @@ void worker_poke(struct worker *worker)
     loop_wake(worker->loop);
 }
 
-/* --- figures
- * -------------------------------------------------------------------------------------------- */
+/* --- figures --- */
 
 struct figures_errand {
     struct errand errand;

@@ -1,0 +1,77 @@
+/* check.c - statefun check. */
+#include "cli/command.h"
+
+#include "egress/kafka_egress.h"
+#include "function/probe.h"
+#include "ingress/kafka_ingress.h"
+
+#include <stdio.h>
+
+enum { CONNECT_MS = 10 * 1000, CONNECT_FLAG = 1 };
+
+const struct command_flag check_flags[] = {
+    {"connect", 0, NULL, "Also call every endpoint and ask every broker for its topics."},
+    {0},
+};
+
+static bool tell(bool good, const struct spec_place *place, const char *what,
+                 const struct spec_name *name, const struct sf_status *status)
+{
+    if (good)
+        printf("%s:%u:%u: %s %s/%s answers\n", place->file, place->line, place->column, what,
+               name->ns, name->name ? name->name : "*");
+    else
+        fprintf(stderr, "%s:%u:%u: error: %s %s/%s: %s\n", place->file, place->line, place->column,
+                what, name->ns, name->name ? name->name : "*", status->message);
+    return good;
+}
+
+static bool connect_all(const struct application *application)
+{
+    bool good = true;
+    struct sf_status status;
+    for (size_t i = 0; i < application->endpoint_count; i++) {
+        const struct endpoint_spec *endpoint = &application->endpoints[i];
+        good &= tell(endpoint_probe(endpoint, CONNECT_MS, &status), &endpoint->place, "endpoint",
+                     &endpoint->functions, &status);
+    }
+    for (size_t i = 0; i < application->kafka_ingress_count; i++) {
+        const struct kafka_ingress_spec *ingress = &application->kafka_ingresses[i];
+        good &= tell(kafka_ingress_check(ingress, CONNECT_MS, &status), &ingress->place, "ingress",
+                     &ingress->id, &status);
+    }
+    for (size_t i = 0; i < application->kafka_egress_count; i++) {
+        const struct kafka_egress_spec *egress = &application->kafka_egresses[i];
+        good &= tell(kafka_egress_check(egress, CONNECT_MS, &status), &egress->place, "egress",
+                     &egress->id, &status);
+    }
+    return good;
+}
+
+static void say_what_is_good(const struct application *application)
+{
+    printf("good: %zu file%s, %zu endpoint%s, %zu ingress%s, %zu egress%s\n",
+           application->file_count, application->file_count == 1 ? "" : "s",
+           application->endpoint_count, application->endpoint_count == 1 ? "" : "s",
+           application->kafka_ingress_count + application->http_ingress_count,
+           application->kafka_ingress_count + application->http_ingress_count == 1 ? "" : "es",
+           application->kafka_egress_count + application->http_egress_count,
+           application->kafka_egress_count + application->http_egress_count == 1 ? "" : "es");
+}
+
+int check_run(const struct command *command, int argc, char **argv)
+{
+    int code;
+    struct inputs inputs;
+    if (!inputs_read(&inputs, command, argc, argv, &code))
+        return code;
+    struct application *application = inputs_load(&inputs, true);
+    code = inputs_report(&inputs) || !application ? EXIT_WRONG : EXIT_GOOD;
+    if (code == EXIT_GOOD && inputs.flags & CONNECT_FLAG && !connect_all(application))
+        code = EXIT_FAILED;
+    if (code == EXIT_GOOD)
+        say_what_is_good(application);
+    application_free(application);
+    inputs_destroy(&inputs);
+    return code;
+}

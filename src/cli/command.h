@@ -1,0 +1,78 @@
+/* command.h - the commands of the program, and what they share.
+ *
+ * The cli room is main: it reads the command line, calls the rooms, and turns what they say into
+ * output and an exit code. It may include every room but sdk. */
+#ifndef CLI_COMMAND_H
+#define CLI_COMMAND_H
+
+#include "spec/application.h"
+#include "spec/settings.h"
+
+/* What the shell gets. */
+enum exit_code {
+    EXIT_GOOD = 0,
+    EXIT_FAILED = 1, /* the world did not play along: a disk, a port, a broker */
+    EXIT_WRONG = 2   /* what the user wrote is wrong: command line, settings or modules */
+};
+
+struct command_flag {
+    const char *name;     /* long, without dashes */
+    char letter;          /* 0: none */
+    const char *argument; /* what help calls it; NULL: takes none */
+    const char *help;
+};
+
+struct command {
+    const char *name;
+    const char *arguments;            /* after the flags, for the synopsis */
+    const char *summary;              /* one line */
+    const char *text;                 /* some paragraphs, for --help and the man page */
+    const struct command_flag *flags; /* of its own; a name of NULL ends them */
+    bool takes_modules;
+    int (*run)(const struct command *command, int argc, char **argv);
+};
+
+/* In the order of help; a name of NULL ends them. */
+extern const struct command commands[];
+
+extern const struct command_flag module_flag, config_flag, help_flag;
+
+#define MODULES_DEFAULT  "/opt/statefun/modules"
+#define MODULES_VARIABLE "STATEFUN_MODULES"
+#define CONFIG_VARIABLE  "STATEFUN_CONFIG"
+
+/* --- what run and check share: modules and settings --- */
+
+struct inputs {
+    struct settings *settings;
+    const char **modules;
+    size_t module_count;
+    struct diagnostics diagnostics;
+    unsigned flags; /* bit i: the command's own flag i was given */
+};
+
+/* Reads the command line, the environment and the configuration file. False: go no further, and
+ * exit with
+ * `*ret_code` (help was shown, or something is wrong and was said). */
+bool inputs_read(struct inputs *inputs, const struct command *command, int argc, char **argv,
+                 int *ret_code);
+void inputs_destroy(struct inputs *inputs);
+
+/* Composes the application; NULL if there are errors. */
+struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_errors);
+
+/* Writes out all that was found, on standard error; returns how many errors there are. */
+size_t inputs_report(const struct inputs *inputs);
+
+/* --- help and reference, made from the tables --- */
+
+void help_show(void);
+void help_show_command(const struct command *command);
+int reference_run(const struct command *command, int argc, char **argv);
+
+int run_run(const struct command *command, int argc, char **argv);
+int check_run(const struct command *command, int argc, char **argv);
+
+extern const struct command_flag check_flags[];
+
+#endif

@@ -1,0 +1,194 @@
+/* inputs.c - command line, environment, configuration file, modules. */
+#include "cli/command.h"
+
+#include "base/mem.h"
+#include "kafka/client.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <string.h>
+
+const struct command_flag module_flag = {
+    "module", 'm', "PATH",
+    "A module.yaml, a directory that holds one, or a directory of such directories; may be given "
+    "again. Without it: the paths in $" MODULES_VARIABLE
+    " (separated by colons), else " MODULES_DEFAULT "."};
+const struct command_flag config_flag = {
+    "config", 'c', "FILE",
+    "A file of 'key: value' lines with settings; else the one named by $" CONFIG_VARIABLE "."};
+const struct command_flag help_flag = {"help", 'h', NULL, "Show this."};
+
+enum { FLAG_FIRST = 256, OWN_FLAGS_MAX = 8 };
+
+/* Numbers that getopt_long gives: settings from FLAG_FIRST on, then the command's own flags. */
+static void make_options(const struct command *command, struct option *options, char names[][64])
+{
+    size_t count = 0;
+    for (int i = 0; i < SETTINGS_COUNT; i++) {
+        setting_flag((enum setting)i, names[i]);
+        options[count++] = (struct option){names[i], required_argument, NULL, FLAG_FIRST + i};
+    }
+    options[count++] = (struct option){module_flag.name, required_argument, NULL, 'm'};
+    options[count++] = (struct option){config_flag.name, required_argument, NULL, 'c'};
+    options[count++] = (struct option){help_flag.name, no_argument, NULL, 'h'};
+    for (int i = 0; command->flags[i].name; i++)
+        options[count++] = (struct option){command->flags[i].name, no_argument, NULL,
+                                           FLAG_FIRST + SETTINGS_COUNT + i};
+}
+
+static int wrong(const struct command *command)
+{
+    fprintf(stderr, "Try 'statefun %s --help'.\n", command->name);
+    return EXIT_WRONG;
+}
+
+static int complain(const struct command *command, char *argument, int reason)
+{
+    if (reason == ':') {
+        fprintf(stderr, "statefun %s: %s needs a value\n", command->name, argument);
+        return wrong(command);
+    }
+    argument[strcspn(argument, "=")] = 0;
+    fprintf(stderr, "statefun %s: there is no flag '%s'", command->name, argument);
+    int near = !strncmp(argument, "--", 2) ? setting_suggest_flag(argument + 2) : -1;
+    if (near >= 0) {
+        char flag[64];
+        setting_flag((enum setting)near, flag);
+        fprintf(stderr, "; did you mean '--%s'?", flag);
+    }
+    fputc('\n', stderr);
+    return wrong(command);
+}
+
+static void add_module(struct inputs *inputs, const char *module)
+{
+    inputs->modules =
+        mem_resize(inputs->modules, (inputs->module_count + 1) * sizeof *inputs->modules);
+    inputs->modules[inputs->module_count++] = mem_string(module);
+}
+
+static void add_default_modules(struct inputs *inputs)
+{
+    const char *variable = getenv(MODULES_VARIABLE);
+    char *paths = mem_string(variable && *variable ? variable : MODULES_DEFAULT);
+    char *rest = paths;
+    for (char *path; (path = strsep(&rest, ":"));)
+        if (*path)
+            add_module(inputs, path);
+    free(paths);
+}
+
+struct given_flag {
+    enum setting setting;
+    const char *text;
+};
+
+/* A flag wins over what is read after the command line, so they are kept until then. */
+struct command_line {
+    struct given_flag *flags;
+    size_t flag_count;
+    const char *config;
+};
+
+static bool read_command_line(struct inputs *inputs, struct command_line *line,
+                              const struct command *command, int argc, char **argv, int *ret_code)
+{
+    char names[SETTINGS_COUNT][64];
+    struct option options[SETTINGS_COUNT + 3 + OWN_FLAGS_MAX + 1] = {0};
+    make_options(command, options, names);
+    opterr = 0;
+    for (int flag; (flag = getopt_long(argc, argv, ":m:c:h", options, NULL)) != -1;) {
+        if (flag == 'h') {
+            help_show_command(command);
+            *ret_code = EXIT_GOOD;
+            return false;
+        }
+        if (flag == '?' || flag == ':') {
+            *ret_code = complain(command, argv[optind - 1], flag);
+            return false;
+        }
+        if (flag == 'm')
+            add_module(inputs, optarg);
+        else if (flag == 'c')
+            line->config = optarg;
+        else if (flag >= FLAG_FIRST + SETTINGS_COUNT)
+            inputs->flags |= 1u << (flag - FLAG_FIRST - SETTINGS_COUNT);
+        else {
+            line->flags = mem_resize(line->flags, (line->flag_count + 1) * sizeof *line->flags);
+            line->flags[line->flag_count++] =
+                (struct given_flag){(enum setting)(flag - FLAG_FIRST), optarg};
+        }
+    }
+    if (optind < argc) {
+        fprintf(stderr,
+                "statefun %s: found '%s', expected only flags (modules are given with -m)\n",
+                command->name, argv[optind]);
+        *ret_code = wrong(command);
+        return false;
+    }
+    return true;
+}
+
+bool inputs_read(struct inputs *inputs, const struct command *command, int argc, char **argv,
+                 int *ret_code)
+{
+    struct command_line line = {0};
+    *inputs = (struct inputs){.settings = settings_new()};
+    bool good = read_command_line(inputs, &line, command, argc, argv, ret_code);
+    if (good) {
+        const char *config = line.config ? line.config : getenv(CONFIG_VARIABLE);
+        if (config && *config)
+            settings_read_file(inputs->settings, config, &inputs->diagnostics);
+        settings_read_environment(inputs->settings, &inputs->diagnostics);
+        for (size_t i = 0; i < line.flag_count; i++)
+            settings_set_flag(inputs->settings, line.flags[i].setting, line.flags[i].text,
+                              &inputs->diagnostics);
+        if (!inputs->module_count)
+            add_default_modules(inputs);
+    }
+    free(line.flags);
+    if (!good)
+        inputs_destroy(inputs);
+    return good;
+}
+
+void inputs_destroy(struct inputs *inputs)
+{
+    for (size_t i = 0; i < inputs->module_count; i++)
+        free((char *)inputs->modules[i]);
+    free(inputs->modules);
+    settings_free(inputs->settings);
+    diagnostics_destroy(&inputs->diagnostics);
+}
+
+/* What a placeholder stands for: the environment, then the settings. */
+static const char *look_up(void *owner, const char *name)
+{
+    const char *value = getenv(name);
+    return value ? value : settings_look_up(owner, name);
+}
+
+struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_errors)
+{
+    return application_load(
+        &(struct application_options){
+            .modules = inputs->modules,
+            .module_count = inputs->module_count,
+            .placeholders = settings_switch(inputs->settings, SETTING_PLACEHOLDERS),
+            .look_up = look_up,
+            .owner = inputs->settings,
+            .unknown_keys_are_errors = unknown_keys_are_errors,
+            .kafka_knows = kafka_knows_property,
+        },
+        &inputs->diagnostics);
+}
+
+size_t inputs_report(const struct inputs *inputs)
+{
+    for (size_t i = 0; i < inputs->diagnostics.count; i++) {
+        char *line = diagnostic_line(&inputs->diagnostics.items[i]);
+        fprintf(stderr, "%s\n", line);
+        free(line);
+    }
+    return inputs->diagnostics.error_count;
+}

@@ -1,0 +1,90 @@
+/* main.c - which command is wanted. */
+#include "cli/command.h"
+
+#include "spec/suggest.h"
+
+#include <stdio.h>
+#include <string.h>
+
+static const struct command_flag no_flags[] = {{0}};
+
+const struct command commands[] = {
+    {
+        .name = "run",
+        .summary = "run an application until it is told to stop",
+        .text =
+            "Loads the modules, composes them into one application, recovers what the data "
+            "directory holds, and runs until SIGTERM or SIGINT: then it takes no more input, "
+            "commits, and exits 0. A second signal ends it at once, which loses nothing that was "
+            "committed either.",
+        .flags = no_flags,
+        .takes_modules = true,
+        .run = run_run,
+    },
+    {
+        .name = "check",
+        .summary = "say what is wrong with modules and settings, without running",
+        .text = "Loads the modules as run does, with unknown keys as errors, and prints everything "
+                "that is wrong, each as file:line:column: what is wrong, what was expected, what "
+                "was found. Exits 0 if there is nothing, 2 if there is, and 1 if --connect finds "
+                "an endpoint or broker that does not answer.",
+        .flags = check_flags,
+        .takes_modules = true,
+        .run = check_run,
+    },
+    {
+        .name = "reference",
+        .arguments = "man|markdown|completion",
+        .summary = "print the man page, the reference of settings, or bash's completion",
+        .text = "All three are made from the tables that the program itself uses. Completion: "
+                "source <(statefun reference completion)",
+        .flags = no_flags,
+        .run = reference_run,
+    },
+    {0},
+};
+
+static const struct command *find(const char *name)
+{
+    const struct command *command = commands;
+    while (command->name && strcmp(command->name, name) != 0)
+        command++;
+    return command->name ? command : NULL;
+}
+
+static int complain(const char *name)
+{
+    struct suggestion suggestion = suggestion_for(name);
+    for (const struct command *command = commands; command->name; command++)
+        suggestion_offer(&suggestion, command->name);
+    fprintf(stderr, "statefun: there is no command '%s'", name);
+    if (suggestion.best)
+        fprintf(stderr, "; did you mean '%s'?", suggestion.best);
+    fprintf(stderr, "\nTry 'statefun --help'.\n");
+    return EXIT_WRONG;
+}
+
+int main(int argc, char **argv)
+{
+    if (argc < 2) {
+        help_show();
+        return EXIT_WRONG;
+    }
+    const char *first = argv[1];
+    if (!strcmp(first, "--version") || !strcmp(first, "version")) {
+        printf("statefun " STATEFUN_VERSION "\n");
+        return EXIT_GOOD;
+    }
+    if (!strcmp(first, "--help") || !strcmp(first, "-h") || !strcmp(first, "help")) {
+        const struct command *command = argc > 2 ? find(argv[2]) : NULL;
+        if (argc > 2 && !command)
+            return complain(argv[2]);
+        if (command)
+            help_show_command(command);
+        else
+            help_show();
+        return EXIT_GOOD;
+    }
+    const struct command *command = find(first);
+    return command ? command->run(command, argc - 1, argv + 1) : complain(first);
+}

@@ -1,0 +1,68 @@
+/* bindings.c - views of the application, in other structs. */
+#include "runtime/bindings.h"
+
+#include "base/mem.h"
+#include "egress/kafka_egress.h"
+#include "egress/playground_egress.h"
+
+static struct function_binding function_of(const struct endpoint_spec *endpoint)
+{
+    const struct spec_name *functions = &endpoint->functions;
+    return (struct function_binding){
+        .ns = bytes_of(functions->ns),
+        .name = bytes_of(functions->name ? functions->name : ""),
+        .any_name = !functions->name,
+        .batch_max = endpoint->batch_max,
+        .in_flight_max = endpoint->transport.pool_size,
+    };
+}
+
+static struct egress_binding egress_of(const struct spec_name *id,
+                                       bool (*accept)(struct bytes argument,
+                                                      struct bytes *ret_record,
+                                                      struct sf_status *status))
+{
+    return (struct egress_binding){
+        .ns = bytes_of(id->ns),
+        .name = bytes_of(id->name),
+        .id = bytes_of(mem_format("%s/%s", id->ns, id->name)),
+        .accept = accept,
+    };
+}
+
+struct bindings *bindings_new(const struct application *application)
+{
+    size_t egress_count = application->kafka_egress_count + application->http_egress_count;
+    struct function_binding *functions =
+        mem_new(application->endpoint_count * sizeof(struct function_binding));
+    struct egress_binding *egresses = mem_new(egress_count * sizeof *egresses);
+    struct egress_binding *egress = egresses;
+
+    for (size_t i = 0; i < application->endpoint_count; i++)
+        functions[i] = function_of(&application->endpoints[i]);
+    for (size_t i = 0; i < application->kafka_egress_count; i++)
+        *egress++ = egress_of(&application->kafka_egresses[i].id, kafka_egress_accept);
+    for (size_t i = 0; i < application->http_egress_count; i++)
+        *egress++ = egress_of(&(struct spec_name){"io.statefun.playground", "egress"},
+                              playground_egress_accept);
+
+    struct bindings *bindings = mem_new(sizeof *bindings);
+    *bindings = (struct bindings){
+        .functions = functions,
+        .function_count = application->endpoint_count,
+        .egresses = egresses,
+        .egress_count = egress_count,
+    };
+    return bindings;
+}
+
+void bindings_free(struct bindings *bindings)
+{
+    if (!bindings)
+        return;
+    for (size_t i = 0; i < bindings->egress_count; i++)
+        free((void *)bindings->egresses[i].id.data);
+    free((void *)bindings->functions);
+    free((void *)bindings->egresses);
+    free(bindings);
+}

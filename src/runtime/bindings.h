@@ -1,0 +1,14 @@
+/* bindings.h (runtime) - an application's functions and egresses as the engine wants them.
+ *
+ * Egresses are numbered: the Kafka egresses in the application's order, then the playground's. */
+#ifndef RUNTIME_BINDINGS_H
+#define RUNTIME_BINDINGS_H
+
+#include "engine/bindings.h"
+#include "spec/application.h"
+
+/* `application` must outlive them. */
+struct bindings *bindings_new(const struct application *application);
+void bindings_free(struct bindings *bindings); /* NULL is fine */
+
+#endif
