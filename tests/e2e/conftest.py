@@ -1,0 +1,71 @@
+"""What the tests are given: a broker for all of them, and for each a runtime and functions that end with it."""
+import itertools
+
+import pytest
+from function_process import Function
+from kafka_broker import Broker
+from statefun_process import Statefun
+
+
+@pytest.fixture(scope="session")
+def broker(tmp_path_factory):
+    broker = Broker(tmp_path_factory.mktemp("broker")).start()
+    yield broker
+    broker.kill()
+
+
+@pytest.fixture
+def own_broker(tmp_path):
+    """For tests that stop it."""
+    broker = Broker(tmp_path / "broker").start()
+    yield broker
+    broker.kill()
+
+
+numbers = itertools.count()
+
+
+@pytest.fixture
+def unique():
+    """A name that no other test has: for topics, groups, applications."""
+    return f"t{next(numbers)}"
+
+
+@pytest.fixture
+def make_function(tmp_path):
+    made = []
+
+    def make(script, *flags):
+        function = Function(tmp_path, script, *flags)
+        made.append(function)
+        return function.start()
+    yield make
+    for function in made:
+        function.kill()
+
+
+@pytest.fixture
+def make_statefun(tmp_path):
+    made = []
+
+    def make(module, name="statefun"):
+        directory = tmp_path / name
+        directory.mkdir()
+        statefun = Statefun(directory, module)
+        made.append(statefun)
+        return statefun
+    yield make
+    for statefun in made:
+        statefun.end()
+
+
+@pytest.hookimpl(wrapper=True)
+def pytest_runtest_makereport(item, call):
+    """A failed test shows what everybody had to say."""
+    report = yield
+    if report.when == "call" and report.failed and "tmp_path" in item.funcargs:
+        directory = item.funcargs["tmp_path"]
+        for log in [*directory.glob("*.log"), *directory.glob("*/statefun.log")]:
+            lines = log.read_text(errors="replace").splitlines()[-60:]
+            report.sections.append((log.name, "\n".join(lines)))
+    return report
