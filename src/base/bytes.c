@@ -88,7 +88,8 @@ uint8_t *buffer_reserve(struct buffer *buffer, size_t more)
         buffer->data = mem_resize(buffer->data, capacity);
         buffer->capacity = capacity;
     }
-    return buffer->data + buffer->size;
+    /* For no bytes an empty buffer has no memory, and not even 0 can be added to NULL. */
+    return buffer->size ? buffer->data + buffer->size : buffer->data;
 }
 
 void buffer_add_format(struct buffer *buffer, const char *format, ...)

@@ -158,7 +158,7 @@ static inline bool script_load(void *owner, struct load *load)
 static inline void script_post(void *owner, uint32_t worker, const struct post *post)
 {
     (void)owner, (void)worker, (void)post;
-    assert(!"there is one worker only");
+    fail_msg("%s", "there is one worker only");
 }
 
 static inline void script_sealed(void *owner, struct delta *delta)
