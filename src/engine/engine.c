@@ -4,7 +4,7 @@
 const struct engine_limits engine_limits_default = {
     .cache_bytes = 16 << 20,
     .backlog_memory_bytes = 16 << 20,
-    .backlog_bytes = 256 << 20,
+    .backlog_bytes = 4 << 20,
     .delta_bytes = 16 << 20,
     .delayed_memory_bytes = 8 << 20,
     .in_flight_max = 32768,

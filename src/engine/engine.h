@@ -106,6 +106,11 @@ enum acceptance engine_reject(struct engine *engine, struct source *source, stru
 /* From another worker. */
 void engine_receive(struct engine *engine, uint32_t from, const struct post *post);
 
+/* At most so many invocations of a function type may be under way here from now on: what makes
+ * sense in the eyes of whoever carries them out. `function` is what ports.attach gave. At most its
+ * binding's in_flight_max. */
+void engine_allow(struct engine *engine, const void *function, size_t in_flight_max);
+
 /* The end of an invocation. A reply that cannot be applied counts as a failure. */
 void engine_reply(struct engine *engine, struct invocation *invocation,
                   const struct from_function *reply);

@@ -61,6 +61,7 @@ static struct function_type *function_new(struct engine *engine,
     type->figures.name = address.name;
     type->binding = binding;
     type->handle = handle;
+    type->allowed = binding->in_flight_max;
     list_init(&type->turn);
     list_init(&type->ready);
     list_put_last(&engine->functions, &type->all);
@@ -225,7 +226,7 @@ void function_forget(struct spec *spec)
  */
 static size_t in_flight_limit(const struct function_type *type)
 {
-    return type->proven && type->outage_failures == 0 ? type->binding->in_flight_max : 1;
+    return type->proven && type->outage_failures == 0 ? type->allowed : 1;
 }
 
 void function_update_turn(struct engine *engine, struct function_type *type)
@@ -238,4 +239,17 @@ void function_update_turn(struct engine *engine, struct function_type *type)
         list_put_last(&engine->runnable, &type->turn);
     else
         list_take(&type->turn);
+}
+
+void engine_allow(struct engine *engine, const void *function, size_t in_flight_max)
+{
+    assert(in_flight_max > 0);
+    list_for_each (&engine->functions, node) {
+        struct function_type *type = container_of(node, struct function_type, all);
+        if (type->handle != function)
+            continue;
+        size_t most = type->binding->in_flight_max;
+        type->allowed = in_flight_max < most ? in_flight_max : most;
+        function_update_turn(engine, type);
+    }
 }

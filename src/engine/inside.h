@@ -52,6 +52,7 @@ struct function_type {
 
     struct list ready; /* instances, in turn */
     size_t in_flight;
+    size_t allowed;           /* at most so many, as the transport sees it */
     bool proven;              /* has answered since the start; until then one at a time */
     uint64_t outage_failures; /* failures of the endpoint since its last answer */
     struct heap_node retry;   /* in engine->outages while an outage makes it wait */

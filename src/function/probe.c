@@ -71,6 +71,7 @@ bool endpoint_probe(const struct endpoint_spec *endpoint, uint64_t timeout_ms,
         http_pool_new(loop, &target,
                       &(struct http_pool_options){
                           .connections_max = 1,
+                          .connections_first = 1,
                           .pipeline_max = 1,
                           .response_bytes_max = endpoint->transport.payload_max_bytes,
                           .connect_ms_max = timeout_ms,

@@ -1,13 +1,20 @@
 /* remote.c - one pool of connections for each function type; requests written straight into them.
- */
+ *
+ * A few connections are opened as soon as there is use for them. Beyond those, requests to a
+ * function that answers quickly go out behind each other on the same connections, several in one
+ * write; one that is slow gets more connections. How many requests are under way at all is the
+ * pacer's business. */
 #include "function/remote.h"
 
 #include "base/list.h"
 #include "base/log.h"
+#include "function/pacer.h"
 #include "net/http_client.h"
 
 #include <assert.h>
 #include <strings.h>
+
+enum { CONNECTIONS_FIRST = 8 };
 
 struct remote_function {
     struct list all;
@@ -17,35 +24,42 @@ struct remote_function {
     char *url;
     char *path;
     uint64_t timeout_ms;
+    struct list under_way; /* attempts, oldest first */
+    struct pacer pacer;
+    size_t allowed;        /* what the engine was told */
+    struct loop_timer age; /* set while the pacer's limit is reached */
     struct remote_figures figures;
     struct bytes ns, name; /* owned */
 };
 
 /* An attempt under way. */
 struct attempt {
-    struct list link; /* in remote->spare or remote->busy */
+    struct list link; /* in remote->spare or function->under_way */
     struct http_client_call call;
     struct remote_function *function;
     struct invocation *invocation;
     uint64_t started_us;
+    bool is_old; /* for the pacer */
 };
 
 struct remote {
     struct loop *loop;
     const struct application *application;
+    size_t pipeline_max;
     struct engine *engine;
     struct list functions;
-    struct list busy, spare; /* attempts */
-    struct arena arena;      /* of the reply that is being read */
+    struct list spare;  /* attempts */
+    struct arena arena; /* of the reply that is being read */
 };
 
-struct remote *remote_new(struct loop *loop, const struct application *application)
+struct remote *remote_new(struct loop *loop, const struct application *application,
+                          size_t pipeline_max)
 {
     struct remote *remote = mem_new(sizeof *remote);
     remote->loop = loop;
     remote->application = application;
+    remote->pipeline_max = pipeline_max;
     list_init(&remote->functions);
-    list_init(&remote->busy);
     list_init(&remote->spare);
     return remote;
 }
@@ -65,20 +79,19 @@ void remote_free(struct remote *remote)
 {
     if (!remote)
         return;
-    list_for_each (&remote->busy, node) {
-        struct attempt *attempt = container_of(node, struct attempt, link);
-        http_pool_cancel(attempt->function->pool, &attempt->call);
-    }
     list_for_each_safe (&remote->functions, node) {
         struct remote_function *function = container_of(node, struct remote_function, all);
+        list_for_each (&function->under_way, call)
+            http_pool_cancel(function->pool, &container_of(call, struct attempt, link)->call);
         http_pool_free(function->pool);
+        loop_timer_cancel(remote->loop, &function->age);
+        free_attempts(&function->under_way);
         free(function->url);
         free(function->path);
         free((void *)function->ns.data);
         free((void *)function->name.data);
         free(function);
     }
-    free_attempts(&remote->busy);
     free_attempts(&remote->spare);
     arena_destroy(&remote->arena);
     free(remote);
@@ -124,6 +137,40 @@ static struct bytes owned(struct bytes bytes)
     return bytes_make(bytes_string(bytes), bytes.size);
 }
 
+static void tell_engine(struct remote_function *function)
+{
+    size_t allowed = pacer_allowed(&function->pacer);
+    if (allowed == function->allowed)
+        return;
+    function->allowed = allowed;
+    engine_allow(function->remote->engine, function, allowed);
+}
+
+static void watch_age(struct remote_function *function)
+{
+    struct loop *loop = function->remote->loop;
+    if (!heap_holds(&function->age.due))
+        loop_timer_set(loop, &function->age, loop_now_ms(loop) + PACER_OLD_MS / 2);
+}
+
+/* The limit was reached not long ago. */
+static void on_age(struct loop_timer *timer)
+{
+    struct remote_function *function = container_of(timer, struct remote_function, age);
+    uint64_t now_us = clock_now_us();
+    list_for_each (&function->under_way, node) { /* the oldest first */
+        struct attempt *attempt = container_of(node, struct attempt, link);
+        if (now_us - attempt->started_us < PACER_OLD_MS * 1000)
+            break;
+        if (!attempt->is_old)
+            pacer_grew_old(&function->pacer);
+        attempt->is_old = true;
+    }
+    tell_engine(function);
+    if (function->pacer.under_way >= function->allowed && function->allowed < function->pacer.most)
+        watch_age(function);
+}
+
 struct remote_function *remote_attach(struct remote *remote, struct bytes ns, struct bytes name)
 {
     const struct endpoint_spec *endpoint = application_find_endpoint(remote->application, ns, name);
@@ -151,12 +198,16 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
     function->pool = http_pool_new(remote->loop, &target,
                                    &(struct http_pool_options){
                                        .connections_max = endpoint->transport.pool_size,
-                                       .pipeline_max = 1,
+                                       .connections_first = CONNECTIONS_FIRST,
+                                       .pipeline_max = remote->pipeline_max,
                                        .response_bytes_max = endpoint->transport.payload_max_bytes,
                                        .connect_ms_max = endpoint->transport.connect_ms,
                                        .connection_ms_max = endpoint->transport.pool_ttl_ms,
                                    });
     net_target_destroy(&target);
+    pacer_init(&function->pacer, endpoint->transport.pool_size);
+    function->age.on_timer = on_age;
+    list_init(&function->under_way);
     list_put_last(&remote->functions, &function->all);
     return function;
 }
@@ -166,9 +217,13 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
 static void end_attempt(struct attempt *attempt)
 {
     struct remote_function *function = attempt->function;
-    histogram_add(&function->figures.latency, clock_now_us() - attempt->started_us);
+    struct remote *remote = function->remote;
+    uint64_t took_us = clock_now_us() - attempt->started_us;
+    histogram_add(&function->figures.latency, took_us);
     list_take(&attempt->link);
-    list_put_first(&function->remote->spare, &attempt->link);
+    list_put_first(&remote->spare, &attempt->link);
+    pacer_answered(&function->pacer, took_us, attempt->is_old);
+    tell_engine(function);
 }
 
 static void fail_attempt(struct attempt *attempt, bool of_endpoint, uint64_t retry_after_ms,
@@ -247,7 +302,7 @@ static struct attempt *take_attempt(struct remote *remote)
     struct attempt *attempt =
         node ? container_of(node, struct attempt, link) : mem_new(sizeof *attempt);
     attempt->call = (struct http_client_call){.on_response = on_response, .on_failure = on_failure};
-    list_put_last(&remote->busy, &attempt->link);
+    attempt->is_old = false;
     return attempt;
 }
 
@@ -258,6 +313,7 @@ void remote_invoke(struct remote *remote, struct remote_function *function,
     attempt->function = function;
     attempt->invocation = invocation;
     attempt->started_us = clock_now_us();
+    list_put_last(&function->under_way, &attempt->link);
 
     size_t size = to_function_size(request);
     uint8_t *body =
@@ -268,6 +324,10 @@ void remote_invoke(struct remote *remote, struct remote_function *function,
     function->figures.requests++;
     function->figures.request_bytes += size;
     http_pool_send(function->pool, &attempt->call);
+
+    pacer_sent(&function->pacer);
+    if (function->pacer.under_way >= function->allowed)
+        watch_age(function);
 }
 
 void remote_each(const struct remote *remote,

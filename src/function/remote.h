@@ -17,8 +17,10 @@
 struct remote;
 struct remote_function;
 
-/* Takes its engine later, as the engine's ports lead here. `application` must outlive it. */
-struct remote *remote_new(struct loop *loop, const struct application *application);
+/* Takes its engine later, as the engine's ports lead here. `application` must outlive it. At most
+ * `pipeline_max` requests are under way on one connection. */
+struct remote *remote_new(struct loop *loop, const struct application *application,
+                          size_t pipeline_max);
 void remote_set_engine(struct remote *remote, struct engine *engine);
 
 /* Gives up what is under way: the engine hears nothing of it. Before engine_free. NULL is fine. */

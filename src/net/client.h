@@ -53,10 +53,11 @@ struct channel {
     struct list requests;   /* under way, oldest first */
     size_t depth;           /* how many */
     struct request *unsent; /* the first that is not wholly written; NULL: all are */
-    uint64_t progress_ms;   /* of the last answer, or since when it has had something to answer */
+    uint64_t progress_us;   /* of the last answer, or since when it has had something to answer */
     bool has_answered;      /* at least once, and kept the connection */
     bool has_begun;         /* something of the oldest request's response has come */
     bool is_retiring;       /* takes no more requests */
+    bool is_idle;           /* in by_depth[0] */
 
     /* The oldest request's response, as far as it is here and not complete. */
     struct buffer in;
@@ -99,12 +100,15 @@ struct http_pool {
     struct list closed;
     size_t connecting_count;
     size_t channel_count; /* connecting ones included, closed ones not */
+    size_t idle_count;    /* of them */
     uint64_t opened;
+    uint64_t service_us; /* of the quickest answers lately, since the call's turn on its channel */
 
     struct list dirty;
     struct loop_task task;
     struct loop_timer reopen;   /* set: no new connection before then */
     struct loop_timer patience; /* with the look-up */
+    struct loop_timer stall;    /* set while calls share channels: are they stuck? */
     uint64_t jitter;
 
     uint8_t *scratch; /* responses are read here and need not go further when they come whole */
@@ -116,8 +120,9 @@ enum { SCRATCH_SIZE = 64 * 1024 };
 
 /* The pool's side, for channels. */
 
-/* Puts `channel` where its state and depth say. */
+/* Puts `channel` where its state and depth say; takes it out of wherever it is. */
 void pool_place(struct channel *channel);
+void pool_displace(struct channel *channel);
 
 /* Sends what can be sent, opens what should be opened. */
 void pool_dispatch(struct http_pool *pool);
@@ -129,13 +134,19 @@ void pool_mark_dirty(struct channel *channel);
 void pool_channel_opened(struct channel *channel);
 void pool_channel_failed(struct channel *channel, const char *message);
 
+/* The channel's oldest call is answered: how long did it take? */
+void pool_note_progress(struct channel *channel);
+
+/* A call was put behind another. */
+void pool_watch_stalls(struct http_pool *pool);
+
 /* The call is over; the request is gone. */
 void pool_answer(struct request *request, const struct http_response *response);
 void pool_fail(struct request *request, enum http_failure failure, const char *message);
 
-/* Closes the channel and says what becomes of its requests: those that were not begun to be sent
- * wait again; if it was `stale`, those that were wait for a fresh channel, once. All others fail:
- * `culprit` (may be NULL) with `failure`, the rest because they were on the same connection. */
+/* Closes the channel and says what becomes of its requests. `culprit` (may be NULL) fails with
+ * `failure`, unless the channel was `stale`. The others, which are not to blame, wait again: those
+ * that were begun to be sent for a fresh channel, and only once. */
 void pool_break(struct channel *channel, bool stale, struct request *culprit,
                 enum http_failure failure, const char *message);
 

@@ -9,6 +9,7 @@
  * so that a caller never sees a call fail before http_pool_send has returned. */
 #include "net/client.h"
 
+#include "base/histogram.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -217,7 +218,7 @@ void channel_close(struct channel *channel)
     channel_disconnect(channel);
     loop_timer_cancel(pool->loop, &channel->timer);
     list_take(&channel->dirty);
-    list_take(&channel->node);
+    pool_displace(channel);
     if (channel->state == CHANNEL_CONNECTING)
         pool->connecting_count--;
     pool->channel_count--;
@@ -288,7 +289,9 @@ void channel_give(struct channel *channel, struct request *request)
     if (!channel->unsent)
         channel->unsent = request;
     if (channel->depth++ == 0)
-        channel->progress_ms = loop_now_ms(channel->pool->loop);
+        channel->progress_us = clock_now_us();
+    else
+        pool_watch_stalls(channel->pool);
     pool_place(channel);
 
     if (channel->watch.events & EPOLLOUT)
@@ -356,7 +359,7 @@ static void channel_answer(struct channel *channel, const struct http_head *head
     channel->depth--;
     channel->head_size = 0;
     channel->has_begun = false;
-    channel->progress_ms = loop_now_ms(pool->loop);
+    pool_note_progress(channel);
     if (!head->keep_alive || !is_good || !is_sent || (channel->depth == 0 && !is_last))
         channel->is_retiring = true;
     else

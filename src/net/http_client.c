@@ -12,6 +12,7 @@
  * anything. */
 #include "net/client.h"
 
+#include "base/histogram.h"
 #include "base/mem.h"
 
 #include <assert.h>
@@ -22,7 +23,9 @@ enum {
     REQUEST_FIRST = 512,           /* bytes of a small request's memory */
     REQUEST_KEPT_MAX = 16 * 1024,  /* larger ones are not kept for the next call */
     SPARE_BYTES_MAX = 1024 * 1024, /* of all requests that wait for a next call */
-    SLOW_MS = 10,                  /* a channel without an answer for that long gets no more */
+    QUICK_US = 3000,               /* calls that take longer share no channel */
+    FORGETTING = 256,              /* answers, until the quickest one has half its weight */
+    STALL_MS = 100,                /* a call that takes longer holds up nobody behind it */
     REOPEN_MS = 100,               /* no connection, but others work: try again after this */
     DECIMAL_MAX = 20,
     MESSAGE_MAX = 240
@@ -31,6 +34,7 @@ enum {
 static void on_task(struct loop_task *task);
 static void on_reopen(struct loop_timer *timer);
 static void on_patience(struct loop_timer *timer);
+static void on_stall(struct loop_timer *timer);
 static void on_deadline(struct loop_timer *timer);
 
 static void init_head(struct http_pool *pool, const char *authority)
@@ -85,6 +89,8 @@ struct http_pool *http_pool_new(struct loop *loop, const struct net_target *targ
     pool->task.on_task = on_task;
     pool->reopen.on_timer = on_reopen;
     pool->patience.on_timer = on_patience;
+    pool->stall.on_timer = on_stall;
+    pool->service_us = UINT32_MAX; /* until there is an answer */
     pool->jitter = loop_wall_ms(loop) ^ (uint64_t)(uintptr_t)pool;
     pool->scratch = mem_new_raw(SCRATCH_SIZE);
     return pool;
@@ -291,6 +297,13 @@ static bool pool_knows_addresses(struct http_pool *pool)
 
 /* --- channels --- */
 
+void pool_displace(struct channel *channel)
+{
+    list_take(&channel->node);
+    channel->pool->idle_count -= channel->is_idle;
+    channel->is_idle = false;
+}
+
 void pool_place(struct channel *channel)
 {
     struct http_pool *pool = channel->pool;
@@ -301,8 +314,10 @@ void pool_place(struct channel *channel)
         if (is_proven && channel->depth < pool->options.pipeline_max)
             place = &pool->by_depth[channel->depth];
     }
-    list_take(&channel->node);
+    pool_displace(channel);
     list_put_first(place, &channel->node);
+    channel->is_idle = place == &pool->by_depth[0];
+    pool->idle_count += channel->is_idle;
 }
 
 void pool_channel_opened(struct channel *channel)
@@ -334,7 +349,8 @@ void pool_break(struct channel *channel, bool stale, struct request *culprit,
         !list_is_empty(&channel->requests)) { /* from the last on, so that they keep their order */
         struct request *request = list_last(&channel->requests, struct request, node);
         bool was_begun = request->sent > 0;
-        bool goes_again = was_begun ? stale && !request->needs_fresh : stale || request != culprit;
+        bool is_innocent = stale || request != culprit;
+        bool goes_again = is_innocent && !(was_begun && request->needs_fresh);
         list_take(&request->node);
         if (goes_again && request->call) {
             request->needs_fresh |= was_begun;
@@ -377,21 +393,103 @@ static bool pool_open_one(struct http_pool *pool)
     return true;
 }
 
+/* --- sharing --- */
+
+void pool_note_progress(struct channel *channel)
+{
+    struct http_pool *pool = channel->pool;
+    uint64_t now_us = clock_now_us();
+    uint64_t took_us = now_us - channel->progress_us;
+    channel->progress_us = now_us;
+    pool->service_us += pool->service_us / FORGETTING + 1;
+    if (took_us < pool->service_us)
+        pool->service_us = took_us;
+}
+
+static bool is_stuck(const struct channel *channel, uint64_t now_us, uint64_t most_us)
+{
+    return now_us - channel->progress_us > most_us;
+}
+
 /* The channel with the fewest calls that may take another, or NULL. Slow ones that it comes across
  * are put aside: their next answer brings them back. */
 static struct channel *pool_find_shared(struct http_pool *pool)
 {
-    uint64_t now_ms = loop_now_ms(pool->loop);
+    if (pool->service_us > QUICK_US)
+        return NULL;
+    uint64_t now_us = clock_now_us();
     for (size_t depth = 1; depth < pool->options.pipeline_max; depth++) {
         while (!list_is_empty(&pool->by_depth[depth])) {
             struct channel *channel = list_first(&pool->by_depth[depth], struct channel, node);
-            if (now_ms - channel->progress_ms < SLOW_MS)
+            if (!is_stuck(channel, now_us, QUICK_US))
                 return channel;
             list_take(&channel->node);
             list_put_last(&pool->resting, &channel->node);
         }
     }
     return NULL;
+}
+
+/* Has all calls but the oldest wait again. What was sent of them is as good as not sent, since the
+ * channel is closed after its next answer: a call's effects count once however often it is made. */
+static void rescue(struct channel *channel)
+{
+    struct http_pool *pool = channel->pool;
+    struct request *oldest = list_first(&channel->requests, struct request, node);
+    if (channel->unsent != oldest)
+        channel->unsent = NULL;
+    while (channel->depth > 1) { /* from the last on, so that they keep their order */
+        struct request *request = list_last(&channel->requests, struct request, node);
+        list_take(&request->node);
+        channel->depth--;
+        if (request->call)
+            line_put(pool, request, true);
+        else
+            request_release(request);
+    }
+    channel->is_retiring = true;
+    pool_place(channel);
+}
+
+static bool rescue_all(struct list *channels, uint64_t now_us)
+{
+    bool any_shared = false;
+    list_for_each_safe (channels, node) {
+        struct channel *channel = container_of(node, struct channel, node);
+        if (channel->depth < 2)
+            continue;
+        if (is_stuck(channel, now_us, STALL_MS * 1000))
+            rescue(channel);
+        else
+            any_shared = true;
+    }
+    return any_shared;
+}
+
+static void on_stall(struct loop_timer *timer)
+{
+    struct http_pool *pool = container_of(timer, struct http_pool, stall);
+    uint64_t now_us = clock_now_us();
+    bool any_shared = rescue_all(&pool->resting, now_us);
+    for (size_t depth = 2; depth < pool->options.pipeline_max; depth++)
+        any_shared |= rescue_all(&pool->by_depth[depth], now_us);
+    if (any_shared)
+        pool_watch_stalls(pool);
+    pool_dispatch(pool);
+}
+
+void pool_watch_stalls(struct http_pool *pool)
+{
+    if (!heap_holds(&pool->stall.due))
+        loop_timer_set(pool->loop, &pool->stall, loop_now_ms(pool->loop) + STALL_MS / 2);
+}
+
+static bool pool_share(struct http_pool *pool)
+{
+    struct channel *shared = pool->line_count ? pool_find_shared(pool) : NULL;
+    if (shared)
+        channel_give(shared, line_take_first(pool, &pool->line));
+    return shared != NULL;
 }
 
 void pool_dispatch(struct http_pool *pool)
@@ -402,6 +500,10 @@ void pool_dispatch(struct http_pool *pool)
         bool only_new_will_do = pool->again_count > pool->connecting_count;
         if (only_new_will_do && pool_open_one(pool))
             continue;
+        bool enough_work =
+            pool->channel_count - pool->idle_count >= pool->options.connections_first;
+        if (enough_work && pool_share(pool))
+            continue;
         if (pool->line_count && !list_is_empty(&pool->by_depth[0])) {
             struct channel *idle = list_first(&pool->by_depth[0], struct channel, node);
             channel_give(idle, line_take_first(pool, &pool->line));
@@ -409,12 +511,8 @@ void pool_dispatch(struct http_pool *pool)
         }
         if (pool_open_one(pool))
             continue;
-        if (!pool->line_count || waiting_count(pool) <= pool->connecting_count)
+        if (waiting_count(pool) <= pool->connecting_count || !pool_share(pool))
             return;
-        struct channel *shared = pool_find_shared(pool);
-        if (!shared)
-            return;
-        channel_give(shared, line_take_first(pool, &pool->line));
     }
 }
 
@@ -603,6 +701,7 @@ void http_pool_free(struct http_pool *pool)
 
     lookup_free(pool->lookup);
     loop_timer_cancel(pool->loop, &pool->reopen);
+    loop_timer_cancel(pool->loop, &pool->stall);
     loop_timer_cancel(pool->loop, &pool->patience);
     loop_task_cancel(pool->loop, &pool->task);
     while (!list_is_empty(&pool->closed))

@@ -6,14 +6,13 @@
  * A pool belongs to one loop and one target. Every call ends in exactly one callback: a response,
  * whatever its status, or a failure. Callbacks come from the loop and from http_pool_free, never
  * from within another function of the pool, and may begin, send and cancel calls. A call that fails
- * or times out takes its connection with it; calls that were pipelined with it fail too, as
- * HTTP_BROKEN (the caller tries them again). Names are looked up on a thread of the room's own,
+ * or times out takes its connection with it. Names are looked up on a thread of the room's own,
  * again after connecting has failed.
  *
- * A server may close a kept connection at any time. Calls that were sent on a connection that had
- * served others, and ended before anything of their response came, are sent once more, each on a
- * new connection: this is safe because the effects of a call count once however often it is made.
- */
+ * A server may close a kept connection at any time, and a call may break it for those behind. So
+ * calls that are not to blame are sent once more, each on a new connection: those on a connection
+ * that had served others and ended before anything of their response came, and those behind the one
+ * that failed. This is safe because the effects of a call count once however often it is made. */
 #ifndef NET_HTTP_CLIENT_H
 #define NET_HTTP_CLIENT_H
 
@@ -25,6 +24,7 @@ struct http_pool;
 
 struct http_pool_options {
     size_t connections_max;    /* >= 1 */
+    size_t connections_first;  /* so many are used before calls share one */
     size_t pipeline_max;       /* calls under way on one connection, >= 1; 1: no pipelining */
     size_t response_bytes_max; /* of a body, also after decompression */
     uint64_t connect_ms_max;
@@ -65,9 +65,11 @@ void http_pool_free(struct http_pool *pool);
  * http_pool_send. `timeout_ms` covers everything from there until the response is complete. Beyond
  * connections_max x pipeline_max calls wait in line.
  *
- * New connections are preferred to pipelining. A call is put behind others only on a connection
- * that has answered before and is not slow just now; until there is one it waits. What is sent
- * within one turn on one such connection leaves in one write at the turn's end. */
+ * A call is put behind others only on a connection that has answered before, when as many as
+ * connections_first are at work, and while the server answers quickly; else another connection is
+ * preferred. What is sent within one turn on one such connection leaves in one write at the turn's
+ * end. Calls behind one that turns out to be slow are sent again on other connections, and the late
+ * answers to them are not read. */
 uint8_t *http_pool_begin(struct http_pool *pool, struct http_client_call *call, const char *target,
                          size_t body_size, uint64_t timeout_ms);
 void http_pool_send(struct http_pool *pool, struct http_client_call *call);

@@ -298,6 +298,7 @@ static void make_workers(struct runtime *runtime)
         .peers = runtime->workers,
         .http_fd = runtime->ingress_listener.fd,
         .body_bytes_max = number_of(runtime, SETTING_BODY_BYTES_MAX),
+        .pipeline_max = number_of(runtime, SETTING_REMOTE_PIPELINE),
         .kafka_ingresses = runtime->kafka_ingresses,
         .kafka_ingress_count = runtime->application->kafka_ingress_count,
     };

@@ -33,7 +33,7 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
                             "Shares into which all addresses are divided. Fixed when the data "
                             "directory is made."},
     [SETTING_ADMIN] = {"statefun.admin", SETTING_TEXT, "127.0.0.1:8081", NULL, 0, 0,
-                       "Where metrics, health, the console and the commands are served: "
+                       "Where metrics, health and readiness are served: "
                        "host:port, or unix:/path."},
     [SETTING_HTTP_BIND] = {"statefun.http.bind", SETTING_TEXT, "0.0.0.0", NULL, 0, 0,
                            "The address on which HTTP ingresses and egresses listen; their ports "
@@ -50,13 +50,13 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
                                       MEMORY_MAX,
                                       "Memory for messages that wait for their function; beyond "
                                       "it they wait in the store."},
-    [SETTING_BACKLOG_BYTES] = {"statefun.backlog.limit", SETTING_BYTES, "256MB", NULL, 1, DISK_MAX,
+    [SETTING_BACKLOG_BYTES] = {"statefun.backlog.limit", SETTING_BYTES, "4MB", NULL, 1, DISK_MAX,
                                "How much may wait for the functions of one type, in memory and in "
                                "the store. Beyond it the ingresses that feed them pause."},
     [SETTING_OUTBOX_MEMORY_BYTES] = {"statefun.outbox.memory", SETTING_BYTES, "8MB", NULL, 1,
                                      MEMORY_MAX,
-                                     "Memory for egress records that are not delivered yet; beyond "
-                                     "it they wait in the store."},
+                                     "Memory for records of one egress that are not delivered yet; "
+                                     "beyond it they wait in the store."},
     [SETTING_OUTBOX_BYTES] = {"statefun.outbox.limit", SETTING_BYTES, "256MB", NULL, 1, DISK_MAX,
                               "How much may wait for delivery to one egress. Beyond it ingresses "
                               "pause."},
@@ -68,6 +68,10 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
                                     INT32_MAX,
                                     "Requests to remote functions that one worker may have under "
                                     "way. 0 or less: no limit."},
+    [SETTING_REMOTE_PIPELINE] = {"statefun.remote.pipeline", SETTING_COUNT, "8", NULL, 1, 256,
+                                 "Requests that may be under way on one connection to a remote "
+                                 "function that answers quickly. 1: each waits for the last "
+                                 "one's answer, for servers that cannot take more."},
     [SETTING_RETRY_BACKOFF_MAX] = {"statefun.retry.backoff.max", SETTING_DURATION, "10 s", NULL, 1,
                                    HOUR,
                                    "The longest pause before a request that has failed is sent "

@@ -61,6 +61,7 @@ void app_argument(struct buffer *argument, uint32_t source, uint64_t nth, struct
 struct app_call {
     struct list link;
     struct arena arena;
+    const void *function; /* the handle by which the engine knows its type */
     struct invocation *invocation;
     struct to_function request; /* everything it refers to is in the arena */
     uint64_t sent_ms;           /* by its engine's time */

@@ -173,13 +173,13 @@ static void on_invoke(void *owner, void *function, struct invocation *invocation
 {
     struct worker *worker;
     struct world *world = world_of(owner, &worker);
-    (void)function;
     list_for_each (&worker->calls, node)
         SIM_CHECK(!bytes_equal(container_of(node, struct app_call, link)->request.target,
                                request->target),
                   "an address is invoked twice at once");
 
     struct app_call *call = mem_new(sizeof *call);
+    call->function = function;
     call->invocation = invocation;
     call->sent_ms = world->now_ms;
     call->request = *request;
@@ -556,6 +556,8 @@ static bool call_ends(struct world *world)
               call->request.message_count, reply.is_incomplete ? "it asks for states" : "done");
         engine_reply(worker->engine, call->invocation, &reply);
     }
+    if (random_chance(&world->random, 20)) /* it makes up its mind how many it can take */
+        engine_allow(worker->engine, call->function, random_between(&world->random, 1, 10));
     arena_destroy(&arena);
     free_call(call);
     return true;

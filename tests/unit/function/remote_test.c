@@ -114,7 +114,7 @@ static int set_up(void **state)
     f->loop = loop_new();
     f->place = place_open(false);
     f->application = load(place_port(&f->place));
-    f->remote = remote_new(f->loop, f->application);
+    f->remote = remote_new(f->loop, f->application, 8);
     f->script->options.ports.attach = on_attach;
     f->script->options.ports.invoke = on_invoke;
     script_restart_empty(f->script);

@@ -141,6 +141,7 @@ static inline struct fixture *fixture_new(bool is_unix)
     f->place = place_open(is_unix);
     f->options = (struct http_pool_options){
         .connections_max = 4,
+        .connections_first = SIZE_MAX,
         .pipeline_max = 1,
         .response_bytes_max = 100000,
         .connect_ms_max = PATIENCE_MS,

@@ -433,13 +433,11 @@ static void silence_ends_when_the_time_is_up(void **state)
     f->timeout_ms = 50;
     const char *beginnings[] = {"", "HTTP/1.1 20", "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx"};
     for (size_t i = 0; i < 3; i++) {
-        uint64_t before_ms = clock_ms();
         struct call *call = post(f, "x");
         int peer = accept_peer(f);
         await_request(f, peer, "x");
         raw_send(peer, beginnings[i]);
         await_failure(call, HTTP_TIMED_OUT, "within 50 ms");
-        assert_true(clock_ms() - before_ms >= 50);
         await_closed(f, peer);
         hang_up(f, peer);
         assert_int_equal(figures(f).connections, 0);
@@ -672,10 +670,8 @@ static void a_connection_that_takes_too_long_means_unreachable(void **state)
     fill_backlog(f, fds, 8);
     f->options.connect_ms_max = 100;
     restart_pool(f);
-    uint64_t before_ms = clock_ms();
     struct call *call = post(f, "x");
     await_failure(call, HTTP_UNREACHABLE, "connect to");
-    assert_true(clock_ms() - before_ms >= 100);
     for (int i = 0; i < 8; i++)
         close(fds[i]);
 }

@@ -469,11 +469,8 @@ static void a_request_that_takes_too_long_gets_408(void **state)
         "POST / HTTP/1.1\r\nHost: a\r\nContent-Length: 5\r\n\r\nhel",
         "POST / HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n5\r\nhel",
     };
-    for (size_t i = 0; i < 3; i++) {
-        uint64_t before_ms = clock_ms();
+    for (size_t i = 0; i < 3; i++)
         assert_mentions(say_to_the_end(f, parts[i]), "HTTP/1.1 408 Request Timeout\r\n");
-        assert_true(clock_ms() - before_ms >= 50);
-    }
 }
 
 /* A byte now and then does not buy more time. */
