@@ -11,7 +11,7 @@ BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config librdkafka-dev libroc
 PYTHON_PACKAGES=(python3 python3-venv curl)
 KAFKA_PACKAGES=(openjdk-17-jre-headless maven kcat)
 TEST_PACKAGES=(libcmocka-dev libprotobuf-c-dev protobuf-c-compiler clang-14 libclang-rt-14-dev
-    clang-format-14 shellcheck)
+    clang-format-14 shellcheck dpkg-dev file)
 
 if [[ -t 1 ]]; then
     bold=$(printf '\033[1m') plain=$(printf '\033[0m')

@@ -319,7 +319,7 @@ void http_ingress_settle(struct http_ingress *ingress, uint64_t receipt, enum se
         return;
     if (settlement == SETTLED_NO_ROOM) {
         refuse(exchange, 429, "Retry-After: 10\r\n",
-               "too many idempotency keys are remembered; try again later\n");
+               "no more idempotency keys, or function types, are remembered; try again later\n");
     } else if (form == FORM_PLAYGROUND) {
         answer(exchange, 200, NULL, NULL, (struct bytes){0});
     } else {

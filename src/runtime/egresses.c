@@ -131,9 +131,8 @@ static void on_hungry(void *owner, uint32_t egress, bool hungry)
 static void on_fatal(void *owner, uint32_t egress, const struct sf_status *status)
 {
     struct egresses *egresses = owner;
-    struct sf_status wrapped = *status;
-    sf_wrap(&wrapped, "egress %s", egresses->items[egress].id);
-    egresses->options.on_fatal(egresses->options.owner, &wrapped);
+    (void)egress; /* the message names it */
+    egresses->options.on_fatal(egresses->options.owner, status);
 }
 
 /* --- life --- */
@@ -184,7 +183,7 @@ bool egresses_start(struct egresses *egresses, struct sf_status *status)
         if (i >= egresses->options.application->kafka_egress_count)
             start_playground(egresses, i);
         else if (!start_kafka(egresses, i, status))
-            return sf_wrap(status, "egress %s", egresses->items[i].id);
+            return false;
     }
     return true;
 }

@@ -194,7 +194,13 @@ static bool open_store(struct runtime *runtime, struct sf_status *status)
     options.directory = settings_text(runtime->settings, SETTING_DATA);
     options.partitions = (uint32_t)number_of(runtime, SETTING_PARTITIONS);
     options.cache_bytes = number_of(runtime, SETTING_STORE_CACHE_BYTES);
-    return store_open(&options, &runtime->store, status);
+    if (!store_open(&options, &runtime->store, status))
+        return false;
+    if (store_partitions(runtime->store) != options.partitions)
+        log_warn("the data directory keeps its number of partitions",
+                 LOG_NUMBER("partitions", store_partitions(runtime->store)),
+                 LOG_NUMBER("setting", options.partitions));
+    return true;
 }
 
 struct restoring {
