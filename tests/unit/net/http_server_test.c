@@ -586,8 +586,8 @@ static void send_some(int fd, struct bytes text, size_t *at)
 static void no_more_requests_are_taken_while_answers_are_not(void **state)
 {
     struct fixture *f = *state;
-    enum { FLOOD = 40000 };
-    f->answer_body = large_body(1000);
+    enum { FLOOD = 4000, BODY = 4000 };
+    f->answer_body = large_body(BODY);
     connect_client(f);
     struct buffer flood = {0};
     for (int i = 0; i < FLOOD; i++)
@@ -601,7 +601,7 @@ static void no_more_requests_are_taken_while_answers_are_not(void **state)
 
     until(f->loop, (send_some(f->client, buffer_bytes(&flood), &sent), receive(f),
                     f->request_count == FLOOD));
-    until(f->loop, (receive(f), f->in.size > (size_t)FLOOD * 1000));
+    until(f->loop, (receive(f), f->in.size > (size_t)FLOOD * BODY));
     turn_for(f->loop, 20);
     receive(f);
     assert_int_equal(buffer_count(&f->in, "HTTP/1.1 200"), FLOOD);
