@@ -1,8 +1,8 @@
 /* kafka_control.c - the thread that talks to the brokers, so that no worker has to wait for them.
  *
  * It looks for partitions every so often (soon again while something is missing), hands them out,
- * answers lanes whose position does not exist, and tells the consumer group about once a second how
- * far the durable epochs are. Whatever fails is tried again; what is wrong is said once. */
+ * answers lanes whose position does not exist, and has the consumer group told how far the durable
+ * epochs are. Whatever fails is tried again; what is wrong is said once. */
 #include "ingress/kafka_inside.h"
 
 #include "base/hash.h"
@@ -19,19 +19,17 @@ enum {
     AGAIN_MS = 1000, /* while something is missing */
     LOOK_MS = 30000, /* otherwise, if no property says so */
     LOOK_MS_MIN = 1000,
-    TELL_MS = 1000,
-    TELL_MS_MAX = 60000, /* an answer that has not come by then never will */
-    OUTAGE_MS = 5000,    /* no answer for so long is an outage, whatever the library says */
-    ABSENT_AFTER = 3,    /* looks in vain: a broker that has just started knows no topics yet */
+    OUTAGE_MS = 5000, /* no answer for so long is an outage, whatever the library says */
+    ABSENT_AFTER = 3, /* looks in vain: a broker that has just started knows no topics yet */
 };
 
 #define ID(ingress) LOG_TEXT("ingress", (ingress)->id)
 
 struct control {
     struct kafka_ingress *ingress;
-    uint64_t look_ms, tell_ms, reset_ms; /* when next */
-    uint64_t interval_ms;                /* UINT64_MAX: nothing is looked for once all is found */
-    uint64_t heard_ms;                   /* when a broker last answered */
+    uint64_t look_ms, reset_ms; /* when next */
+    uint64_t interval_ms;       /* UINT64_MAX: nothing is looked for once all is found */
+    uint64_t heard_ms;          /* when a broker last answered */
     struct kafka_candidate *candidates;
     size_t candidate_count, candidate_capacity;
     bool has_failed; /* resolving, and it was said */
@@ -198,20 +196,19 @@ static bool start_candidates(struct control *control)
 
 /* --- looking --- */
 
-/* The first look shows how many partitions share the memory. True if the client was made anew. */
-static bool resize(struct control *control)
+/* The first look shows how many partitions share the memory: when they are many more than was
+ * guessed, the client is made anew, while that is still possible. */
+static void resize(struct control *control)
 {
     struct kafka_ingress *ingress = control->ingress;
-    size_t count = control->candidate_count, sized_for = ingress->client_partitions;
+    size_t count = control->candidate_count;
     struct sf_status status;
-    if (ingress->all_count || !count || (count <= sized_for * 2 && sized_for <= count * 2))
-        return false;
-    if (kafka_ingress_connect(ingress, count, &status))
-        return true;
+    if (ingress->all_count || count <= ingress->client_partitions * 2 ||
+        kafka_ingress_connect(ingress, count, &status))
+        return;
     log_error("the Kafka client cannot be made anew", ID(ingress),
               LOG_TEXT("reason", status.message));
-    ingress->client_partitions = count; /* go on with the one there is */
-    return false;
+    ingress->client_partitions = count; /* it goes on with the one that there is */
 }
 
 static void on_silence(struct control *control, rd_kafka_resp_err_t error)
@@ -250,7 +247,7 @@ static bool look(struct control *control)
         found += topic && find_topic(control, topic, &metadata->topics[i]);
     }
     rd_kafka_metadata_destroy(metadata);
-    (void)resize(control);
+    resize(control);
     return start_candidates(control) && found == ingress->spec->topic_count;
 }
 
@@ -274,13 +271,16 @@ static struct kafka_feed *take_reset(struct kafka_ingress *ingress)
     return node ? container_of(node, struct kafka_feed, reset) : NULL;
 }
 
-/* False if the brokers do not say what there is. */
+/* False if the brokers do not say what there is, or if there is what was wanted: then it is not to
+ * be asked for again at once. */
 static bool reset(struct kafka_ingress *ingress, struct kafka_feed *feed)
 {
     int64_t earliest, latest, offset = feed->wanted;
     if (rd_kafka_query_watermark_offsets(ingress->client, feed->topic->spec->topic, feed->partition,
-                                         &earliest, &latest, OFFSETS_MS))
+                                         &earliest, &latest, OFFSETS_MS)) {
+        kafka_control_ask_reset(ingress, feed, offset);
         return false;
+    }
     if (offset < earliest || offset > latest) {
         offset = ingress->spec->reset_to_earliest ? earliest : latest;
         log_warn("a position is not in its partition any more, or not yet: it is reset",
@@ -295,7 +295,7 @@ static bool reset(struct kafka_ingress *ingress, struct kafka_feed *feed)
     if (!ingress->is_stopped)
         hand_out(ingress, feed, offset, true);
     pthread_mutex_unlock(&ingress->lock);
-    return true;
+    return offset != feed->wanted;
 }
 
 static void answer_resets(struct control *control)
@@ -307,7 +307,6 @@ static void answer_resets(struct control *control)
     while ((feed = take_reset(ingress))) {
         if (reset(ingress, feed))
             continue;
-        kafka_control_ask_reset(ingress, feed, feed->wanted);
         control->reset_ms = now_ms() + AGAIN_MS;
         return;
     }
@@ -344,64 +343,6 @@ static void nudge(struct kafka_ingress *ingress)
     if (list->cnt)
         (void)rd_kafka_offsets_for_times(ingress->client, list, OFFSETS_MS); /* asking is all */
     rd_kafka_topic_partition_list_destroy(list);
-}
-
-/* --- telling the group --- */
-
-static struct kafka_feed *feed_of(struct kafka_ingress *ingress,
-                                  const rd_kafka_topic_partition_t *found)
-{
-    struct kafka_topic *topic = topic_named(ingress, found->topic);
-    return topic && is_handed_out(topic, found->partition) ? topic->feeds[found->partition] : NULL;
-}
-
-void kafka_control_on_told(rd_kafka_t *client, rd_kafka_resp_err_t error,
-                           rd_kafka_topic_partition_list_t *offsets, void *outage)
-{
-    struct kafka_ingress *ingress = container_of(outage, struct kafka_ingress, outage);
-    struct kafka_telling *telling = &ingress->telling;
-    (void)client;
-    telling->is_under_way = false;
-    for (int i = 0; offsets && i < offsets->cnt; i++) {
-        struct kafka_feed *feed = feed_of(ingress, &offsets->elems[i]);
-        if (!error)
-            error = offsets->elems[i].err;
-        if (feed && (error || offsets->elems[i].err))
-            feed->told = -1;
-    }
-    /* For monitoring only: nothing depends on it. */
-    if (error && !telling->has_failed)
-        log_warn("the consumer group cannot be told how far the ingress is", ID(ingress),
-                 LOG_TEXT("group", ingress->spec->group),
-                 LOG_TEXT("reason", rd_kafka_err2str(error)));
-    telling->has_failed = error != 0;
-}
-
-static void tell(struct kafka_ingress *ingress)
-{
-    if (ingress->telling.is_under_way && now_ms() - ingress->telling.since_ms < TELL_MS_MAX)
-        return;
-    rd_kafka_topic_partition_list_t *offsets =
-        rd_kafka_topic_partition_list_new((int)ingress->all_count);
-    for (size_t i = 0; i < ingress->all_count; i++) {
-        struct kafka_feed *feed = ingress->all[i];
-        int64_t durable = atomic_load_explicit(&feed->durable, memory_order_acquire);
-        if (durable < 0 || durable == feed->told)
-            continue;
-        feed->told = durable;
-        rd_kafka_topic_partition_list_add(offsets, feed->topic->spec->topic, feed->partition)
-            ->offset = durable;
-    }
-    pthread_mutex_lock(&ingress->lock);
-    if (offsets->cnt && !ingress->is_stopped) {
-        ingress->telling.is_under_way = true;
-        ingress->telling.since_ms = now_ms();
-        rd_kafka_resp_err_t error = rd_kafka_commit(ingress->client, offsets, true);
-        if (error)
-            kafka_control_on_told(ingress->client, error, offsets, &ingress->outage);
-    }
-    pthread_mutex_unlock(&ingress->lock);
-    rd_kafka_topic_partition_list_destroy(offsets);
 }
 
 /* --- the thread --- */
@@ -451,7 +392,6 @@ void *kafka_control_run(void *argument)
     struct kafka_ingress *ingress = argument;
     struct control control = {
         .ingress = ingress, .interval_ms = interval_ms(ingress->spec), .heard_ms = now_ms()};
-    bool has_group = ingress->spec->group && *ingress->spec->group;
     while (!kafka_ingress_is_stopped(ingress)) {
         /* An outage ends when a broker answers: ask. */
         if (atomic_load(&ingress->outage.is_out) && control.look_ms > now_ms() + AGAIN_MS)
@@ -459,13 +399,11 @@ void *kafka_control_run(void *argument)
         look_if_due(&control);
         answer_resets(&control);
         nudge(ingress);
-        if (has_group && now_ms() >= control.tell_ms) {
-            tell(ingress);
-            control.tell_ms = now_ms() + TELL_MS;
-        }
+        kafka_group_tell(ingress);
         (void)rd_kafka_poll(ingress->client, 0);
         wait_for_news(&control);
     }
+    kafka_group_leave(ingress);
     free(control.candidates);
     return NULL;
 }

@@ -128,8 +128,10 @@ static bool make_conf(const struct kafka_ingress_spec *spec, struct kafka_outage
             kafka_conf_set(*ret_conf, wishes[i].name, wishes[i].value);
     for (size_t i = 0; i < sizeof rules / sizeof *rules; i++)
         kafka_conf_set(*ret_conf, rules[i].name, rules[i].value);
-    if (spec->group && *spec->group)
+    if (spec->group && *spec->group) {
         kafka_conf_set(*ret_conf, "group.id", spec->group);
+        kafka_conf_set(*ret_conf, "session.timeout.ms", KAFKA_GROUP_PATIENCE_MS);
+    }
     if (kafka_knows_property(QUEUE_BACKOFF) &&
         !kafka_property_is_set(&spec->properties, QUEUE_BACKOFF))
         kafka_conf_set(*ret_conf, QUEUE_BACKOFF, "10");
@@ -195,7 +197,7 @@ bool kafka_ingress_connect(struct kafka_ingress *ingress, size_t partitions,
     assert(!ingress->all_count);
     if (!make_conf(ingress->spec, &ingress->outage, &budget, &conf, status))
         return false;
-    rd_kafka_conf_set_offset_commit_cb(conf, kafka_control_on_told);
+    rd_kafka_conf_set_offset_commit_cb(conf, kafka_group_on_told);
     ingress->queue_bytes = (size_t)number_in(conf, "queued.max.messages.kbytes") << 10;
     ingress->queue_records = (size_t)number_in(conf, "queued.min.messages");
     if (!kafka_client_new(RD_KAFKA_CONSUMER, conf, &client, status))

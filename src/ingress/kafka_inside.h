@@ -1,7 +1,8 @@
 /* kafka_inside.h - what the parts of a Kafka ingress know of each other, and nobody else.
  *
  *     kafka_ingress.c   opens, stops, closes; the client and its settings
- *     kafka_control.c   the control's thread: finds partitions, tells offsets
+ *     kafka_control.c   the control's thread: finds partitions and hands them out
+ *     kafka_group.c     the consumer group: read at the beginning, told offsets later
  *     kafka_start.c     where a partition begins
  *     kafka_lane.c      a worker's share: records into its engine
  *     kafka_record.c    a record as a message
@@ -79,11 +80,13 @@ struct kafka_ingress {
     struct list resets;  /* of kafka_feed.reset, under lock */
     struct list nudges;  /* of kafka_feed.nudge, under lock */
     pthread_cond_t wake; /* the control: something of the above has changed */
-    struct kafka_telling {
-        bool is_under_way;
+
+    struct kafka_group { /* of the control's thread */
+        bool is_there;   /* its coordinator has answered, and no outage came since */
+        bool is_told;    /* offsets are on their way */
         bool has_failed; /* and it was said */
-        uint64_t since_ms;
-    } telling; /* of the control's thread */
+        uint64_t next_ms;
+    } group;
 };
 
 /* What the client may keep in memory for one partition, and fetch at once. */
@@ -109,9 +112,22 @@ void kafka_control_ask_reset(struct kafka_ingress *ingress, struct kafka_feed *f
  * room. Before 2.2 it would notice within a second, whatever its queue holds. */
 void kafka_control_nudge(struct kafka_ingress *ingress, struct kafka_feed *feed);
 
-/* rd_kafka_conf_set_offset_commit_cb; the control's thread. */
-void kafka_control_on_told(rd_kafka_t *client, rd_kafka_resp_err_t error,
-                           rd_kafka_topic_partition_list_t *offsets, void *outage);
+/* --- the consumer group: all on the control's thread --- */
+
+/* Replaces the offsets of `list` by those that the group has committed (negative: none). Blocks for
+ * a few seconds at most. */
+rd_kafka_resp_err_t kafka_group_ask(struct kafka_ingress *ingress,
+                                    rd_kafka_topic_partition_list_t *list);
+
+/* Tells it what has become durable, about once a second; call as often as you like. */
+void kafka_group_tell(struct kafka_ingress *ingress);
+void kafka_group_leave(struct kafka_ingress *ingress); /* before the client goes */
+
+/* For the client's configuration: the callback, and how long a commit waits for a coordinator that
+ * has gone. */
+void kafka_group_on_told(rd_kafka_t *client, rd_kafka_resp_err_t error,
+                         rd_kafka_topic_partition_list_t *offsets, void *outage);
+#define KAFKA_GROUP_PATIENCE_MS "2000"
 
 /* --- where a partition begins --- */
 

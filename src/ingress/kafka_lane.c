@@ -119,22 +119,29 @@ static void mark(struct reading *reading)
         list_put_last(&lane->marked, &reading->marked);
 }
 
+/* Errors after which librdkafka would go on behind the records that it cannot read. */
+static bool is_damage(rd_kafka_resp_err_t error)
+{
+    return error == RD_KAFKA_RESP_ERR__BAD_MSG || error == RD_KAFKA_RESP_ERR__BAD_COMPRESSION ||
+           error == RD_KAFKA_RESP_ERR__UNDERFLOW || error == RD_KAFKA_RESP_ERR__NOT_IMPLEMENTED;
+}
+
 /* Not a record but news of the partition; it comes in order with the records. */
 static void take_error(struct reading *reading, const rd_kafka_message_t *message)
 {
     struct kafka_lane *lane = reading->lane;
-    if (message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
-        message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE) {
-        set_state(reading, LOST);
-        kafka_control_ask_reset(lane->ingress, reading->feed, reading->position);
-        return;
-    }
-    if (message->err != reading->last_error)
+    bool is_out_of_range = message->err == RD_KAFKA_RESP_ERR__AUTO_OFFSET_RESET ||
+                           message->err == RD_KAFKA_RESP_ERR_OFFSET_OUT_OF_RANGE;
+    if (!is_out_of_range && message->err != reading->last_error)
         log_warn("a partition cannot be read; it is tried again", ID(lane),
                  LOG_TEXT("topic", reading->feed->topic->spec->topic),
                  LOG_NUMBER("partition", reading->feed->partition),
                  LOG_TEXT("reason", rd_kafka_message_errstr(message)));
     reading->last_error = message->err;
+    if (is_out_of_range || is_damage(message->err)) {
+        set_state(reading, LOST);
+        kafka_control_ask_reset(lane->ingress, reading->feed, reading->position);
+    }
 }
 
 /* False: it was refused, and is to be offered again. */
@@ -188,8 +195,10 @@ static size_t take(struct reading *reading, rd_kafka_message_t *const *messages,
         rd_kafka_message_destroy(message);
         taken++;
     }
-    if (reading->position != before)
+    if (reading->position != before) {
         mark(reading);
+        kafka_outage_end(&reading->lane->ingress->outage);
+    }
     return taken;
 }
 
@@ -199,6 +208,7 @@ static void drop_in_hand(struct reading *reading)
         rd_kafka_message_destroy(reading->in_hand[i]);
     free(reading->in_hand);
     reading->in_hand = NULL;
+    reading->in_hand_first = reading->in_hand_count = 0;
 }
 
 static void keep_in_hand(struct reading *reading, rd_kafka_message_t *const *messages, size_t count)
@@ -263,8 +273,6 @@ static void read_some(struct kafka_lane *lane)
         else if (reading->state == READY)
             set_state(reading, has_more ? READY : IDLE);
     }
-    if (allowance.records < TURN_RECORDS_MAX)
-        kafka_outage_end(&lane->ingress->outage);
     /* One turn more than there are records, in which the engine runs what was taken last. */
     if (allowance.records < TURN_RECORDS_MAX || !list_is_empty(&lane->ready))
         loop_task_set(lane->loop, &lane->more);

@@ -115,9 +115,8 @@ static rd_kafka_resp_err_t ask_group(struct kafka_ingress *ingress,
 {
     rd_kafka_topic_partition_list_t *list = list_of(candidates, count, BEGINS(GROUP), 0);
     rd_kafka_resp_err_t error = 0;
-    bool has_group = ingress->spec->group && *ingress->spec->group;
-    if (list->cnt && has_group)
-        error = rd_kafka_committed(ingress->client, list, ASK_MS);
+    if (list->cnt)
+        error = kafka_group_ask(ingress, list);
     for (size_t i = 0; !error && i < count; i++) {
         struct kafka_start_point *asked = &candidates[i].point;
         if (asked->begin != KAFKA_BEGIN_GROUP)

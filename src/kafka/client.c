@@ -20,10 +20,16 @@ enum { SYSLOG_WARNING = 4 };
 
 bool kafka_knows_property(const char *name)
 {
-    rd_kafka_conf_t *conf = rd_kafka_conf_new();
     size_t size = 0;
+    rd_kafka_conf_t *conf = rd_kafka_conf_new();
     rd_kafka_conf_res_t result = rd_kafka_conf_get(conf, name, NULL, &size);
     rd_kafka_conf_destroy(conf);
+    if (result != RD_KAFKA_CONF_UNKNOWN)
+        return true;
+    /* One that is for topics, such as acks: it can be set in the same place, but not asked for. */
+    rd_kafka_topic_conf_t *topic = rd_kafka_topic_conf_new();
+    result = rd_kafka_topic_conf_get(topic, name, NULL, &size);
+    rd_kafka_topic_conf_destroy(topic);
     return result != RD_KAFKA_CONF_UNKNOWN;
 }
 

@@ -207,8 +207,7 @@ static void reply_all(struct rig *rig)
 
 static void commit(struct rig *rig)
 {
-    uint64_t epoch = engine_epoch(rig->engine);
-    engine_seal(rig->engine, epoch);
+    uint64_t epoch = rig->sealed->epoch;
     apply(rig, rig->sealed);
     delta_unref(rig->sealed);
     rig->sealed = NULL;
@@ -229,7 +228,9 @@ static void on_turn_end(void *owner)
         kafka_lane_room(rig->lane);
         loop_wake(rig->loop);
     }
-    if (!rig->holds_epoch && engine_want(rig->engine) != WANT_NOTHING)
+    if (!rig->holds_epoch && !rig->sealed && engine_want(rig->engine) != WANT_NOTHING)
+        engine_seal(rig->engine, engine_epoch(rig->engine));
+    if (!rig->holds_commit && rig->sealed)
         commit(rig);
 }
 
@@ -369,10 +370,13 @@ void rig_crash(struct rig *rig)
     kafka_ingress_stop(rig->ingress);
     kafka_lane_free(rig->lane);
     kafka_ingress_close(rig->ingress);
+    rig->ingress = NULL;
     take_partitions(rig, false);
     inbox_free(rig->inbox);
     engine_free(rig->engine);
     loop_free(rig->loop);
+    delta_unref(rig->sealed);
+    rig->sealed = NULL;
     free(rig->calls);
     rig->calls = NULL;
     rig->call_count = 0;
@@ -381,6 +385,8 @@ void rig_crash(struct rig *rig)
 
 void rig_destroy(struct rig *rig)
 {
+    if (rig->ingress) /* a test has failed */
+        rig_crash(rig);
     remove_range(rig, bytes_of(""), bytes_of("\xff"));
     for (size_t i = 0; i < rig->message_count && rig->messages; i++)
         free(rig->messages[i].text);

@@ -22,9 +22,10 @@ struct rig {
     struct spec_name targets[4];
     struct engine_limits limits;
     size_t memory_bytes;
-    bool is_stuck;    /* invocations are not answered */
-    bool is_silent;   /* messages are counted only */
-    bool holds_epoch; /* nothing is sealed */
+    bool is_stuck;     /* invocations are not answered */
+    bool is_silent;    /* messages are counted only */
+    bool holds_epoch;  /* nothing is sealed */
+    bool holds_commit; /* what is sealed is not committed */
 
     struct rig_message *messages; /* that were invoked, in order */
     size_t message_count;
