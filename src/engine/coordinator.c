@@ -13,6 +13,8 @@ struct coordinator {
     uint64_t interval_ms;
     uint64_t epoch;      /* the open one, or the one being sealed and committed */
     uint64_t due_ms;     /* when it is sealed at the latest; UINT64_MAX: nothing has changed */
+    uint64_t sealed_ms;  /* when the last one was */
+    uint64_t pace_ms;    /* the least time between seals, if no acknowledgement waits */
     uint32_t part_count; /* that are in */
     struct delta **parts;
 };
@@ -46,12 +48,21 @@ void coordinator_free(struct coordinator *coordinator)
     free(coordinator);
 }
 
+static uint64_t due(const struct coordinator *coordinator, enum want want, uint64_t now_ms)
+{
+    if (want == WANT_COMMIT_NOW)
+        return now_ms;
+    uint64_t wanted_ms = want == WANT_COMMIT ? now_ms + coordinator->interval_ms : now_ms;
+    uint64_t paced_ms = coordinator->sealed_ms + coordinator->pace_ms;
+    return wanted_ms > paced_ms ? wanted_ms : paced_ms;
+}
+
 void coordinator_wish(struct coordinator *coordinator, uint64_t epoch, enum want want,
                       uint64_t now_ms)
 {
     if (coordinator->phase != OPEN || epoch != coordinator->epoch || want == WANT_NOTHING)
         return;
-    uint64_t due_ms = want == WANT_COMMIT_NOW ? now_ms : now_ms + coordinator->interval_ms;
+    uint64_t due_ms = due(coordinator, want, now_ms);
     if (due_ms < coordinator->due_ms)
         coordinator->due_ms = due_ms;
 }
@@ -71,6 +82,7 @@ struct coordinator_step coordinator_next(struct coordinator *coordinator, uint64
 
     if (coordinator->phase == OPEN && coordinator->due_ms <= now_ms) {
         coordinator->phase = SEALING;
+        coordinator->sealed_ms = now_ms;
         coordinator->due_ms = UINT64_MAX;
         step.action = COORDINATOR_SEAL;
     } else if (coordinator->phase == OPEN) {
@@ -91,6 +103,11 @@ struct delta *const *coordinator_parts(const struct coordinator *coordinator)
 void coordinator_committed(struct coordinator *coordinator)
 {
     assert(coordinator->phase == COMMITTING);
+    uint64_t bytes = 0;
+    for (uint32_t i = 0; i < coordinator->workers; i++)
+        bytes += coordinator->parts[i]->entries.size;
+    uint64_t pace_ms = bytes / FLOOD_BYTES_PER_MS;
+    coordinator->pace_ms = pace_ms < EPOCH_MS_MAX ? pace_ms : EPOCH_MS_MAX;
     free_parts(coordinator);
     coordinator->phase = OPEN;
     coordinator->epoch++;

@@ -6,12 +6,19 @@
  * Like the engine it is pure: it is told what the workers want and what time it is, and says what
  * to do. An epoch is sealed as soon as the last one is durable and somebody waits for it; otherwise
  * when the interval has passed since something first changed. While nothing changes, nothing is
- * committed. */
+ * committed.
+ *
+ * In a flood epochs are longer, up to EPOCH_MS_MAX, unless an acknowledgement waits: what is taken
+ * in and processed within one epoch leaves only its effects, and each commit and each transaction
+ * of an egress costs something. How long follows from the size of the last epoch, so a trickle is
+ * never kept waiting. */
 #ifndef ENGINE_COORDINATOR_H
 #define ENGINE_COORDINATOR_H
 
 #include "engine/delta.h"
 #include "engine/engine.h"
+
+enum { EPOCH_MS_MAX = 50, FLOOD_BYTES_PER_MS = 4096 };
 
 struct coordinator;
 

@@ -156,8 +156,9 @@ void engine_outbox_full(struct engine *engine, bool full);
 /* No invocation is started any more; what is under way may end. For a clean stop. */
 void engine_stop(struct engine *engine);
 
-/* Is there something to commit, and does somebody wait for it? */
-enum want { WANT_NOTHING, WANT_COMMIT, WANT_COMMIT_NOW };
+/* Is there something to commit, and does somebody wait for it? (SOON is not an engine's own: it is
+ * for an egress that waits for records.) */
+enum want { WANT_NOTHING, WANT_COMMIT, WANT_COMMIT_SOON, WANT_COMMIT_NOW };
 enum want engine_want(const struct engine *engine);
 
 /* Bit i: the open epoch holds records for egress i (beyond 63, bit 63). */

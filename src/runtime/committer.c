@@ -146,8 +146,10 @@ static bool pass_wishes_on(struct committer *committer, bool flushing, uint64_t 
         uint64_t word = atomic_load_explicit(&wish->word, memory_order_acquire);
         uint64_t egresses = atomic_load_explicit(&wish->egresses, memory_order_relaxed);
         enum want want = (enum want)(word & 3);
-        if (want == WANT_COMMIT && (flushing || egresses & hungry))
+        if (want == WANT_COMMIT && flushing)
             want = WANT_COMMIT_NOW;
+        else if (want == WANT_COMMIT && egresses & hungry)
+            want = WANT_COMMIT_SOON;
         coordinator_wish(committer->coordinator, word / 4, want, now_ms(committer));
         any |= want != WANT_NOTHING || word / 4 != epoch;
     }

@@ -50,7 +50,7 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
                                       MEMORY_MAX,
                                       "Memory for messages that wait for their function; beyond "
                                       "it they wait in the store."},
-    [SETTING_BACKLOG_BYTES] = {"statefun.backlog.limit", SETTING_BYTES, "4MB", NULL, 1, DISK_MAX,
+    [SETTING_BACKLOG_BYTES] = {"statefun.backlog.limit", SETTING_BYTES, "1MB", NULL, 1, DISK_MAX,
                                "How much may wait for the functions of one type, in memory and in "
                                "the store. Beyond it the ingresses that feed them pause."},
     [SETTING_OUTBOX_MEMORY_BYTES] = {"statefun.outbox.memory", SETTING_BYTES, "8MB", NULL, 1,
@@ -60,7 +60,7 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
     [SETTING_OUTBOX_BYTES] = {"statefun.outbox.limit", SETTING_BYTES, "256MB", NULL, 1, DISK_MAX,
                               "How much may wait for delivery to one egress. Beyond it ingresses "
                               "pause."},
-    [SETTING_KAFKA_FETCH_MEMORY_BYTES] = {"statefun.kafka.fetch.memory", SETTING_BYTES, "8MB", NULL,
+    [SETTING_KAFKA_FETCH_MEMORY_BYTES] = {"statefun.kafka.fetch.memory", SETTING_BYTES, "4MB", NULL,
                                           64 << 10, MEMORY_MAX,
                                           "Memory for records that a Kafka ingress has fetched "
                                           "ahead, for each ingress."},

@@ -69,6 +69,54 @@ static void otherwise_it_is_sealed_some_time_after_the_first_change(void **state
     expect_step(c, NOW_MS + INTERVAL_MS, COORDINATOR_SEAL, FIRST, 0);
 }
 
+static void an_egress_that_waits_is_served_at_once(void **state)
+{
+    struct coordinator *c = *state;
+    commit(c, FIRST);
+    coordinator_wish(c, FIRST + 1, WANT_COMMIT_SOON, NOW_MS + 1);
+    expect_step(c, NOW_MS + 1, COORDINATOR_SEAL, FIRST + 1, 0);
+}
+
+/* An epoch of `bytes`, sealed at NOW_MS. */
+static void commit_flood(struct coordinator *c, size_t bytes)
+{
+    coordinator_wish(c, FIRST, WANT_COMMIT_NOW, NOW_MS);
+    expect_step(c, NOW_MS, COORDINATOR_SEAL, FIRST, 0);
+    struct delta *part = delta_new(0, FIRST, 0);
+    char *value = mem_new(bytes);
+    delta_put(part, bytes_of("k"), bytes_make(value, bytes));
+    free(value);
+    coordinator_part(c, part);
+    hand_in(c, 1, FIRST);
+    expect_step(c, NOW_MS, COORDINATOR_COMMIT, FIRST, 0);
+    coordinator_committed(c);
+}
+
+static void in_a_flood_it_waits_for_more(void **state)
+{
+    struct coordinator *c = *state;
+    commit_flood(c, 20 * FLOOD_BYTES_PER_MS);
+    coordinator_wish(c, FIRST + 1, WANT_COMMIT_SOON, NOW_MS + 1);
+    expect_step(c, NOW_MS + 1, COORDINATOR_WAIT, FIRST + 1, NOW_MS + 20);
+    expect_step(c, NOW_MS + 20, COORDINATOR_SEAL, FIRST + 1, 0);
+}
+
+static void but_never_for_long(void **state)
+{
+    struct coordinator *c = *state;
+    commit_flood(c, 100 * EPOCH_MS_MAX * FLOOD_BYTES_PER_MS);
+    coordinator_wish(c, FIRST + 1, WANT_COMMIT, NOW_MS + 1);
+    expect_step(c, NOW_MS + 1, COORDINATOR_WAIT, FIRST + 1, NOW_MS + EPOCH_MS_MAX);
+}
+
+static void an_acknowledgement_does_not_wait_in_a_flood_either(void **state)
+{
+    struct coordinator *c = *state;
+    commit_flood(c, 100 * EPOCH_MS_MAX * FLOOD_BYTES_PER_MS);
+    coordinator_wish(c, FIRST + 1, WANT_COMMIT_NOW, NOW_MS + 1);
+    expect_step(c, NOW_MS + 1, COORDINATOR_SEAL, FIRST + 1, 0);
+}
+
 static void a_hurry_overtakes_the_interval(void **state)
 {
     struct coordinator *c = *state;
@@ -162,6 +210,10 @@ int main(void)
         TEST(while_nothing_changes_nothing_is_committed),
         TEST(an_epoch_is_sealed_at_once_when_somebody_waits_for_it),
         TEST(otherwise_it_is_sealed_some_time_after_the_first_change),
+        TEST(an_egress_that_waits_is_served_at_once),
+        TEST(in_a_flood_it_waits_for_more),
+        TEST(but_never_for_long),
+        TEST(an_acknowledgement_does_not_wait_in_a_flood_either),
         TEST(a_hurry_overtakes_the_interval),
         TEST(it_is_committed_when_all_parts_are_in),
         TEST(one_epoch_is_committed_after_another),
