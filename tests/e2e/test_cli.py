@@ -172,8 +172,3 @@ def test_json_logs_are_json(tmp_path):
     assert line["message"] == "running" and line["level"] and line["time"]
     process.send_signal(signal.SIGTERM)
     assert process.wait(30) == 0
-
-
-def test_the_reference_in_the_documentation_is_the_programs_own():
-    from statefun_process import ROOT
-    assert (ROOT / "docs/settings.md").read_text() == statefun("reference", "markdown").stdout
