@@ -354,7 +354,7 @@ static void begin_attempts(struct kafka_egress *egress, struct outbox_batch *bat
     attempt->alive = batch->count;
     attempt->began_us = clock_now_us();
     if (egress->useless_topics > USELESS_TOPICS_MAX)
-        kafka_topics_free(egress);
+        kafka_topics_forget(egress);
     read_records(egress);
 }
 

@@ -7,9 +7,9 @@
 #include <time.h>
 
 enum {
-    BATCH_BYTES = 4 << 20,
-    IDLE_MS = 500,       /* how often the library's callbacks are served when nothing happens */
-    CLOSE_MS = 3 * 1000, /* for a client to end */
+    BATCH_BYTES = 2 << 20, /* 4 MB is a fifth faster and takes 20 MB more of memory */
+    IDLE_MS = 500,         /* how often the library's callbacks are served when nothing happens */
+    CLOSE_MS = 3 * 1000,   /* for a client to end */
 };
 
 /* --- waiting --- */
@@ -169,6 +169,8 @@ static void *run(void *argument)
             egress->options.on_confirmed(egress->options.owner, egress->options.egress, epoch);
         }
     }
+    if (egress->is_ready && !kafka_egress_must_end(egress))
+        (void)kafka_batch_settle(egress); /* `none` has confirmed what may still be on its way */
     kafka_producer_drop(egress, CLOSE_MS);
     return NULL;
 }
@@ -235,7 +237,8 @@ void kafka_egress_close(struct kafka_egress *egress)
         return;
     kafka_egress_stop(egress, 0);
     kafka_producer_drop(egress, CLOSE_MS);
-    kafka_topics_free(egress);
+    kafka_topics_forget(egress);
+    map_destroy(&egress->topics);
     if (egress->group_metadata)
         rd_kafka_consumer_group_metadata_destroy(egress->group_metadata);
     free(egress->attempt.items);

@@ -91,7 +91,6 @@ struct kafka_egress {
 
     rd_kafka_t *client; /* NULL between two */
     bool is_ready;      /* it may send */
-    rd_kafka_queue_t *events;
     rd_kafka_consumer_group_metadata_t *group_metadata;
     bool has_begun;      /* the outbox */
     uint64_t delivered;  /* the last epoch known to be delivered */
@@ -144,8 +143,8 @@ SF_CHECK bool kafka_delivered_read(struct kafka_egress *egress, uint64_t *ret_ep
 struct kafka_topic *kafka_topic_of(struct kafka_egress *egress, struct bytes name);
 /* Waits until it is ready, missing or refused. False if the egress has to end. */
 SF_CHECK bool kafka_topic_look_up(struct kafka_egress *egress, struct kafka_topic *topic);
-void kafka_topics_close(struct kafka_egress *egress); /* before the client goes */
-void kafka_topics_free(struct kafka_egress *egress);
+void kafka_topics_close(struct kafka_egress *egress);  /* before the client goes */
+void kafka_topics_forget(struct kafka_egress *egress); /* none may be in use */
 
 /* kafka_batch.c */
 /* Delivers a batch, for as long as it takes. False if the egress has to end before. */

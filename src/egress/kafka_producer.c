@@ -73,6 +73,14 @@ static void be_transactional(const struct kafka_egress *egress, rd_kafka_conf_t 
                               timeout_ms < SOCKET_MS_MAX ? (int64_t)timeout_ms : SOCKET_MS_MAX);
 }
 
+/* rd_kafka_poll, rd_kafka_flush: the thread that calls them. */
+static void on_report(rd_kafka_t *client, const rd_kafka_message_t *message, void *opaque)
+{
+    (void)client;
+    if (message->err)
+        kafka_batch_report(container_of(opaque, struct kafka_egress, outage), message);
+}
+
 bool kafka_producer_conf(const struct kafka_egress *egress, struct kafka_outage *outage,
                          rd_kafka_conf_t **ret_conf, struct sf_status *status)
 {
@@ -80,10 +88,10 @@ bool kafka_producer_conf(const struct kafka_egress *egress, struct kafka_outage 
     rd_kafka_conf_t *conf;
     if (!kafka_conf_new(user, outage, &conf, status))
         return false;
-    /* Failures only, and as events: a flush then waits for the last acknowledgement itself; with
-     * callbacks it looks every 10 ms. */
-    rd_kafka_conf_set_events(conf, RD_KAFKA_EVENT_DR);
-    kafka_conf_set(conf, "delivery.report.only.error", "true");
+    /* All reports, though only failures matter (30 ns for each of the others): it is they that wake
+     * up a flush, which otherwise looks every 10 ms. As events they would not need to, but then the
+     * library's other callbacks, such as for new tokens, would not be called. */
+    rd_kafka_conf_set_dr_msg_cb(conf, on_report);
     set_default(user, conf, "message.max.bytes", "1048576"); /* as Java has it */
     if (!kafka_property_is_set(user, "queue.buffering.max.messages"))
         kafka_conf_set(conf, "queue.buffering.max.messages", "10000000");
@@ -112,8 +120,13 @@ bool kafka_producer_is_fenced(struct kafka_egress *egress, rd_kafka_resp_err_t e
         error != RD_KAFKA_RESP_ERR_INVALID_PRODUCER_EPOCH)
         return false;
     if (egress->transaction_us &&
-        clock_now_us() - egress->transaction_us >= egress->spec->transaction_timeout_ms * 1000)
-        return false; /* brokers gave the transaction up, as far as can be told */
+        clock_now_us() - egress->transaction_us >= egress->spec->transaction_timeout_ms * 1000) {
+        kafka_egress_complain(egress, RD_KAFKA_RESP_ERR__FENCED,
+                              "Kafka gave up a transaction that stayed open for too long; it is "
+                              "done again",
+                              egress->transactional_id);
+        return false;
+    }
     struct sf_status status;
     (void)sf_fail(&status, SF_FENCED,
                   "egress %s: another process with the application name '%s' has taken over (%s)",
@@ -124,15 +137,7 @@ bool kafka_producer_is_fenced(struct kafka_egress *egress, rd_kafka_resp_err_t e
 
 void kafka_producer_serve(struct kafka_egress *egress, int timeout_ms)
 {
-    rd_kafka_event_t *event;
-    while ((event = rd_kafka_queue_poll(egress->events, timeout_ms))) {
-        const rd_kafka_message_t *message;
-        if (rd_kafka_event_type(event) == RD_KAFKA_EVENT_DR)
-            while ((message = rd_kafka_event_message_next(event)))
-                kafka_batch_report(egress, message);
-        rd_kafka_event_destroy(event);
-        timeout_ms = 0;
-    }
+    (void)rd_kafka_poll(egress->client, timeout_ms); /* the number of things served */
 }
 
 /* --- life --- */
@@ -146,10 +151,8 @@ void kafka_producer_drop(struct kafka_egress *egress, uint64_t timeout_ms)
                                              RD_KAFKA_PURGE_F_NON_BLOCKING);
     kafka_producer_serve(egress, 0);
     kafka_topics_close(egress);
-    rd_kafka_queue_destroy(egress->events);
     kafka_client_free(egress->client, timeout_ms);
     egress->client = NULL;
-    egress->events = NULL;
     egress->is_ready = false;
     egress->transaction_us = 0;
 }
@@ -160,7 +163,6 @@ bool kafka_producer_make(struct kafka_egress *egress, struct sf_status *status)
     if (!kafka_producer_conf(egress, &egress->outage, &conf, status) ||
         !kafka_client_new(RD_KAFKA_PRODUCER, conf, &egress->client, status))
         return sf_wrap(status, "egress %s", egress->id);
-    egress->events = rd_kafka_queue_get_main(egress->client);
     return true;
 }
 

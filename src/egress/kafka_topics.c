@@ -130,7 +130,7 @@ void kafka_topics_close(struct kafka_egress *egress)
     }
 }
 
-void kafka_topics_free(struct kafka_egress *egress)
+void kafka_topics_forget(struct kafka_egress *egress)
 {
     struct map_node *node = map_walk(&egress->topics, NULL);
     while (node) {

@@ -10,14 +10,14 @@
  * better.) */
 #include "egress/kafka_egress_inside.h"
 
-enum { OFFSETS_MS = 1000, ABORT_MS_MAX = 10 * 1000 };
+enum { OFFSETS_MS = 1000, ABORT_MS_MAX = 10 * 1000, AGAIN_MS = 5, PATIENCE_US = 10 * 1000 * 1000 };
 
 enum {
-    GAP_US_MIN = 1500,
+    GAP_US_MIN = 2000,
     GAP_US_FIRST = 5000,
-    GAP_US_MAX = 50 * 1000,
-    GAP_US_MORE = 1000,
-    GAP_US_LESS = 10,
+    GAP_US_MAX = 20 * 1000,
+    GAP_MORE = 4,         /* a stall adds a fourth, */
+    GAP_LESS = 400,       /* and a hundred without one take it away again */
     STALL_US = 7000,      /* a little less than retry.backoff.ms */
     USUAL_US_MORE = 1000, /* so that one stall says little of what is usual */
 };
@@ -34,11 +34,13 @@ static void keep_pace(struct kafka_pace *pace, uint64_t us)
 {
     if (!pace->usual_us)
         *pace = (struct kafka_pace){.gap_us = GAP_US_FIRST, .usual_us = us};
-    bool has_stalled = us > pace->usual_us + STALL_US;
-    if (has_stalled)
-        pace->gap_us += pace->gap_us < GAP_US_MAX ? GAP_US_MORE : 0;
+    if (us > pace->usual_us + STALL_US)
+        pace->gap_us += pace->gap_us / GAP_MORE;
     else
-        pace->gap_us -= pace->gap_us > GAP_US_MIN ? GAP_US_LESS : 0;
+        pace->gap_us -= pace->gap_us / GAP_LESS;
+    pace->gap_us = pace->gap_us < GAP_US_MIN   ? GAP_US_MIN
+                   : pace->gap_us > GAP_US_MAX ? GAP_US_MAX
+                                               : pace->gap_us;
     uint64_t sample = us < pace->usual_us + USUAL_US_MORE ? us : pace->usual_us + USUAL_US_MORE;
     pace->usual_us = (pace->usual_us * 7 + sample) / 8 + 1;
 }
@@ -107,6 +109,7 @@ static enum kafka_outcome abort_it(struct kafka_egress *egress, enum kafka_outco
             return OUTCOME_LOST_CLIENT;
         if (kafka_egress_must_end(egress))
             return OUTCOME_ENDED;
+        kafka_egress_pause(egress, AGAIN_MS);
     }
 }
 
@@ -138,8 +141,10 @@ static enum kafka_outcome send_offset(struct kafka_egress *egress)
             break;
         }
         enum verdict verdict = judge(egress, error);
-        if (verdict == VERDICT_CALL_AGAIN)
+        if (verdict == VERDICT_CALL_AGAIN) {
+            kafka_egress_pause(egress, AGAIN_MS); /* without a connection it returns at once */
             continue;
+        }
         outcome = verdict == VERDICT_ABORT ? OUTCOME_AGAIN : outcome_of(verdict);
         break;
     }
@@ -147,9 +152,11 @@ static enum kafka_outcome send_offset(struct kafka_egress *egress)
     return outcome;
 }
 
-/* Called again until the answer is definite: the library goes on with it in between. */
+/* Called again until the answer is definite: the library goes on with it in between. Long after
+ * brokers must have given the transaction up, a new client finds out what became of it. */
 static enum kafka_outcome commit(struct kafka_egress *egress)
 {
+    uint64_t until_us = clock_now_us() + egress->spec->transaction_timeout_ms * 1000 + PATIENCE_US;
     while (!kafka_egress_must_end(egress)) {
         rd_kafka_error_t *error = rd_kafka_commit_transaction(egress->client, KAFKA_TURN_MS);
         kafka_producer_serve(egress, 0);
@@ -159,8 +166,10 @@ static enum kafka_outcome commit(struct kafka_egress *egress)
             return OUTCOME_DELIVERED;
         }
         enum verdict verdict = judge(egress, error);
-        if (verdict == VERDICT_CALL_AGAIN)
+        if (verdict == VERDICT_CALL_AGAIN && clock_now_us() < until_us) {
+            kafka_egress_pause(egress, AGAIN_MS);
             continue;
+        }
         egress->commit_unclear = true; /* it may have reached the coordinator nevertheless */
         return verdict == VERDICT_ABORT ? OUTCOME_AGAIN : outcome_of(verdict);
     }

@@ -280,7 +280,7 @@ static void set(rd_kafka_conf_t *conf, const char *name, const char *value)
         fail_msg("%s", message);
 }
 
-static rd_kafka_t *client_new(rd_kafka_type_t type, const char *address)
+static rd_kafka_t *client_new(rd_kafka_type_t type, const char *address, const char *isolation)
 {
     char message[256];
     rd_kafka_conf_t *conf = rd_kafka_conf_new();
@@ -288,7 +288,7 @@ static rd_kafka_t *client_new(rd_kafka_type_t type, const char *address)
     set(conf, "log_level", "0");
     if (type == RD_KAFKA_CONSUMER) {
         set(conf, "group.id", "reader");
-        set(conf, "isolation.level", "read_committed");
+        set(conf, "isolation.level", isolation);
         set(conf, "enable.partition.eof", "true");
         set(conf, "enable.auto.commit", "false");
     }
@@ -312,10 +312,34 @@ static rd_kafka_topic_partition_list_t *partitions_of(rd_kafka_t *client, const 
     return list;
 }
 
+static int64_t end_of(rd_kafka_t *client, const char *topic, int32_t partition)
+{
+    int64_t low, high;
+    if (rd_kafka_query_watermark_offsets(client, topic, partition, &low, &high, 10000))
+        fail_msg("no offsets of %s", topic);
+    return high;
+}
+
+/* A commit is answered before its markers are written; until then its records cannot be seen. */
+static void wait_for_markers(rd_kafka_t *client, const char *address,
+                             const rd_kafka_topic_partition_list_t *list)
+{
+    rd_kafka_t *all = client_new(RD_KAFKA_CONSUMER, address, "read_uncommitted");
+    uint64_t until = now_ms() + WAIT_MS;
+    for (int i = 0; i < list->cnt; i++)
+        while (end_of(client, list->elems[i].topic, i) < end_of(all, list->elems[i].topic, i)) {
+            if (now_ms() > until)
+                fail_msg("a transaction stays open in %s", list->elems[i].topic);
+            usleep(TURN_US);
+        }
+    rd_kafka_destroy(all);
+}
+
 void topic_read(const char *address, const char *topic, struct topic_view *ret_view)
 {
-    rd_kafka_t *client = client_new(RD_KAFKA_CONSUMER, address);
+    rd_kafka_t *client = client_new(RD_KAFKA_CONSUMER, address, "read_committed");
     rd_kafka_topic_partition_list_t *list = partitions_of(client, topic);
+    wait_for_markers(client, address, list);
     size_t capacity = 1024;
     *ret_view = (struct topic_view){.records = mem_new(capacity * sizeof(struct seen))};
     assert_int_equal(rd_kafka_assign(client, list), 0);
@@ -393,7 +417,7 @@ void topic_create(const char *address, const char *topic, int partitions,
                   const char *const *settings)
 {
     char message[256];
-    rd_kafka_t *client = client_new(RD_KAFKA_PRODUCER, address);
+    rd_kafka_t *client = client_new(RD_KAFKA_PRODUCER, address, NULL);
     rd_kafka_queue_t *queue = rd_kafka_queue_new(client);
     rd_kafka_NewTopic_t *made =
         rd_kafka_NewTopic_new(topic, partitions, 1, message, sizeof message);
@@ -415,6 +439,9 @@ void topic_create(const char *address, const char *topic, int partitions,
 
 /* --- a broker of one's own --- */
 
+/* Of the broker that a failed test has left behind. */
+static char running[64];
+
 static void run(const char *format, const char *first, const char *second, const char *third)
 {
     char *tool = mem_string(__FILE__), *command;
@@ -432,6 +459,7 @@ void own_broker_start(struct own_broker *broker, const char *settings)
 {
     snprintf(broker->directory, sizeof broker->directory, "/tmp/statefun-kafka-XXXXXX");
     assert_non_null(mkdtemp(broker->directory));
+    memcpy(running, broker->directory, sizeof running);
     run("%stools/kafka-broker %s >/dev/null", "start", broker->directory, settings);
     char *path = mem_format("%s/address", broker->directory);
     FILE *file = fopen(path, "r");
@@ -447,10 +475,19 @@ void own_broker_do(struct own_broker *broker, const char *command)
     run("%stools/kafka-broker %s >/dev/null", command, broker->directory, "");
 }
 
-void own_broker_end(struct own_broker *broker)
+void own_broker_clean(void)
 {
-    own_broker_do(broker, "kill");
-    char *command = mem_format("rm -rf %s", broker->directory);
+    if (!*running)
+        return;
+    run("%stools/kafka-broker %s >/dev/null", "kill", running, "");
+    char *command = mem_format("rm -rf %s", running);
     assert_int_equal(system(command), 0);
     free(command);
+    *running = '\0';
+}
+
+void own_broker_end(struct own_broker *broker)
+{
+    assert_string_equal(broker->directory, running);
+    own_broker_clean();
 }

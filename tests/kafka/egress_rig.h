@@ -84,6 +84,7 @@ struct own_broker {
 void own_broker_start(struct own_broker *broker, const char *settings);
 void own_broker_do(struct own_broker *broker, const char *command); /* stop, kill, start */
 void own_broker_end(struct own_broker *broker);
+void own_broker_clean(void); /* ends the one that a failed test has left; there is one at most */
 
 uint64_t now_ms(void);
 

@@ -48,6 +48,7 @@ static int teardown(void **state)
         rig_free(f->rig);
     if (f->other)
         rig_free(f->other);
+    own_broker_clean();
     broker_leave();
     free(f->topic);
     free(f);
