@@ -363,6 +363,11 @@ static void spill(struct engine *engine)
         engine->options.ports.hurry(engine->options.ports.owner);
 }
 
+bool engine_is_crowded(const struct engine *engine)
+{
+    return engine->crowded > 0;
+}
+
 void engine_run(struct engine *engine)
 {
     dispatch_run(engine);

@@ -134,6 +134,10 @@ uint64_t engine_wake_ms(const struct engine *engine);
 /* Starts what can be started; call when a batch of inputs is through. */
 void engine_run(struct engine *engine);
 
+/* True while functions have as much under way as they can use and more is waiting: then nothing is
+ * lost if replies are taken in a little later and together. */
+bool engine_is_crowded(const struct engine *engine);
+
 /* Ends the open epoch, if it is still `epoch`. Its delta follows through ports.sealed, as soon as
  * the markers of all other workers are in. */
 void engine_seal(struct engine *engine, uint64_t epoch);

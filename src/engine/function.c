@@ -231,8 +231,12 @@ static size_t in_flight_limit(const struct function_type *type)
 
 void function_update_turn(struct engine *engine, struct function_type *type)
 {
-    bool may_run = !list_is_empty(&type->ready) && !heap_holds(&type->retry) &&
-                   type->in_flight < in_flight_limit(type);
+    bool wants_to = !list_is_empty(&type->ready) && !heap_holds(&type->retry);
+    bool has_leave = type->in_flight < in_flight_limit(type);
+    bool may_run = wants_to && has_leave;
+    engine->crowded -= type->crowded;
+    type->crowded = wants_to && !has_leave;
+    engine->crowded += type->crowded;
     if (may_run == !list_is_empty(&type->turn))
         return;
     if (may_run)

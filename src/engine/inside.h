@@ -53,6 +53,7 @@ struct function_type {
     struct list ready; /* instances, in turn */
     size_t in_flight;
     size_t allowed;           /* at most so many, as the transport sees it */
+    bool crowded;             /* more could be started than is allowed */
     bool proven;              /* has answered since the start; until then one at a time */
     uint64_t outage_failures; /* failures of the endpoint since its last answer */
     struct heap_node retry;   /* in engine->outages while an outage makes it wait */
@@ -348,6 +349,7 @@ struct engine {
     size_t cache_bytes;
     struct heap waiting; /* invocations whose address backs off */
     size_t in_flight;
+    size_t crowded; /* function types that are */
 
     /* backlog */
     size_t backlog_memory;

@@ -45,6 +45,7 @@ struct loop {
 
     uint64_t now_ms;
     uint64_t wall_ms;
+    unsigned nap_us;
     bool in_turn;
 
     struct loop_watch **watches; /* by descriptor */
@@ -165,6 +166,11 @@ void loop_on_turn_end(struct loop *loop, void (*on_turn_end)(void *owner), void 
 {
     loop->on_turn_end = on_turn_end;
     loop->turn_end_owner = owner;
+}
+
+void loop_nap(struct loop *loop, unsigned us)
+{
+    loop->nap_us = us;
 }
 
 uint64_t loop_now_ms(const struct loop *loop)
@@ -362,6 +368,10 @@ void loop_turn(struct loop *loop, int wait_ms)
     assert(!loop->in_turn);
     loop->in_turn = true;
 
+    if (loop->nap_us) {
+        nanosleep(&(struct timespec){.tv_nsec = (long)loop->nap_us * 1000}, NULL);
+        loop->nap_us = 0;
+    }
     int timeout = time_to_wait(loop, wait_ms);
     if (timeout != 0 && !fall_asleep(loop))
         timeout = 0;

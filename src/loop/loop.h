@@ -47,6 +47,11 @@ void loop_waker_remove(struct loop *loop, struct loop_waker *waker);
 void loop_on_turn_begin(struct loop *loop, void (*on_turn_begin)(void *owner), void *owner);
 void loop_on_turn_end(struct loop *loop, void (*on_turn_end)(void *owner), void *owner);
 
+/* The next turn begins so many microseconds from now at the earliest, also if something is ready:
+ * what comes meanwhile is handled in one turn. For a thread that has enough to do; holds for one
+ * turn. */
+void loop_nap(struct loop *loop, unsigned us);
+
 /* The clocks, read once a turn. Monotonic for timeouts, wall (ms since 1970) for what is stored. */
 uint64_t loop_now_ms(const struct loop *loop);
 uint64_t loop_wall_ms(const struct loop *loop);

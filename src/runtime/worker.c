@@ -8,6 +8,9 @@
 #include <pthread.h>
 #include <semaphore.h>
 
+enum {
+    NAP_US = 1000
+}; /* replies that come in this time are taken together, where there is a crowd */
 enum { HURRY_MS = 200 }; /* hurrying costs the store some milliseconds each time */
 
 /* Posts to one other worker, gathered during a turn. */
@@ -236,6 +239,8 @@ static void on_turn_end(void *owner)
             kafka_lane_room(worker->lanes[i]);
         loop_task_set(worker->loop, &worker->again); /* what came in wants a run */
     }
+    if (engine_is_crowded(worker->engine))
+        loop_nap(worker->loop, NAP_US);
     send_parcels(worker);
     tell_committer(worker);
     set_timer(worker);
