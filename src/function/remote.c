@@ -14,7 +14,7 @@
 #include <assert.h>
 #include <strings.h>
 
-enum { CONNECTIONS_FIRST = 8 };
+enum { CONNECTIONS_FIRST = 4 };
 
 struct remote_function {
     struct list all;

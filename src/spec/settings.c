@@ -42,7 +42,7 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
                                  HOUR,
                                  "The longest time that a change waits for its commit while nobody "
                                  "asks for it. What is waited for is committed at once."},
-    [SETTING_CACHE_BYTES] = {"statefun.state.cache", SETTING_BYTES, "16MB", NULL, 0, MEMORY_MAX,
+    [SETTING_CACHE_BYTES] = {"statefun.state.cache", SETTING_BYTES, "8MB", NULL, 0, MEMORY_MAX,
                              "Memory for the state of live instances, over all workers."},
     [SETTING_STORE_CACHE_BYTES] = {"statefun.store.cache", SETTING_BYTES, "8MB", NULL, 0,
                                    MEMORY_MAX, "Memory in which the store keeps what it read."},
@@ -68,7 +68,7 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
                                     INT32_MAX,
                                     "Requests to remote functions that one worker may have under "
                                     "way. 0 or less: no limit."},
-    [SETTING_REMOTE_PIPELINE] = {"statefun.remote.pipeline", SETTING_COUNT, "8", NULL, 1, 256,
+    [SETTING_REMOTE_PIPELINE] = {"statefun.remote.pipeline", SETTING_COUNT, "16", NULL, 1, 256,
                                  "Requests that may be under way on one connection to a remote "
                                  "function that answers quickly. 1: each waits for the last "
                                  "one's answer, for servers that cannot take more."},
