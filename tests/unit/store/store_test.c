@@ -87,7 +87,7 @@ static void the_log_is_trimmed_behind_the_view(void **state)
     struct store_figures now = figures(f);
     assert_true(now.log_bytes > 5000 * 50);
     assert_true(now.lag_bytes <= 32768);
-    assert_in_range(now.segments, 1, 10);
+    assert_in_range(now.segments, 1, 16); /* of some 75 that were written */
     assert_true(now.view_changes < 100);
     bring_forward(f->store);
     assert_view(f->store, "sa=always-the-same-key");
