@@ -150,6 +150,8 @@ enum kafka_outcome kafka_batch_settle(struct kafka_egress *egress)
             egress->attempt.error = error;
             return OUTCOME_LOST_CLIENT;
         }
+        if (kafka_transaction_is_spoilt(egress))
+            return OUTCOME_AGAIN; /* what followed the record that was refused waits for an abort */
     }
     return OUTCOME_ENDED;
 }

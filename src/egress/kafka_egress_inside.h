@@ -152,7 +152,8 @@ SF_CHECK bool kafka_batch_deliver(struct kafka_egress *egress, struct outbox_bat
 /* Sends the records from `from` on that are alive; an outcome other than DELIVERED if that was
  * pointless or the egress has to end. */
 enum kafka_outcome kafka_batch_send(struct kafka_egress *egress, size_t from);
-/* Waits until no record is on its way. */
+/* Waits until no record is on its way; AGAIN if that can not be before the transaction is aborted.
+ */
 enum kafka_outcome kafka_batch_settle(struct kafka_egress *egress);
 /* The record can never be taken, wherever and whenever it is sent. */
 bool kafka_error_is_of_record(rd_kafka_resp_err_t error);
@@ -160,6 +161,8 @@ void kafka_batch_report(struct kafka_egress *egress, const rd_kafka_message_t *m
 
 /* kafka_transaction.c */
 enum kafka_outcome kafka_transaction_try(struct kafka_egress *egress);
+/* One is open, and nothing but an abort will do. */
+bool kafka_transaction_is_spoilt(struct kafka_egress *egress);
 /* When the next one may begin. */
 uint64_t kafka_transaction_due_us(const struct kafka_egress *egress);
 

@@ -64,8 +64,10 @@ static enum verdict judge(struct kafka_egress *egress, rd_kafka_error_t *error)
         verdict = VERDICT_ABORT;
     else if (rd_kafka_error_is_retriable(error))
         verdict = VERDICT_CALL_AGAIN;
-    /* What a record is to blame for comes with its own report. */
+    /* What a record is to blame for comes with its own report; that the transaction is in no state
+     * for this call follows from what came before. */
     if (verdict != VERDICT_CALL_AGAIN && code != RD_KAFKA_RESP_ERR__INCONSISTENT &&
+        !(verdict == VERDICT_ABORT && code == RD_KAFKA_RESP_ERR__STATE) &&
         !kafka_error_is_of_record(code)) {
         egress->attempt.failed = true;
         egress->attempt.error = code;
@@ -185,6 +187,18 @@ static enum kafka_outcome begin(struct kafka_egress *egress)
         return OUTCOME_DELIVERED;
     /* None is open, so nobody can have given it up. */
     return outcome_of(judge(egress, error));
+}
+
+/* The library has no question for it. But it refuses to begin a transaction while one is open,
+ * without asking anybody, and with what spoilt that one if something did. */
+bool kafka_transaction_is_spoilt(struct kafka_egress *egress)
+{
+    if (!egress->transaction_us)
+        return false;
+    rd_kafka_error_t *error = rd_kafka_begin_transaction(egress->client);
+    bool spoilt = rd_kafka_error_txn_requires_abort(error);
+    rd_kafka_error_destroy(error);
+    return spoilt;
 }
 
 enum kafka_outcome kafka_transaction_try(struct kafka_egress *egress)
