@@ -72,7 +72,9 @@ int reference_run(const struct command *command, int argc, char **argv);
 
 int run_run(const struct command *command, int argc, char **argv);
 int check_run(const struct command *command, int argc, char **argv);
+int deadletter_run(const struct command *command, int argc, char **argv);
 
 extern const struct command_flag check_flags[];
+extern const struct command_flag deadletter_flags[];
 
 #endif

@@ -37,6 +37,7 @@ static enum acceptance reject(struct engine *engine, const struct kafka_offer *o
                              .cause = bytes_of(message->key ? no_value : no_key),
                              .origin = origin,
                              .target = buffer_bytes(&offer->topic->targets_text),
+                             .type = bytes_of(offer->topic->spec->value_type),
                              .key = bytes_make(message->key, message->key_len),
                              .value = bytes_make(message->payload, message->len),
                          });

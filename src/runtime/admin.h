@@ -1,4 +1,4 @@
-/* admin.h - the admin listener: /metrics, /healthz, /readyz, /status.
+/* admin.h - the admin listener: /metrics, /healthz, /readyz, /status, /deadletters.
  *
  * It lives on a loop that is on nobody's hot path. Figures are asked of the workers and shown when
  * all have answered; a worker that does not answer makes /metrics fail and, after ten seconds,
@@ -33,7 +33,9 @@ struct admin_options {
 };
 
 struct admin *admin_new(const struct admin_options *options);
-void admin_free(struct admin *admin); /* after the workers' threads have ended. NULL is fine */
+/* Closes its connections: from now on nothing is answered, and nobody is asked. NULL is fine. */
+void admin_stop(struct admin *admin);
+void admin_free(struct admin *admin); /* after the workers are gone. NULL is fine */
 
 /* Any thread: whether /readyz says yes. */
 void admin_set_ready(struct admin *admin, bool ready);
