@@ -356,6 +356,11 @@ enum acceptance engine_reject(struct engine *engine, struct source *source, stru
     return ACCEPTED;
 }
 
+void engine_skip(struct engine *engine, struct source *source, struct bytes position)
+{
+    set_position(engine, source, position);
+}
+
 /* --- time and turns --- */
 
 void engine_time(struct engine *engine, uint64_t now_ms)

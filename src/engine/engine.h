@@ -103,6 +103,9 @@ enum acceptance engine_accept(struct engine *engine, const struct record *record
 enum acceptance engine_reject(struct engine *engine, struct source *source, struct bytes position,
                               const struct dead_letter *letter);
 
+/* Passes a record over that leaves nothing behind. */
+void engine_skip(struct engine *engine, struct source *source, struct bytes position);
+
 /* From another worker. */
 void engine_receive(struct engine *engine, uint32_t from, const struct post *post);
 

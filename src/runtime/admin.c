@@ -202,6 +202,19 @@ static void answer_health(struct admin *admin, struct http_exchange *exchange)
     answer_text(exchange, 200, "ok\n");
 }
 
+/* An ingress that has stopped by itself is said and no more: all else takes messages. */
+static void answer_readiness(struct admin *admin, struct http_exchange *exchange)
+{
+    const struct admin_options *options = &admin->options;
+    bool is_ready = atomic_load(&admin->ready);
+    struct buffer text = {0};
+    buffer_add_text(&text, is_ready ? "ready\n" : "not ready\n");
+    for (size_t i = 0; i < options->kafka_ingress_count; i++)
+        (void)kafka_ingress_has_halted(options->kafka_ingresses[i], &text);
+    answer_text(exchange, is_ready ? 200 : 503, buffer_text(&text));
+    buffer_destroy(&text);
+}
+
 static void answer_status(struct admin *admin, struct http_exchange *exchange)
 {
     const struct admin_options *options = &admin->options;
@@ -226,8 +239,7 @@ static void on_request(void *owner, struct http_exchange *exchange)
     else if (bytes_is(head->target, "/healthz"))
         answer_health(admin, exchange);
     else if (bytes_is(head->target, "/readyz"))
-        answer_text(exchange, atomic_load(&admin->ready) ? 200 : 503,
-                    atomic_load(&admin->ready) ? "ready\n" : "not ready\n");
+        answer_readiness(admin, exchange);
     else if (bytes_is(head->target, "/status"))
         answer_status(admin, exchange);
     else

@@ -30,6 +30,8 @@ struct admin_options {
     struct store *store;
     const struct admin_egress *egresses;
     size_t egress_count;
+    struct kafka_ingress *const *kafka_ingresses;
+    size_t kafka_ingress_count;
 };
 
 struct admin *admin_new(const struct admin_options *options);
