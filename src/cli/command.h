@@ -64,6 +64,13 @@ struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_err
 /* Writes out all that was found, on standard error; returns how many errors there are. */
 size_t inputs_report(const struct inputs *inputs);
 
+/* For commands that read their flags themselves: an option for each of the command's own, numbered
+ * from COMMAND_FLAG_FIRST as in its table, and 'h' for help; `options` has room for them and an
+ * end of zeros. */
+struct option;
+enum { COMMAND_FLAG_FIRST = 256 };
+void command_options(const struct command *command, struct option *options);
+
 /* --- help and reference, made from the tables --- */
 
 void help_show(void);
@@ -73,8 +80,10 @@ int reference_run(const struct command *command, int argc, char **argv);
 int run_run(const struct command *command, int argc, char **argv);
 int check_run(const struct command *command, int argc, char **argv);
 int deadletter_run(const struct command *command, int argc, char **argv);
+int address_run(const struct command *command, int argc, char **argv);
 
 extern const struct command_flag check_flags[];
 extern const struct command_flag deadletter_flags[];
+extern const struct command_flag address_flags[];
 
 #endif

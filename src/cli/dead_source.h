@@ -1,19 +1,10 @@
-/* dead_source.h - dead letters for a command: of a running runtime, or of a stopped one's data.
- *
- * Whether it runs is what the lock of its data directory tells. Both answer in the same form, that
+/* dead_source.h - dead letters of a place: running or stopped, both answer in the same form, that
  * of docs/http.md. */
 #ifndef CLI_DEAD_SOURCE_H
 #define CLI_DEAD_SOURCE_H
 
+#include "cli/place.h"
 #include "runtime/dead_stopped.h"
-
-struct dead_source;
-
-/* `where`: an admin listener ("host:port", "unix:/path"), or NULL: whoever uses `directory`, else
- * the directory itself. */
-SF_CHECK bool dead_source_open(const char *where, const char *directory,
-                               struct dead_source **ret_source, struct sf_status *status);
-void dead_source_close(struct dead_source *source); /* NULL is fine */
 
 /* One filter of a request. */
 struct dead_choice {
@@ -28,11 +19,11 @@ struct dead_question {
 };
 
 /* {"letters": [...], "next": id or null} */
-SF_CHECK bool dead_source_list(struct dead_source *source, const struct dead_question *question,
+SF_CHECK bool dead_source_list(const struct place *place, const struct dead_question *question,
                                json_t **ret_answer, struct sf_status *status);
 
 /* {"done": n, "left": [...], "busy": b, "next": id or null} */
-SF_CHECK bool dead_source_take(struct dead_source *source, enum dead_action action,
+SF_CHECK bool dead_source_take(const struct place *place, enum dead_action action,
                                const struct dead_question *question, json_t **ret_answer,
                                struct sf_status *status);
 

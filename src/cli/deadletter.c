@@ -20,7 +20,7 @@ enum { BUSY_MS = 200, CHOICES_MAX = 16 };
 const struct command_flag deadletter_flags[] = {
     FILTER("kind", "KIND",
            "Only those of a kind: invalid-record, unserved, unknown-egress, refused, "
-           "undeliverable."),
+           "undeliverable, failed."),
     FILTER("target", "NAME", "Only those for a function type (namespace/name) or an address."),
     FILTER("ingress", "NAME", "Only what came in by this ingress."),
     FILTER("egress", "NAME", "Only what was meant for this egress."),
@@ -31,15 +31,10 @@ const struct command_flag deadletter_flags[] = {
     {"all", 0, NULL, "Replay or discard every dead letter."},
     {"limit", 0, "N", "At most so many."},
     {"json", 0, NULL, "List and show as JSON, one line each, with all there is."},
-    {"at", 0, "ADDRESS",
-     "The admin listener of a runtime (host:port or unix:/path), instead of --data."},
-    {"data", 0, "DIR",
-     "The data directory; else the setting statefun.data. Its lock tells whether a runtime has to "
-     "be asked."},
-    {"config", 0, "FILE", "A file with settings, as of run."},
+    PLACE_FLAGS,
     {0},
 };
-enum { FLAG_ALL = 8, FLAG_LIMIT, FLAG_JSON, FLAG_AT, FLAG_DATA, FLAG_CONFIG, FLAGS };
+enum { FLAG_ALL = 8, FLAG_LIMIT, FLAG_JSON, FLAG_PLACE, FLAGS = FLAG_PLACE + PLACE_FLAG_COUNT };
 
 enum verb { VERB_LIST, VERB_SHOW, VERB_REPLAY, VERB_DISCARD, VERB_EXPORT, VERBS };
 static const char *const verb_names[VERBS] = {"list", "show", "replay", "discard", "export"};
@@ -52,22 +47,10 @@ struct order {
     size_t limit;             /* 0: none */
     char **ids;
     size_t id_count;
-    struct dead_source *source;
+    struct place place;
 };
 
 /* --- output --- */
-
-/* Ids, causes and values come from strangers: nothing of them must reach the terminal as more than
- * text. */
-static void print_plain(const char *text)
-{
-    for (; *text; text++) {
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            printf("\\x%02x", (unsigned char)*text);
-        else
-            putchar(*text);
-    }
-}
 
 static const char *text_of(const json_t *letter, const char *name)
 {
@@ -86,9 +69,9 @@ static void print_line(const json_t *letter)
     bool has_target = json_object_get(letter, "target");
     printf("%-14s %s %-14s ", text_of(letter, "id"), text_of(letter, "time"),
            text_of(letter, "kind"));
-    print_plain(text_of(letter, has_target ? "target" : "egress"));
+    place_print(text_of(letter, has_target ? "target" : "egress"));
     printf("  ");
-    print_plain(text_of(letter, "cause"));
+    place_print(text_of(letter, "cause"));
     putchar('\n');
 }
 
@@ -103,18 +86,12 @@ static void print_whole(const json_t *letter)
         if (!text)
             text = text_of(value, is_binary ? "base64" : "text");
         printf("%-8s ", name);
-        print_plain(text);
+        place_print(text);
         printf(is_binary ? " (base64)\n" : "\n");
     }
 }
 
 /* --- doing it --- */
-
-static int fail(const struct sf_status *status)
-{
-    fprintf(stderr, "statefun deadletter: %s\n", status->message);
-    return status->code == SF_INVALID ? EXIT_WRONG : EXIT_FAILED;
-}
 
 /* Asks for one page, from `*cursor` on (owned; NULL: the first), and moves it on. */
 static bool take_page(struct order *order, struct dead_question *question, char **cursor,
@@ -122,10 +99,10 @@ static bool take_page(struct order *order, struct dead_question *question, char 
 {
     bool writes = order->verb == VERB_REPLAY || order->verb == VERB_DISCARD;
     question->from = *cursor;
-    bool good = writes ? dead_source_take(order->source,
+    bool good = writes ? dead_source_take(&order->place,
                                           order->verb == VERB_REPLAY ? DEAD_REPLAY : DEAD_DISCARD,
                                           question, ret_answer, status)
-                       : dead_source_list(order->source, question, ret_answer, status);
+                       : dead_source_list(&order->place, question, ret_answer, status);
     free(*cursor);
     const char *next = good ? json_string_value(json_object_get(*ret_answer, "next")) : NULL;
     *cursor = next ? mem_string(next) : NULL;
@@ -213,36 +190,16 @@ static int carry_out(struct order *order)
     if (order->verb == VERB_REPLAY || order->verb == VERB_DISCARD)
         printf("%s: %zu\n", order->verb == VERB_REPLAY ? "replayed" : "discarded", done);
     if (!good)
-        return fail(&status);
+        return place_fail("statefun deadletter", &status);
     return left ? EXIT_FAILED : EXIT_GOOD;
-}
-
-static void read_settings(struct order *order, struct inputs *inputs)
-{
-    const char *config =
-        order->flags[FLAG_CONFIG] ? order->flags[FLAG_CONFIG] : getenv(CONFIG_VARIABLE);
-    *inputs = (struct inputs){.settings = settings_new()};
-    if (config && *config)
-        settings_read_file(inputs->settings, config, &inputs->diagnostics);
-    settings_read_environment(inputs->settings, &inputs->diagnostics);
-    if (order->flags[FLAG_DATA])
-        settings_set_flag(inputs->settings, SETTING_DATA, order->flags[FLAG_DATA],
-                          &inputs->diagnostics);
 }
 
 static int open_and_carry_out(struct order *order)
 {
-    struct sf_status status;
-    struct inputs inputs;
-    int code = EXIT_WRONG;
-    read_settings(order, &inputs);
-    if (!inputs_report(&inputs))
-        code = dead_source_open(order->flags[FLAG_AT], settings_text(inputs.settings, SETTING_DATA),
-                                &order->source, &status)
-                   ? carry_out(order)
-                   : fail(&status);
-    dead_source_close(order->source);
-    inputs_destroy(&inputs);
+    int code;
+    if (place_open(&order->flags[FLAG_PLACE], &order->place, &code))
+        code = carry_out(order);
+    place_close(&order->place);
     return code;
 }
 
@@ -260,11 +217,7 @@ static int complain(const char *format, const char *what)
 static bool read_flags(struct order *order, int argc, char **argv, int *ret_code)
 {
     struct option options[FLAGS + 2] = {0};
-    for (int i = 0; i < FLAGS; i++)
-        options[i] = (struct option){deadletter_flags[i].name,
-                                     deadletter_flags[i].argument ? required_argument : no_argument,
-                                     NULL, i + 256};
-    options[FLAGS] = (struct option){"help", no_argument, NULL, 'h'};
+    command_options(order->command, options);
     opterr = 0;
     for (int flag; (flag = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
         if (flag == 'h') {
@@ -277,7 +230,7 @@ static bool read_flags(struct order *order, int argc, char **argv, int *ret_code
                                  argv[optind - 1]);
             return false;
         }
-        order->flags[flag - 256] = optarg ? optarg : "";
+        order->flags[flag - COMMAND_FLAG_FIRST] = optarg ? optarg : "";
     }
     return true;
 }

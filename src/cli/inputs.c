@@ -36,6 +36,16 @@ static void make_options(const struct command *command, struct option *options, 
                                            FLAG_FIRST + SETTINGS_COUNT + i};
 }
 
+void command_options(const struct command *command, struct option *options)
+{
+    int count = 0;
+    for (const struct command_flag *flag = command->flags; flag->name; flag++, count++)
+        options[count] =
+            (struct option){flag->name, flag->argument ? required_argument : no_argument, NULL,
+                            COMMAND_FLAG_FIRST + count};
+    options[count] = (struct option){help_flag.name, no_argument, NULL, 'h'};
+}
+
 static int wrong(const struct command *command)
 {
     fprintf(stderr, "Try 'statefun %s --help'.\n", command->name);

@@ -47,6 +47,19 @@ const struct command commands[] = {
         .run = deadletter_run,
     },
     {
+        .name = "address",
+        .arguments = "list|resume",
+        .summary = "see addresses that were parked because they fail, and resume them",
+        .text =
+            "An address whose function has failed as often as its endpoint's 'failures' allows may "
+            "be parked: it keeps its messages and is not invoked any more. 'list [NAME]...' tells "
+            "of each in a line; 'resume NAME...' (function types or addresses) or 'resume --all' "
+            "has them invoked again. A running runtime is asked through its admin listener; a "
+            "stopped one's data directory is read and written itself.",
+        .flags = address_flags,
+        .run = address_run,
+    },
+    {
         .name = "reference",
         .arguments = "man|markdown|completion",
         .summary = "print the man page, the reference of settings, or bash's completion",

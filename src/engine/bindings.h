@@ -5,6 +5,20 @@
 #include "base/bytes.h"
 #include "statefun/status.h"
 
+/* What becomes of messages that their function fails on. */
+enum failure_end {
+    FAILURE_RETRY,      /* they are tried for ever */
+    FAILURE_PARK,       /* the address is not invoked any more, and keeps them */
+    FAILURE_DEAD_LETTER /* the one that fails, alone, is set aside */
+};
+
+struct failure_policy {
+    enum failure_end end;
+    uint64_t attempts;  /* when so many have failed; 0: no limit */
+    uint64_t within_ms; /* or when it has failed for so long; 0: no limit */
+    bool resumes;       /* of PARK: when the endpoint was away and is back */
+};
+
 /* A function type, or all types of a namespace. An exact type wins over a namespace. */
 struct function_binding {
     struct bytes ns;
@@ -12,6 +26,7 @@ struct function_binding {
     bool any_name;
     size_t batch_max;     /* messages in one invocation; 0: no limit */
     size_t in_flight_max; /* invocations under way at once, for each type and worker; at least 1 */
+    struct failure_policy failures;
 };
 
 struct egress_binding {

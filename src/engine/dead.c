@@ -108,7 +108,7 @@ static bool send_record(struct engine *engine, const struct dead_letter *letter,
 static bool send_again(struct engine *engine, const struct dead_letter *letter, bool *ret_has_room,
                        struct sf_status *status)
 {
-    if (letter->kind == DEAD_UNSERVED)
+    if (letter->kind == DEAD_UNSERVED || letter->kind == DEAD_FAILED)
         return send_message(engine, letter, ret_has_room, status);
     if (letter->egress.size && letter->kind != DEAD_UNKNOWN)
         return send_record(engine, letter, ret_has_room, status);

@@ -166,7 +166,7 @@ bool delivery_send(struct engine *engine, struct message *message, const struct 
 
 /* --- room --- */
 
-static void tell_others(struct engine *engine, enum post_kind kind, struct bytes type)
+void delivery_tell_others(struct engine *engine, enum post_kind kind, struct bytes type)
 {
     struct post post = {.kind = kind, .type = type};
     for (uint32_t worker = 0; worker < engine->options.workers; worker++)
@@ -186,7 +186,7 @@ static void update(struct engine *engine, bool *full, size_t used, size_t limit,
     if (is == *full)
         return;
     *full = is;
-    tell_others(engine, is ? POST_FULL : POST_ROOM, type);
+    delivery_tell_others(engine, is ? POST_FULL : POST_ROOM, type);
 }
 
 bool delivery_has_room(const struct engine *engine, uint32_t worker,

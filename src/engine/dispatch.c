@@ -1,29 +1,8 @@
-/* dispatch.c - who is invoked next, and what becomes of it.
+/* dispatch.c - who is invoked next, and how that ends.
  *
  * Function types take turns, and within a type its addresses do, so that none waits for another's
- * backlog. An address that fails backs off alone; an endpoint that cannot be reached at all is
- * probed by one request at a time while its addresses keep their places. */
+ * backlog. */
 #include "engine/inside.h"
-
-enum { BACKOFF_FIRST_MS = 10, OUTAGE_BACKOFF_MS_MAX = 1000, RETRY_AFTER_MS_MAX = 300 * 1000 };
-
-/* Doubles with each failure up to `most`; less up to a quarter by a hash, so that what failed
- * together does not come back together. */
-static uint64_t backoff_ms(uint64_t failures, uint64_t most, uint64_t hash)
-{
-    uint64_t doublings = failures > 20 ? 20 : failures - 1;
-    uint64_t ms = (uint64_t)BACKOFF_FIRST_MS << doublings;
-    if (ms > most)
-        ms = most;
-    return ms - ms * ((hash ^ failures * UINT64_C(0x9e3779b97f4a7c15)) >> 56) / 1024;
-}
-
-static void report(struct engine *engine, enum report_kind kind, struct bytes address,
-                   struct bytes cause, uint64_t attempts)
-{
-    struct report report = {.kind = kind, .address = address, .cause = cause, .attempts = attempts};
-    engine->options.ports.report(engine->options.ports.owner, &report);
-}
 
 /* --- loads --- */
 
@@ -131,77 +110,15 @@ static bool prepare(struct engine *engine, struct instance *instance)
     return true;
 }
 
-/* --- failures --- */
-
-static void fail_address(struct engine *engine, struct instance *instance, struct bytes cause,
-                         uint64_t retry_after_ms)
-{
-    struct invocation *invocation = instance->invocation;
-    invocation->attempts++;
-    if (!invocation->reported) {
-        invocation->reported = true;
-        report(engine, REPORT_FAILING, instance_address(instance), cause, invocation->attempts);
-    }
-
-    uint64_t wait_ms = backoff_ms(invocation->attempts, engine->options.limits.retry_ms_max,
-                                  instance->by_address.hash);
-    if (retry_after_ms > RETRY_AFTER_MS_MAX)
-        retry_after_ms = RETRY_AFTER_MS_MAX;
-    instance->lifecycle = WAITING;
-    invocation->retry.when = engine->now_ms + (wait_ms > retry_after_ms ? wait_ms : retry_after_ms);
-    heap_put(&engine->waiting, &invocation->retry);
-    engine->figures.retrying++;
-}
-
-static void fail_endpoint(struct engine *engine, struct instance *instance, struct bytes cause)
-{
-    struct function_type *type = instance->type;
-    instance_make_ready(engine, instance, true);
-    if (heap_holds(&type->retry))
-        return; /* one of several that were under way when the endpoint went */
-
-    type->outage_failures++;
-    if (type->outage_failures == 1)
-        report(engine, REPORT_FAILING, instance_address(instance), cause, 1);
-    type->retry.when = engine->now_ms +
-                       backoff_ms(type->outage_failures, OUTAGE_BACKOFF_MS_MAX, type->by_name.hash);
-    heap_put(&engine->outages, &type->retry);
-}
-
-static void end_outage(struct engine *engine, struct instance *instance)
-{
-    struct function_type *type = instance->type;
-    type->proven = true;
-    if (!type->outage_failures)
-        return;
-    report(engine, REPORT_RECOVERED, instance_address(instance), (struct bytes){0},
-           type->outage_failures);
-    type->outage_failures = 0;
-    heap_take(&engine->outages, &type->retry);
-}
-
-void dispatch_time(struct engine *engine)
-{
-    struct heap_node *node;
-    while ((node = heap_first(&engine->waiting)) && node->when <= engine->now_ms) {
-        struct invocation *invocation = container_of(node, struct invocation, retry);
-        heap_take(&engine->waiting, node);
-        engine->figures.retrying--;
-        instance_make_ready(engine, invocation->instance, false);
-    }
-    while ((node = heap_first(&engine->outages)) && node->when <= engine->now_ms) {
-        struct function_type *type = container_of(node, struct function_type, retry);
-        heap_take(&engine->outages, node);
-        function_update_turn(engine, type);
-    }
-}
-
 /* --- invocations --- */
 
 static size_t choose_batch(struct engine *engine, const struct instance *instance,
                            struct bytes **ret_bodies)
 {
+    size_t searched = instance->invocation->batch_max;
     size_t most = instance->type->binding->batch_max;
+    if (searched && (!most || searched < most))
+        most = searched;
     if (engine_misbehaves(engine, MISBEHAVE_SHORT_BATCH))
         most = 1;
     if (!most || most > instance->message_count)
@@ -284,7 +201,7 @@ static void start(struct engine *engine, struct instance *instance)
     struct sf_status status;
     arena_clear(&engine->arena);
     if (!choose_states(engine, instance, &states, &request.state_count, &status)) {
-        fail_address(engine, instance, bytes_of(status.message), 0);
+        failure_of_address(engine, instance, bytes_of(status.message), 0, false);
         return;
     }
     request.states = states;
@@ -294,6 +211,7 @@ static void start(struct engine *engine, struct instance *instance)
 
     instance->lifecycle = IN_FLIGHT;
     instance->invocation->batch = request.message_count;
+    instance->invocation->learnt = type->learnt;
     type->in_flight++;
     type->figures.invocations++;
     type->figures.invoked_messages += request.message_count;
@@ -331,10 +249,12 @@ static void end_flight(struct engine *engine, struct instance *instance)
     engine->in_flight--;
 }
 
-/* Learns the states that the function wants; false if it asks for what it was given. */
-static bool learn(struct engine *engine, struct function_type *type,
+/* Learns the states that the function wants; false if it asks for what it was given. What another
+ * invocation has learnt since this one was sent it was not given. */
+static bool learn(struct engine *engine, const struct invocation *invocation,
                   const struct from_function *reply, struct sf_status *status)
 {
+    struct function_type *type = invocation->instance->type;
     bool any_new = false;
     for (size_t i = 0; i < reply->missing_count; i++) {
         bool is_new;
@@ -342,19 +262,16 @@ static bool learn(struct engine *engine, struct function_type *type,
             return false;
         any_new |= is_new;
     }
-    return any_new || sf_fail(status, SF_INVALID,
-                              "the function asks for states that it was given, or for none");
+    type->learnt += any_new;
+    return type->learnt > invocation->learnt ||
+           sf_fail(status, SF_INVALID,
+                   "the function asks for states that it was given, or for none");
 }
 
 static void succeed(struct engine *engine, struct instance *instance)
 {
-    struct invocation *invocation = instance->invocation;
-    if (invocation->reported)
-        report(engine, REPORT_RECOVERED, instance_address(instance), (struct bytes){0},
-               invocation->attempts);
-    instance_drop(engine, instance, invocation->batch);
-    free(invocation);
-    instance->invocation = NULL;
+    instance_drop(engine, instance, instance->invocation->batch);
+    failure_end(engine, instance);
     if (instance->message_count)
         instance_make_ready(engine, instance, false);
     else
@@ -370,9 +287,9 @@ void engine_reply(struct engine *engine, struct invocation *invocation,
 
     arena_clear(&engine->arena);
     end_flight(engine, instance);
-    end_outage(engine, instance);
+    failure_end_outage(engine, instance);
     if (reply->is_incomplete) {
-        good = learn(engine, instance->type, reply, &status);
+        good = learn(engine, invocation, reply, &status);
         if (good)
             instance_make_ready(engine, instance, true);
     } else {
@@ -382,7 +299,7 @@ void engine_reply(struct engine *engine, struct invocation *invocation,
     }
     if (!good) {
         instance->type->figures.failures++;
-        fail_address(engine, instance, bytes_of(status.message), 0);
+        failure_of_address(engine, instance, bytes_of(status.message), 0, true);
     }
     function_update_turn(engine, instance->type);
 }
@@ -394,10 +311,10 @@ void engine_fail(struct engine *engine, struct invocation *invocation,
     end_flight(engine, instance);
     instance->type->figures.failures++;
     if (failure->of_endpoint) {
-        fail_endpoint(engine, instance, failure->cause);
+        failure_of_endpoint(engine, instance, failure->cause);
     } else {
-        end_outage(engine, instance);
-        fail_address(engine, instance, failure->cause, failure->retry_after_ms);
+        failure_end_outage(engine, instance);
+        failure_of_address(engine, instance, failure->cause, failure->retry_after_ms, true);
     }
     function_update_turn(engine, instance->type);
 }

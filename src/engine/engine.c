@@ -154,6 +154,18 @@ static bool restore_message(struct engine *engine, const struct key *key, struct
     return true;
 }
 
+static bool restore_parked(struct engine *engine, const struct key *key, struct bytes value)
+{
+    struct address address;
+    struct stored_parked parked;
+    if (!address_parse(key->subject, &address) || !stored_parked_parse(value, &parked))
+        return false;
+    struct function_type *type = function_find(engine, &address);
+    if (type) /* else it stays in the store, with its messages */
+        failure_restore_parked(engine, &address, type);
+    return true;
+}
+
 static bool restore_spec(struct engine *engine, const struct key *key, struct bytes value)
 {
     struct state_spec spec;
@@ -173,6 +185,8 @@ static bool restore(struct engine *engine, const struct key *key, struct bytes w
     switch (key->kind) {
     case KEY_MESSAGE:
         return restore_message(engine, key, value);
+    case KEY_PARKED:
+        return restore_parked(engine, key, value);
     case KEY_DELAYED:
         return delayed_restore(engine, key, value);
     case KEY_IDEMPOTENCY:
@@ -368,7 +382,7 @@ void engine_time(struct engine *engine, uint64_t now_ms)
     if (now_ms > engine->now_ms)
         engine->now_ms = now_ms;
     delayed_fire(engine);
-    dispatch_time(engine);
+    failure_time(engine);
     delivery_forget_keys(engine);
 }
 
@@ -425,6 +439,17 @@ void engine_loaded(struct engine *engine, struct load *load)
         dead_loaded(engine);
     else
         dispatch_loaded(engine, load);
+}
+
+size_t engine_resume(struct engine *engine, struct bytes wanted)
+{
+    size_t count = 0;
+    list_for_each (&engine->functions, node) {
+        struct function_type *type = container_of(node, struct function_type, all);
+        bool is_type = !wanted.size || bytes_equal(type->wire, wanted);
+        count += failure_resume_type(engine, type, is_type ? (struct bytes){0} : wanted);
+    }
+    return count;
 }
 
 void engine_outbox_full(struct engine *engine, bool full)

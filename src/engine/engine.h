@@ -128,6 +128,10 @@ void engine_fail(struct engine *engine, struct invocation *invocation,
 
 void engine_loaded(struct engine *engine, struct load *load);
 
+/* Has parked addresses invoked again, in the open epoch: the one that `wanted` is (canonical),
+ * those of the function type that it is, or, if it is empty, all. Returns how many. */
+size_t engine_resume(struct engine *engine, struct bytes wanted);
+
 /* Wall clock, ms since 1970. Never runs backwards for the engine: an earlier time is ignored. */
 void engine_time(struct engine *engine, uint64_t now_ms);
 
@@ -188,6 +192,7 @@ struct engine_figures {
     uint64_t stranded_messages; /* in the store, for functions that no endpoint serves now */
     uint64_t delayed_messages;
     uint64_t retrying;
+    uint64_t parked;
     uint64_t dead_letters;
     uint64_t idempotency_keys;
     uint64_t duplicates; /* records dropped because of their idempotency key */

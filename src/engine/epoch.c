@@ -162,6 +162,12 @@ void engine_receive(struct engine *engine, uint32_t from, const struct post *pos
     case POST_ROOM:
         delivery_set_room(engine, from, post->type, post->kind == POST_FULL);
         break;
+    case POST_RECOVERED: {
+        struct function_type *type = function_find_named(engine, post->type);
+        if (type)
+            (void)failure_resume_type(engine, type, (struct bytes){0});
+        break;
+    }
     }
 }
 

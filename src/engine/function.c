@@ -64,6 +64,7 @@ static struct function_type *function_new(struct engine *engine,
     type->allowed = binding->in_flight_max;
     list_init(&type->turn);
     list_init(&type->ready);
+    list_init(&type->parked);
     list_put_last(&engine->functions, &type->all);
     map_put(&engine->types, &type->by_name, hash);
     return type;

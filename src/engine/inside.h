@@ -9,7 +9,8 @@
  *     delayed    messages that wait for their time
  *     effects    a reply is judged, then applied
  *     dead       dead letters that are sent again or removed
- *     dispatch   who is invoked next; loads, invocations, failures
+ *     failure    what becomes of an invocation that failed: backoff, outages, giving up
+ *     dispatch   who is invoked next; loads, invocations
  *     epoch      sealing the delta, markers, what a commit allows
  *     engine     records in, recovery, time, figures
  *
@@ -19,7 +20,9 @@
  *                        ▲ │                │  ▲
  *                loaded  │ │ states or      │  │ time
  *                        │ ▼ messages absent▼  │
- *                      LOADING            WAITING (failed; backoff)  */
+ *                      LOADING            WAITING (failed; backoff)
+ *
+ *     IN_FLIGHT, READY ──failed too often──▶ PARKED ──resumed──▶ READY */
 #ifndef ENGINE_INSIDE_H
 #define ENGINE_INSIDE_H
 
@@ -50,8 +53,10 @@ struct function_type {
     struct bytes ns, name; /* views into wire */
     struct spec *specs;
     size_t spec_count;
+    uint64_t learnt; /* how often something new was declared */
 
     struct list ready; /* instances, in turn */
+    struct list parked;
     size_t in_flight;
     size_t allowed;           /* at most so many, as the transport sees it */
     bool crowded;             /* more could be started than is allowed */
@@ -59,7 +64,7 @@ struct function_type {
     uint64_t outage_failures; /* failures of the endpoint since its last answer */
     struct heap_node retry;   /* in engine->outages while an outage makes it wait */
 
-    size_t backlog_bytes;    /* of its messages, in memory or spilled */
+    size_t backlog_bytes;    /* of its messages, in memory or spilled, save of parked addresses */
     bool full;               /* by this engine's reckoning */
     uint32_t full_elsewhere; /* workers that said so */
     struct function_figures figures;
@@ -86,7 +91,7 @@ void function_update_turn(struct engine *engine, struct function_type *type);
 /* --- instance: one address in memory -------------------------------------------------------------
  */
 
-enum lifecycle { IDLE, READY, LOADING, IN_FLIGHT, WAITING };
+enum lifecycle { IDLE, READY, LOADING, IN_FLIGHT, WAITING, PARKED };
 
 enum { SLOT_LOADED = 1, SLOT_PRESENT = 2, SLOT_DIRTY = 4 };
 
@@ -110,7 +115,7 @@ struct spilled {
 struct instance {
     struct map_node by_address;
     struct list place; /* in engine->idle or engine->busy */
-    struct list turn;  /* in type->ready */
+    struct list turn;  /* in type->ready, or type->parked */
     struct list dirty; /* in engine->dirty */
     struct function_type *type;
     struct list front; /* messages, oldest first */
@@ -132,8 +137,14 @@ struct invocation {
     struct instance *instance;
     struct heap_node retry; /* in engine->waiting */
     size_t batch;           /* how many messages of the mailbox it takes */
-    uint64_t attempts;      /* that failed */
-    bool reported;          /* its failing was */
+    size_t batch_max;       /* at most so many, while the one is searched that fails; 0: no limit */
+    size_t suspects;        /* it is among so many, the oldest; 0: not searched */
+    uint64_t learnt;        /* of its type, when it was sent */
+    uint64_t failures;      /* in all */
+    uint64_t attempts;      /* that failed; counted anew when the search goes on */
+    uint64_t failing_since_ms;
+    bool is_alone; /* the last that failed had one message */
+    bool reported; /* its failing was */
 };
 
 static inline struct bytes instance_address(const struct instance *instance)
@@ -179,6 +190,8 @@ void instance_save(struct engine *engine, struct instance *instance);
 /* Moves it through its lifecycle. */
 void instance_make_ready(struct engine *engine, struct instance *instance, bool first);
 void instance_make_idle(struct engine *engine, struct instance *instance);
+void instance_park(struct engine *engine, struct instance *instance); /* it is in no turn */
+void instance_unpark(struct engine *engine, struct instance *instance);
 
 /* Frees idle instances, the least recently used first, until the cache is within its limit. */
 void instance_evict(struct engine *engine);
@@ -212,6 +225,7 @@ void delivery_take(struct engine *engine, struct message *message, const struct 
 void delivery_update_room(struct engine *engine);
 bool delivery_has_room(const struct engine *engine, uint32_t worker,
                        const struct function_type *type);
+void delivery_tell_others(struct engine *engine, enum post_kind kind, struct bytes type);
 void delivery_set_room(struct engine *engine, uint32_t from, struct bytes type, bool full);
 
 struct idempotency {
@@ -295,13 +309,35 @@ void dead_loaded(struct engine *engine);
 void dead_forget_gone(struct engine *engine);
 void dead_free_all(struct engine *engine);
 
+/* --- failure --- */
+
+/* The address could not be invoked: it backs off, or its policy says that it was enough.
+ * `blames_batch`: it may be a message that is to blame. */
+void failure_of_address(struct engine *engine, struct instance *instance, struct bytes cause,
+                        uint64_t retry_after_ms, bool blames_batch);
+void failure_of_endpoint(struct engine *engine, struct instance *instance, struct bytes cause);
+
+/* The endpoint has answered, whatever. */
+void failure_end_outage(struct engine *engine, struct instance *instance);
+
+/* The invocation has succeeded, and its batch is dropped: frees it, unless the message that fails
+ * is still being searched behind it. */
+void failure_end(struct engine *engine, struct instance *instance);
+
+/* Lets failed addresses and endpoints whose backoff is over try again. */
+void failure_time(struct engine *engine);
+
+/* An address that was parked when it was stored. */
+void failure_restore_parked(struct engine *engine, const struct address *address,
+                            struct function_type *type);
+
+/* `address`: only that one; empty: all of the type. Returns how many. */
+size_t failure_resume_type(struct engine *engine, struct function_type *type, struct bytes address);
+
 /* --- dispatch --- */
 
 void dispatch_run(struct engine *engine);
 void dispatch_loaded(struct engine *engine, struct load *load);
-
-/* Lets failed addresses and endpoints whose backoff is over try again. */
-void dispatch_time(struct engine *engine);
 
 /* --- epoch --- */
 

@@ -16,7 +16,8 @@ static void account(struct instance *instance, ptrdiff_t messages, ptrdiff_t byt
 
     instance->message_count += (size_t)messages;
     instance->message_bytes += (size_t)bytes;
-    type->backlog_bytes += (size_t)bytes;
+    if (instance->lifecycle != PARKED) /* they wait for people, and hold up nobody else */
+        type->backlog_bytes += (size_t)bytes;
     type->figures.backlog += (uint64_t)messages;
 
     bool is_blocked = threshold && instance->message_count >= threshold;
@@ -126,6 +127,29 @@ void instance_make_idle(struct engine *engine, struct instance *instance)
     instance->lifecycle = IDLE;
     list_take(&instance->place);
     list_put_last(&engine->idle, &instance->place);
+}
+
+void instance_park(struct engine *engine, struct instance *instance)
+{
+    if (instance->lifecycle == IDLE) {
+        list_take(&instance->place);
+        list_put_last(&engine->busy, &instance->place);
+    }
+    instance->lifecycle = PARKED;
+    instance->type->backlog_bytes -= instance->message_bytes;
+    list_put_last(&instance->type->parked, &instance->turn);
+    engine->figures.parked++;
+}
+
+void instance_unpark(struct engine *engine, struct instance *instance)
+{
+    list_take(&instance->turn);
+    instance->type->backlog_bytes += instance->message_bytes;
+    engine->figures.parked--;
+    if (instance->message_count)
+        instance_make_ready(engine, instance, false);
+    else
+        instance_make_idle(engine, instance);
 }
 
 void instance_evict(struct engine *engine)

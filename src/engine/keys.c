@@ -28,6 +28,9 @@ static const struct {
 };
 enum { LETTER_PARTS = sizeof letter_parts / sizeof *letter_parts };
 
+/* message StoredParked { string cause = 1; uint64 time_ms = 2; } */
+enum { PARKED_CAUSE = 1, PARKED_TIME = 2 };
+
 static void start(struct buffer *key, enum key_kind kind)
 {
     buffer_clear(key);
@@ -122,6 +125,13 @@ struct bytes key_of_dead_letter(struct buffer *key, uint64_t epoch, uint32_t wor
     return buffer_bytes(key);
 }
 
+struct bytes key_of_parked(struct buffer *key, uint32_t partition, struct bytes address)
+{
+    start_in_partition(key, KEY_PARKED, partition);
+    add_sized(key, address);
+    return buffer_bytes(key);
+}
+
 /* Taking a key apart: each take_* shortens `rest`, or returns false when there is too little. */
 
 static bool take_u16(struct bytes *rest, uint32_t *ret_value)
@@ -178,6 +188,9 @@ bool key_parse(struct bytes bytes, struct key *ret_key)
     case KEY_MESSAGE:
         good = take_u16(&rest, &key.partition) && take_sized(&rest, &key.subject) &&
                take_u64(&rest, &key.sequence);
+        break;
+    case KEY_PARKED:
+        good = take_u16(&rest, &key.partition) && take_sized(&rest, &key.subject);
         break;
     case KEY_DELAYED:
         good = take_u16(&rest, &key.partition) && take_u64(&rest, &key.fire_ms) &&
@@ -270,6 +283,7 @@ static const char *const kind_names[DEAD_KINDS] = {
     [DEAD_UNKNOWN] = "unknown",   [DEAD_INVALID_RECORD] = "invalid-record",
     [DEAD_UNSERVED] = "unserved", [DEAD_UNKNOWN_EGRESS] = "unknown-egress",
     [DEAD_REFUSED] = "refused",   [DEAD_UNDELIVERABLE] = "undeliverable",
+    [DEAD_FAILED] = "failed",
 };
 
 const char *dead_kind_name(enum dead_kind kind)
@@ -319,5 +333,26 @@ bool dead_letter_parse(struct bytes value, struct dead_letter *ret_letter)
     while (pb_next(&reader, &field))
         take_letter_field(&letter, &field);
     *ret_letter = letter;
+    return !reader.failed;
+}
+
+void stored_parked_add(struct buffer *value, const struct stored_parked *parked)
+{
+    pb_add_bytes(value, PARKED_CAUSE, parked->cause);
+    pb_add_uint(value, PARKED_TIME, parked->time_ms);
+}
+
+bool stored_parked_parse(struct bytes value, struct stored_parked *ret_parked)
+{
+    struct stored_parked parked = {0};
+    struct pb_reader reader = pb_read(value);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.number == PARKED_CAUSE)
+            parked.cause = field.bytes;
+        else if (field.number == PARKED_TIME)
+            parked.time_ms = field.value;
+    }
+    *ret_parked = parked;
     return !reader.failed;
 }

@@ -12,6 +12,7 @@
  *   'f'   sized function type, state name                    StoredSpec
  *   'o'   sized egress id, epoch (8), worker (2), nth (4)    record: bytes of that egress's own
  *   'd'   epoch (8), worker (2), nth (4)                     StoredDeadLetter
+ *   'k'   part, sized address                                StoredParked
  *
  * Addresses and types are in their canonical form (wire/address.h). A value that begins with a
  * deadline may be dropped by the store once the wall clock (ms since 1970) has passed it. */
@@ -29,7 +30,8 @@ enum key_kind {
     KEY_POSITION = 'p',
     KEY_SPEC = 'f',
     KEY_OUTBOX = 'o',
-    KEY_DEAD_LETTER = 'd'
+    KEY_DEAD_LETTER = 'd',
+    KEY_PARKED = 'k' /* before 'm': an address is known as parked before its messages come */
 };
 
 /* Each builder replaces what is in `key` and returns it as bytes, valid until the next use. */
@@ -45,6 +47,8 @@ struct bytes key_of_spec(struct buffer *key, struct bytes type, struct bytes sta
 struct bytes key_of_record(struct buffer *key, struct bytes egress, uint64_t epoch, uint32_t worker,
                            uint32_t nth);
 struct bytes key_of_dead_letter(struct buffer *key, uint64_t epoch, uint32_t worker, uint32_t nth);
+
+struct bytes key_of_parked(struct buffer *key, uint32_t partition, struct bytes address);
 
 /* The start of the keys of an egress's outbox: its range is [prefix of epoch 0, prefix of epoch n).
  */
@@ -90,6 +94,7 @@ enum dead_kind {
     DEAD_UNKNOWN_EGRESS = 3, /* no module defines its egress; value: the argument */
     DEAD_REFUSED = 4,        /* its egress does not take such a thing; value: the argument */
     DEAD_UNDELIVERABLE = 5,  /* its destination does not take it; value: as it was in the outbox */
+    DEAD_FAILED = 6,         /* a message that its function fails on; value: the argument */
     DEAD_KINDS
 };
 
@@ -116,5 +121,13 @@ struct dead_letter {
 };
 void dead_letter_add(struct buffer *value, const struct dead_letter *letter);
 bool dead_letter_parse(struct bytes value, struct dead_letter *ret_letter);
+
+/* An address that is not invoked any more, since when and why. */
+struct stored_parked {
+    struct bytes cause;
+    uint64_t time_ms;
+};
+void stored_parked_add(struct buffer *value, const struct stored_parked *parked);
+bool stored_parked_parse(struct bytes value, struct stored_parked *ret_parked);
 
 #endif

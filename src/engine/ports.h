@@ -54,7 +54,8 @@ enum post_kind {
     POST_MESSAGE, /* `message` changes hands */
     POST_MARKER,  /* all that follows belongs to epochs after `epoch` */
     POST_FULL, /* `type` (or, if empty, the worker) has no room for more records from ingresses */
-    POST_ROOM  /* it has room again */
+    POST_ROOM, /* it has room again */
+    POST_RECOVERED /* the endpoint of `type` was away and is back */
 };
 
 struct post {
@@ -74,6 +75,8 @@ enum settlement {
 enum report_kind {
     REPORT_FAILING,    /* an address cannot be invoked; it is tried again */
     REPORT_RECOVERED,  /* ... and now it could, after `attempts` failures */
+    REPORT_PARKED,     /* it is not tried any more */
+    REPORT_RESUMED,    /* ... and now it is */
     REPORT_DEAD_LETTER /* something undeliverable was set aside */
 };
 

@@ -1,6 +1,7 @@
 /* admin.c - requests for figures, gathered from all workers before they are answered. */
 #include "runtime/admin.h"
 
+#include "runtime/admin_addresses.h"
 #include "runtime/admin_letters.h"
 
 #include "net/address.h"
@@ -38,6 +39,7 @@ struct beat {
 struct admin {
     struct admin_options options;
     struct admin_letters *letters;
+    struct admin_addresses *addresses;
     struct http_server *server;
     struct list gatherings;
     struct loop_timer beat_timer;
@@ -231,6 +233,8 @@ static void on_request(void *owner, struct http_exchange *exchange)
     const struct http_head *head = http_exchange_head(exchange);
     if (admin_letters_serves(head->target))
         admin_letters_request(admin->letters, exchange);
+    else if (admin_addresses_serves(head->target))
+        admin_addresses_request(admin->addresses, exchange);
     else if (!bytes_is(head->method, "GET") && !bytes_is(head->method, "HEAD"))
         http_respond(exchange,
                      &(struct http_answer){.status = 405, .headers = "Allow: GET, HEAD\r\n"});
@@ -244,7 +248,8 @@ static void on_request(void *owner, struct http_exchange *exchange)
         answer_status(admin, exchange);
     else
         answer_text(exchange, 404,
-                    "here are /metrics, /healthz, /readyz, /status and /deadletters\n");
+                    "here are /metrics, /healthz, /readyz, /status, /deadletters and "
+                    "/addresses\n");
 }
 
 /* --- life --- */
@@ -261,6 +266,14 @@ struct admin *admin_new(const struct admin_options *options)
         .inbox = options->inbox,
         .store = options->store,
         .worker = options->workers[0],
+        .may_write = net_is_local(options->listen_fd),
+    });
+    admin->addresses = admin_addresses_new(&(struct admin_addresses_options){
+        .loop = options->loop,
+        .inbox = options->inbox,
+        .store = options->store,
+        .workers = options->workers,
+        .worker_count = options->worker_count,
         .may_write = net_is_local(options->listen_fd),
     });
     admin->beat_timer.on_timer = on_beat;
@@ -294,6 +307,7 @@ void admin_free(struct admin *admin)
     list_for_each_safe (&admin->gatherings, node)
         gathering_free(container_of(node, struct gathering, link));
     admin_letters_free(admin->letters);
+    admin_addresses_free(admin->addresses);
     loop_timer_cancel(admin->options.loop, &admin->beat_timer);
     free(admin->beats);
     free(admin);

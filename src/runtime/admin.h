@@ -1,4 +1,5 @@
-/* admin.h - the admin listener: /metrics, /healthz, /readyz, /status, /deadletters.
+/* admin.h - the admin listener: /metrics, /healthz, /readyz, /status, /deadletters,
+ * /addresses.
  *
  * It lives on a loop that is on nobody's hot path. Figures are asked of the workers and shown when
  * all have answered; a worker that does not answer makes /metrics fail and, after ten seconds,

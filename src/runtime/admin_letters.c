@@ -1,34 +1,25 @@
 /* admin_letters.c - requests about dead letters.
  *
  *     SEEING ──the view is there──▶ answered                          (list, show)
- *        └──────▶ WORKING ──the worker has done it──▶ SAVING ──durable──▶ answered
- *
- * View and commits tell nobody here, so a job looks again every few milliseconds. One that takes
- * too long is answered all the same; what the worker then does is found by asking again. */
+ *        └──────▶ WORKING ──the worker has done it──▶ SAVING ──durable──▶ answered */
 #include "runtime/admin_letters.h"
 
+#include "runtime/admin_request.h"
 #include "runtime/dead_letters.h"
 
-#include <assert.h>
-#include <stdio.h>
-
-enum { POLL_MS = 5, PATIENCE_MS = 10 * 1000, LETTERS_MAX = DEAD_PAGE_LETTERS };
+enum { LETTERS_MAX = DEAD_PAGE_LETTERS };
 
 enum verb { VERB_LIST, VERB_SHOW, VERB_REPLAY, VERB_DISCARD };
-enum job_state { SEEING, WORKING, SAVING };
-
 struct job {
     struct list link;
     struct admin_letters *letters;
-    struct http_exchange *exchange; /* NULL: nobody waits any more */
-    enum job_state state;
+    struct admin_wait wait;
+    enum { SEEING, WORKING, SAVING } state;
     enum verb verb;
     bool is_single; /* one letter, by its id */
     struct dead_filter filter;
-    size_t limit; /* of letters; 0: a page */
-    uint64_t epoch;
-    uint64_t deadline_ms;
-    struct loop_timer timer;
+    size_t limit;       /* of letters; 0: a page */
+    bool all;           /* was asked for: there need be no filter */
     json_t *found;      /* of LIST and SHOW */
     struct buffer next; /* key; empty: that was the last page */
     struct worker_dead_letters work;
@@ -44,7 +35,7 @@ struct admin_letters {
 
 static void job_free(struct job *job)
 {
-    loop_timer_cancel(job->letters->options.loop, &job->timer);
+    admin_wait_cancel(&job->wait);
     list_take(&job->link);
     dead_filter_destroy(&job->filter);
     json_decref(job->found);
@@ -55,31 +46,11 @@ static void job_free(struct job *job)
     free(job);
 }
 
-static void respond(struct http_exchange *exchange, int status, const char *headers, json_t *json)
-{
-    char *text = json_dumps(json, JSON_COMPACT);
-    struct buffer body = {0};
-    buffer_add_format(&body, "%s\n", text ? text : "{}");
-    http_respond(exchange, &(struct http_answer){.status = status,
-                                                 .content_type = "application/json",
-                                                 .headers = headers,
-                                                 .body = buffer_bytes(&body)});
-    buffer_destroy(&body);
-    free(text);
-    json_decref(json);
-}
-
-static void complain(struct http_exchange *exchange, int status, const char *headers,
-                     const char *text)
-{
-    respond(exchange, status, headers, json_pack("{s:s}", "error", text));
-}
-
 /* Ends a job, whose exchange goes with its answer. */
 static void finish(struct job *job, int status, json_t *json)
 {
-    if (job->exchange)
-        respond(job->exchange, status, NULL, json);
+    if (job->wait.exchange)
+        admin_respond(job->wait.exchange, status, NULL, json);
     else
         json_decref(json);
     job_free(job);
@@ -175,20 +146,13 @@ static void finish_work(struct job *job)
     }
 }
 
-static void look(struct job *job);
-
 /* The admin's loop: the worker has done what it could, in an epoch that is not durable yet. */
 static void run_back(struct errand *errand, void *owner)
 {
     struct job *job = container_of(errand, struct job, back);
     (void)owner;
-    if (!job->exchange) {
-        job_free(job);
-        return;
-    }
     job->state = SAVING;
-    job->epoch = job->work.request.epoch;
-    look(job);
+    admin_wait_commit(&job->wait, job->work.request.epoch);
 }
 
 /* The worker's thread. */
@@ -214,54 +178,28 @@ static void begin_work(struct job *job)
     worker_take_dead_letters(job->letters->options.worker, &job->work);
 }
 
-/* --- waiting --- */
-
-static void give_up(struct job *job)
+static void on_end(struct admin_wait *wait, enum admin_outcome outcome)
 {
-    const char *text = job->state == SEEING
-                           ? "the store does not catch up: nothing was done"
-                           : "it is not durable yet: ask again whether it was done";
-    complain(job->exchange, 503, "Retry-After: 1\r\n", text);
-    job->exchange = NULL;
-}
-
-/* Goes on when what it waits for has come. A job that the worker has must wait for it. */
-static void look(struct job *job)
-{
-    struct admin_letters_options *options = &job->letters->options;
-    uint64_t now_ms = loop_now_ms(options->loop);
-    uint64_t epoch =
-        job->state == SEEING ? store_view_epoch(options->store) : store_epoch(options->store);
-    if (job->exchange && job->state != WORKING && epoch >= job->epoch) {
-        if (job->state == SAVING)
-            finish_work(job);
-        else if (job->verb == VERB_LIST || job->verb == VERB_SHOW)
-            show(job);
-        else
-            begin_work(job);
-        return;
-    }
-    if (job->exchange && now_ms >= job->deadline_ms)
-        give_up(job);
-    if (job->exchange)
-        loop_timer_set(options->loop, &job->timer, now_ms + POLL_MS);
-    else if (job->state != WORKING)
+    struct job *job = container_of(wait, struct job, wait);
+    if (outcome != ADMIN_THERE)
         job_free(job);
-}
-
-static void on_timer(struct loop_timer *timer)
-{
-    look(container_of(timer, struct job, timer));
+    else if (job->state == SAVING)
+        finish_work(job);
+    else if (job->verb == VERB_LIST || job->verb == VERB_SHOW)
+        show(job);
+    else
+        begin_work(job);
 }
 
 /* --- requests --- */
 
-static bool set_parameter(struct job *job, struct bytes name, struct bytes value, bool *all,
+static bool set_parameter(void *owner, struct bytes name, struct bytes value,
                           struct sf_status *status)
 {
+    struct job *job = owner;
     if (bytes_is(name, "all")) {
-        *all = bytes_is(value, "true");
-        return *all || sf_fail(status, SF_INVALID, "all: expected true");
+        job->all = bytes_is(value, "true");
+        return job->all || sf_fail(status, SF_INVALID, "all: expected true");
     }
     if (!bytes_is(name, "limit"))
         return dead_filter_set(&job->filter, name, value, status);
@@ -274,34 +212,12 @@ static bool set_parameter(struct job *job, struct bytes name, struct bytes value
            sf_fail(status, SF_INVALID, "limit: expected a number from 1 to %d", LETTERS_MAX);
 }
 
-/* One "name=value" of a query; a '+' is a '+' here. */
-static bool read_parameter(struct job *job, struct bytes text, bool *all, struct sf_status *status)
-{
-    const uint8_t *equals = memchr(text.data, '=', text.size);
-    size_t size = equals ? (size_t)(equals - text.data) : text.size;
-    struct buffer value = {0};
-    bool good = true;
-    if (equals)
-        good = http_percent_decode(bytes_from(text, size + 1), &value) ||
-               sf_fail(status, SF_INVALID, "the query holds a malformed %% escape");
-    good =
-        good && set_parameter(job, bytes_make(text.data, size), buffer_bytes(&value), all, status);
-    buffer_destroy(&value);
-    return good;
-}
-
 static bool read_query(struct job *job, struct bytes query, struct sf_status *status)
 {
-    bool all = false;
-    while (query.size) {
-        const uint8_t *end = memchr(query.data, '&', query.size);
-        size_t size = end ? (size_t)(end - query.data) : query.size;
-        if (size && !read_parameter(job, bytes_make(query.data, size), &all, status))
-            return false;
-        query = bytes_from(query, end ? size + 1 : size);
-    }
+    if (!admin_query_read(query, set_parameter, job, status))
+        return false;
     bool writes = job->verb == VERB_REPLAY || job->verb == VERB_DISCARD;
-    return !writes || job->is_single || job->filter.is_set || all ||
+    return !writes || job->is_single || job->filter.is_set || job->all ||
            sf_fail(status, SF_INVALID,
                    "expected a filter (" DEAD_FILTERS "), or all=true for every dead letter");
 }
@@ -355,34 +271,13 @@ static bool read_path(struct job *job, struct bytes method, struct bytes path,
 
 static bool read_request(struct job *job, const struct http_head *head, struct sf_status *status)
 {
-    struct bytes path = bytes_from(head->target, sizeof prefix - 1), query = {0};
-    const uint8_t *mark = path.size ? memchr(path.data, '?', path.size) : NULL;
-    if (mark) {
-        size_t size = (size_t)(mark - path.data);
-        query = bytes_from(path, size + 1);
-        path.size = size;
-    }
+    struct bytes query;
+    struct bytes path = bytes_from(admin_path(head->target, &query), sizeof prefix - 1);
     if (!read_path(job, head->method, path, status))
         return false;
     if (!job->letters->options.may_write && job->verb != VERB_LIST && job->verb != VERB_SHOW)
-        return sf_fail(status, SF_CONFLICT,
-                       "this listener can be reached from other machines, so it only reads: set "
-                       "statefun.admin to a loopback address or a unix socket");
+        return sf_fail(status, SF_CONFLICT, ADMIN_ONLY_READS);
     return read_query(job, query, status);
-}
-
-static int status_of(const struct sf_status *status)
-{
-    switch (status->code) {
-    case SF_NOT_FOUND:
-        return 404;
-    case SF_UNSUPPORTED:
-        return 405;
-    case SF_CONFLICT:
-        return 403;
-    default:
-        return 400;
-    }
 }
 
 void admin_letters_request(struct admin_letters *letters, struct http_exchange *exchange)
@@ -390,22 +285,14 @@ void admin_letters_request(struct admin_letters *letters, struct http_exchange *
     struct sf_status status;
     struct job *job = mem_new(sizeof *job);
     job->letters = letters;
-    job->timer.on_timer = on_timer;
     list_put_last(&letters->jobs, &job->link);
     if (!read_request(job, http_exchange_head(exchange), &status)) {
         job_free(job);
-        bool is_other = status.code == SF_UNSUPPORTED;
-        complain(exchange, status_of(&status),
-                 is_other ? "Allow: GET, HEAD, POST, DELETE\r\n" : NULL, status.message);
+        admin_complain(exchange, &status);
         return;
     }
-    job->exchange = exchange;
-    http_exchange_set_context(exchange, &job->exchange);
-    job->epoch = store_epoch(letters->options.store);
-    job->deadline_ms = loop_now_ms(letters->options.loop) + PATIENCE_MS;
-    if (store_view_epoch(letters->options.store) < job->epoch)
-        store_hurry(letters->options.store);
-    look(job);
+    admin_wait_init(&job->wait, letters->options.loop, letters->options.store, exchange, on_end);
+    admin_wait_view(&job->wait);
 }
 
 /* --- life --- */

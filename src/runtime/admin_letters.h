@@ -25,7 +25,7 @@ void admin_letters_free(struct admin_letters *letters); /* after the workers. NU
 /* True if a request for `target` is for admin_letters_request. */
 bool admin_letters_serves(struct bytes target);
 
-/* The exchange's context points to where it is remembered: set that to NULL when it goes. */
+/* The exchange's context is as admin_wait_init says. */
 void admin_letters_request(struct admin_letters *letters, struct http_exchange *exchange);
 
 #endif

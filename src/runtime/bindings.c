@@ -5,6 +5,19 @@
 #include "egress/kafka_egress.h"
 #include "egress/playground_egress.h"
 
+static struct failure_policy policy_of(const struct failures_spec *failures)
+{
+    static const enum failure_end ends[] = {[FAILURES_RETRY] = FAILURE_RETRY,
+                                            [FAILURES_PARK] = FAILURE_PARK,
+                                            [FAILURES_DEAD_LETTER] = FAILURE_DEAD_LETTER};
+    return (struct failure_policy){
+        .end = ends[failures->end],
+        .attempts = failures->attempts,
+        .within_ms = failures->within_ms,
+        .resumes = failures->resumes,
+    };
+}
+
 static struct function_binding function_of(const struct endpoint_spec *endpoint)
 {
     const struct spec_name *functions = &endpoint->functions;
@@ -14,6 +27,7 @@ static struct function_binding function_of(const struct endpoint_spec *endpoint)
         .any_name = !functions->name,
         .batch_max = endpoint->batch_max,
         .in_flight_max = endpoint->transport.pool_size,
+        .failures = policy_of(&endpoint->failures),
     };
 }
 

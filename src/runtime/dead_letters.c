@@ -236,7 +236,7 @@ void dead_letters_page(struct store *store, const struct dead_filter *filter, si
 
 /* --- JSON --- */
 
-static void set_time_of(json_t *json, uint64_t time_ms)
+void dead_time_set(json_t *json, const char *name, uint64_t time_ms)
 {
     char text[40];
     struct tm utc;
@@ -244,7 +244,7 @@ static void set_time_of(json_t *json, uint64_t time_ms)
     gmtime_r(&seconds, &utc);
     size_t size = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
     (void)snprintf(text + size, sizeof text - size, ".%03uZ", (unsigned)(time_ms % 1000));
-    json_object_set_new(json, "time", json_string(text));
+    json_object_set_new(json, name, json_string(text));
 }
 
 /* What has come as text is text; what is none (a key that spoils its origin) is left out. */
@@ -272,8 +272,8 @@ static void set_value_of(json_t *json, const struct dead_letter *letter)
 {
     struct typed_value value = {.type = letter->type, .value = letter->value};
     struct sf_status status;
-    bool is_argument = letter->kind == DEAD_UNSERVED || letter->kind == DEAD_UNKNOWN_EGRESS ||
-                       letter->kind == DEAD_REFUSED;
+    bool is_argument = letter->kind == DEAD_UNSERVED || letter->kind == DEAD_FAILED ||
+                       letter->kind == DEAD_UNKNOWN_EGRESS || letter->kind == DEAD_REFUSED;
     if (is_argument && !typed_value_parse(letter->value, &value, &status))
         value = (struct typed_value){.value = letter->value};
     set_text_of(json, "type", value.type);
@@ -286,7 +286,7 @@ json_t *dead_letter_json(struct bytes key, const struct dead_letter *letter)
     json_t *json = json_object();
     dead_id_add(&id, key);
     set_text_of(json, "id", buffer_bytes(&id));
-    set_time_of(json, letter->time_ms);
+    dead_time_set(json, "time", letter->time_ms);
     json_object_set_new(json, "kind", json_string(dead_kind_name(letter->kind)));
     set_text_of(json, "cause", letter->cause);
     set_text_of(json, "origin", letter->origin);

@@ -53,6 +53,9 @@ void dead_letters_page(struct store *store, const struct dead_filter *filter, si
                                      const struct dead_letter *letter),
                        void *owner, struct buffer *ret_next);
 
+/* Sets `name` to a time as text: "2026-01-31T12:00:00.123Z". */
+void dead_time_set(json_t *json, const char *name, uint64_t time_ms);
+
 /* All there is to say of a letter; docs/http.md has the form. */
 json_t *dead_letter_json(struct bytes key, const struct dead_letter *letter);
 

@@ -55,7 +55,7 @@ static bool put_message(struct taking *taking, const struct dead_letter *letter,
 static bool put_again(struct taking *taking, const struct dead_letter *letter,
                       struct sf_status *status)
 {
-    if (letter->kind == DEAD_UNSERVED)
+    if (letter->kind == DEAD_UNSERVED || letter->kind == DEAD_FAILED)
         return put_message(taking, letter, status);
     if (letter->kind == DEAD_UNDELIVERABLE) {
         delta_put(taking->delta,

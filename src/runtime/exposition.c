@@ -199,6 +199,7 @@ static void expose_engines(struct buffer *text, const struct exposed *exposed)
         sum.delayed_messages += f->delayed_messages;
         sum.retrying += f->retrying;
         sum.dead_letters += f->dead_letters;
+        sum.parked += f->parked;
         sum.idempotency_keys += f->idempotency_keys;
         sum.duplicates += f->duplicates;
     }
@@ -215,6 +216,8 @@ static void expose_engines(struct buffer *text, const struct exposed *exposed)
            sum.delayed_messages);
     single(text, "statefun_retrying_addresses", "gauge",
            "Addresses whose last invocation failed and that wait to be tried again.", sum.retrying);
+    single(text, "statefun_parked_addresses", "gauge",
+           "Addresses that failed too often, and wait to be resumed.", sum.parked);
     single(text, "statefun_dead_letters", "gauge",
            "Records and messages set aside as undeliverable.", sum.dead_letters);
     single(text, "statefun_idempotency_keys", "gauge", "Idempotency keys remembered.",

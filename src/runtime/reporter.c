@@ -42,6 +42,14 @@ void reporter_tell(struct reporter *reporter, const struct report *report, uint6
         log_info("a function that failed works again", LOG_BYTES("address", buffer_bytes(&address)),
                  LOG_NUMBER("failures", report->attempts));
         break;
+    case REPORT_PARKED:
+        log_warn("a function has failed too often: its address is parked, and keeps its messages",
+                 LOG_BYTES("address", buffer_bytes(&address)), LOG_BYTES("cause", report->cause),
+                 LOG_NUMBER("failures", report->attempts));
+        break;
+    case REPORT_RESUMED:
+        log_info("a parked address is resumed", LOG_BYTES("address", buffer_bytes(&address)));
+        break;
     case REPORT_DEAD_LETTER:
         log_warn("something that cannot be delivered was set aside as a dead letter",
                  LOG_BYTES("origin", report->letter->origin),

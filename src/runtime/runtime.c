@@ -232,7 +232,7 @@ static bool restore_entry(void *owner, struct bytes key, struct bytes value)
 /* State is loaded when it is needed, and records of egresses are the outboxes' business. */
 static bool restore(struct runtime *runtime, struct sf_status *status)
 {
-    static const uint8_t kinds[] = {KEY_SPEC,    KEY_POSITION,    KEY_MESSAGE,
+    static const uint8_t kinds[] = {KEY_SPEC,    KEY_POSITION,    KEY_PARKED,     KEY_MESSAGE,
                                     KEY_DELAYED, KEY_IDEMPOTENCY, KEY_DEAD_LETTER};
     struct restoring restoring = {runtime, status, true};
     for (size_t i = 0; i < sizeof kinds && restoring.is_good; i++)

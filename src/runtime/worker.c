@@ -585,6 +585,21 @@ void worker_take_dead_letters(struct worker *worker, struct worker_dead_letters 
     errand_send(worker->inbox, &letters->errand);
 }
 
+static void run_resume(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct worker_resume *resume = container_of(errand, struct worker_resume, errand);
+    resume->count = engine_resume(worker->engine, resume->wanted);
+    resume->epoch = engine_epoch(worker->engine);
+    resume->on_done(resume);
+}
+
+void worker_resume(struct worker *worker, struct worker_resume *resume)
+{
+    resume->errand.run = run_resume;
+    errand_send(worker->inbox, &resume->errand);
+}
+
 struct partition_errand {
     struct errand errand;
     size_t ingress;

@@ -24,6 +24,16 @@ struct worker_dead_letters {
     void (*on_done)(struct worker_dead_letters *letters);
 };
 
+/* Parked addresses to be resumed: memory of the sender's until `on_done`, which is called on the
+ * worker's thread. */
+struct worker_resume {
+    struct errand errand;
+    struct bytes wanted; /* as engine_resume takes it */
+    size_t count;        /* that were */
+    uint64_t epoch;      /* in which */
+    void (*on_done)(struct worker_resume *resume);
+};
+
 struct worker_options {
     struct engine_options engine; /* its ports are filled in here */
     const struct application *application;
@@ -55,6 +65,7 @@ void worker_loaded(struct worker *worker, struct load *load);
 void worker_confirmed(struct worker *worker, uint32_t egress, uint64_t epoch);
 void worker_record_done(struct worker *worker, struct bytes key, const struct dead_letter *letter);
 void worker_outbox_full(struct worker *worker, bool full);
+void worker_resume(struct worker *worker, struct worker_resume *resume);
 void worker_take_dead_letters(struct worker *worker, struct worker_dead_letters *letters);
 void worker_add_partition(struct worker *worker, size_t ingress, struct kafka_partition *partition);
 

@@ -37,6 +37,17 @@ struct transport_spec {
     size_t payload_max_bytes;
 };
 
+/* What becomes of messages that a function fails on, when it has failed `attempts` times or for
+ * `within_ms` (0: no such limit). */
+enum failures_end { FAILURES_RETRY, FAILURES_PARK, FAILURES_DEAD_LETTER };
+
+struct failures_spec {
+    int end; /* enum failures_end */
+    size_t attempts;
+    uint64_t within_ms;
+    int resumes; /* of PARK: when the endpoint recovers; else by command only */
+};
+
 /* io.statefun.endpoints.v1/http and v2/http */
 struct endpoint_spec {
     struct spec_place place;
@@ -44,6 +55,7 @@ struct endpoint_spec {
     char *url_template; /* may hold {function.name} */
     size_t batch_max;   /* 0: no limit */
     struct transport_spec transport;
+    struct failures_spec failures;
 };
 
 struct client_property {
@@ -100,7 +112,7 @@ struct kafka_ingress_spec {
     int64_t start_date_ms; /* of DATE: ms since 1970 */
     struct kafka_topic_spec *topics;
     size_t topic_count;
-    enum kafka_invalid invalid;
+    int invalid;                     /* enum kafka_invalid */
     struct spec_name invalid_target; /* of FORWARD: a function type */
     struct property_list properties; /* in librdkafka's names: spec/kafka_properties.h */
 };

@@ -83,23 +83,13 @@ static bool read_reset(struct reader *reader, const struct property *property,
                         property->key, yaml_describe(node).text);
 }
 
-static bool read_invalid(struct reader *reader, const struct property *property,
-                         const struct yaml_node *node, void *to)
-{
-    static const char *const names[] = {
-        [KAFKA_INVALID_DEAD_LETTER] = "deadLetter",
-        [KAFKA_INVALID_SKIP] = "skip",
-        [KAFKA_INVALID_FAIL] = "fail",
-        [KAFKA_INVALID_FORWARD] = "forward",
-    };
-    enum kafka_invalid *invalid = to;
-    for (size_t i = 0; node->kind == YAML_TEXT && i < COUNT_OF(names); i++)
-        if (!strcasecmp(node->text, names[i])) {
-            *invalid = (enum kafka_invalid)i;
-            return true;
-        }
-    return reader_mismatch(reader, property->key, node, "skip, fail, forward or deadLetter");
-}
+static const struct choices invalid_choices = {
+    {[KAFKA_INVALID_DEAD_LETTER] = "deadLetter",
+     [KAFKA_INVALID_SKIP] = "skip",
+     [KAFKA_INVALID_FAIL] = "fail",
+     [KAFKA_INVALID_FORWARD] = "forward"},
+    "skip, fail, forward or deadLetter",
+};
 
 #define INGRESS(member) offsetof(struct kafka_ingress_spec, member)
 
@@ -111,7 +101,7 @@ static const struct property properties[] = {
              .missing = "Routing config for routable Kafka ingress cannot be empty."),
     PROPERTY("autoOffsetResetPosition", read_reset, INGRESS(reset_to_earliest)),
     PROPERTY("startupPosition", kafka_start_read, 0),
-    PROPERTY("invalidRecordHandling", read_invalid, INGRESS(invalid)),
+    PROPERTY("invalidRecordHandling", choice_read, INGRESS(invalid), .detail = &invalid_choices),
     PROPERTY("invalidRecordTarget", name_read, INGRESS(invalid_target)),
     PROPERTY("properties", client_properties_read, INGRESS(properties)),
 };

@@ -381,3 +381,15 @@ bool port_read(struct reader *reader, const struct property *property, const str
     *(uint16_t *)to = (uint16_t)value;
     return true;
 }
+
+bool choice_read(struct reader *reader, const struct property *property,
+                 const struct yaml_node *node, void *to)
+{
+    const struct choices *choices = property->detail;
+    for (int i = 0; node->kind == YAML_TEXT && choices->names[i]; i++)
+        if (!strcasecmp(node->text, choices->names[i])) {
+            *(int *)to = i;
+            return true;
+        }
+    return reader_mismatch(reader, property->key, node, "%s", choices->expected);
+}

@@ -88,6 +88,12 @@ property_read name_read;     /* struct spec_name */
 property_read duration_read; /* uint64_t ms; const struct range * of ms, or NULL: an int's */
 property_read count_read;    /* size_t; const struct range *; text that holds an integer will do */
 property_read port_read;     /* uint16_t */
+property_read choice_read;   /* int: the place among struct choices, in any case */
+
+struct choices {
+    const char *names[8]; /* NULL ends them */
+    const char *expected; /* "a, b or c" */
+};
 
 struct range {
     int64_t min, max;

@@ -13,6 +13,7 @@ enum {
     DO_EGRESS = 'e',  /* egress 1, record 8 */
     DO_NOWHERE = 'x', /* a record for an egress that does not exist */
     DO_LOST = 'l',    /* a message for a function that does not exist */
+    DO_POISON = 'p',  /* target 4, record 8: a message that fails, and when it is cured writes it */
     DO_LATE = 'z',    /* record 8: a message for one that does not exist yet, which writes it */
     DO_TOKEN = 't',   /* token 8, delay 4: a delayed message to oneself, with a token */
     DO_CANCEL = 'c',  /* token 8 */
@@ -25,7 +26,8 @@ enum {
     FROM_FUNCTION = 'P', /* sender 4, nth 8 */
     FROM_SOURCE = 'S',   /* source 4, nth 8 */
     FROM_ANYWHERE = 'N', /* no order */
-    FROM_TOKEN = 'F'     /* token 8, due 8; no tree */
+    FROM_TOKEN = 'F',    /* token 8, due 8; no tree */
+    FROM_POISON = 'X'    /* no order */
 };
 
 enum { TTL_MS = 300, FUNCTIONS = 3 };
@@ -113,18 +115,29 @@ void app_init(struct app *app, uint64_t seed)
     app->expected_counts = mem_new(app->types * app->ids * sizeof *app->expected_counts);
     app->next_id = 1;
 
+    struct failure_policy policies[2];
+    for (size_t i = 0; i < 2; i++)
+        policies[i] = (struct failure_policy){
+            .end = (enum failure_end)random_below(&app->random, 3),
+            .attempts = random_between(&app->random, 1, 4),
+            .within_ms = random_chance(&app->random, 500) ? 0 : random_below(&app->random, 500),
+            .resumes = random_chance(&app->random, 500),
+        };
+
     struct function_binding *functions = mem_new(FUNCTIONS * sizeof *functions);
     functions[0] = (struct function_binding){
         .ns = bytes_of("sim.many"),
         .any_name = true,
         .batch_max = random_chance(&app->random, 300) ? 0 : random_between(&app->random, 1, 20),
         .in_flight_max = random_between(&app->random, 1, 6),
+        .failures = policies[0],
     };
     functions[1] = (struct function_binding){
         .ns = bytes_of("sim"),
         .name = bytes_of("f0"),
         .batch_max = random_between(&app->random, 1, 3),
         .in_flight_max = random_between(&app->random, 1, 40),
+        .failures = policies[1],
     };
     functions[2] = (struct function_binding){
         .ns = bytes_of("sim.late"), .any_name = true, .batch_max = 2, .in_flight_max = 3};
@@ -145,6 +158,14 @@ void app_serve_late(struct app *app)
 bool app_is_late(const struct dead_letter *letter)
 {
     return bytes_starts_with(letter->target, bytes_of("sim.late/"));
+}
+
+bool app_is_poison(const struct dead_letter *letter)
+{
+    struct typed_value value;
+    struct sf_status status;
+    return letter->kind == DEAD_FAILED && typed_value_parse(letter->value, &value, &status) &&
+           value.value.size && value.value.data[0] == FROM_POISON;
 }
 
 void app_destroy(struct app *app)
@@ -271,7 +292,10 @@ static void make_command(struct app *app, uint32_t self, unsigned depth, struct 
         buffer_add_u8(tree, choice < 97 ? DO_NOWHERE : DO_LOST);
         app->expected_letters++;
     } else {
-        buffer_add_u8(tree, DO_LATE);
+        bool is_late = random_chance(&app->random, 500);
+        buffer_add_u8(tree, is_late ? DO_LATE : DO_POISON);
+        if (!is_late)
+            buffer_add_u32(tree, random_number(app));
         buffer_add_u64(tree, app->next_id);
         app_ids_add(&app->expected_records[APP_EGRESS_EXACT], app->next_id++);
     }
@@ -572,6 +596,18 @@ static void do_late(struct execution *run, struct cursor *tree)
     buffer_destroy(&payload);
 }
 
+static void do_poison(struct execution *run, struct cursor *tree)
+{
+    struct address target = address_of(run->app, take_u32(tree), run->arena);
+    struct buffer payload = {0};
+    buffer_add_u8(&payload, FROM_POISON);
+    buffer_add_u8(&payload, DO_EGRESS);
+    buffer_add_u8(&payload, APP_EGRESS_EXACT);
+    buffer_add_u64(&payload, take_u64(tree));
+    send(run, target, buffer_bytes(&payload));
+    buffer_destroy(&payload);
+}
+
 static void execute_tree(struct execution *run, struct cursor *tree)
 {
     while (tree->at < tree->end) {
@@ -598,6 +634,9 @@ static void execute_tree(struct execution *run, struct cursor *tree)
             break;
         case DO_LATE:
             do_late(run, tree);
+            break;
+        case DO_POISON:
+            do_poison(run, tree);
             break;
         case DO_TOKEN:
             do_token(run, tree);
@@ -651,6 +690,9 @@ static void execute_message(struct execution *run, struct bytes body)
         break;
     case FROM_TOKEN:
         token_fired(run, &message);
+        break;
+    case FROM_POISON:
+        SIM_CHECK(run->app->is_cured, "a call that must fail is executed");
         break;
     default:
         break;
@@ -768,6 +810,20 @@ void app_execute(struct app *app, const struct app_call *call, uint64_t now_ms, 
     write_book(&run.book, &bytes);
     mutate(&run, "book", MUTATION_MODIFY, BOOK_TYPE, buffer_bytes(&bytes));
     buffer_destroy(&bytes);
+}
+
+bool app_must_fail(const struct app *app, const struct app_call *call)
+{
+    for (size_t i = 0; i < call->request.message_count; i++) {
+        struct bytes caller, argument;
+        struct typed_value value;
+        struct sf_status status;
+        if (message_body_parse(call->request.messages[i], &caller, &argument) &&
+            typed_value_parse(argument, &value, &status) && value.value.size &&
+            value.value.data[0] == FROM_POISON)
+            return !app->is_cured;
+    }
+    return false;
 }
 
 void app_misreply(struct app *app, struct arena *arena, struct from_function *ret_reply)

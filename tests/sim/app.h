@@ -8,6 +8,8 @@
  * state expires when it should. What they know they keep in their state, so it is as exactly-once
  * as the engine makes it.
  *
+ * Some messages are poison until they are cured: whatever batch they are in fails.
+ *
  * One function is served only from some life on: what is sent to it before becomes dead letters,
  * which an operator has sent again.
  *
@@ -45,6 +47,7 @@ struct app {
     uint64_t next_id; /* of records and tokens */
     const struct bindings *bindings;
     bool serves_late;
+    bool is_cured;
 };
 
 void app_init(struct app *app, uint64_t seed);
@@ -53,8 +56,10 @@ void app_destroy(struct app *app);
 /* From the next life on, the late function is served too. */
 void app_serve_late(struct app *app);
 
-/* A letter for the late function. */
+/* A letter that can be sent some day: for the late function, or poison. Its message writes a
+ * record that is expected. */
 bool app_is_late(const struct dead_letter *letter);
+bool app_is_poison(const struct dead_letter *letter);
 
 /* Makes a tree for an address, and counts what must come of it. */
 void app_make_tree(struct app *app, uint32_t number, struct buffer *tree);
@@ -80,6 +85,9 @@ struct app_call {
 /* Executes a call; `now_ms` is the engine's time. The reply lives in `arena`. */
 void app_execute(struct app *app, const struct app_call *call, uint64_t now_ms, struct arena *arena,
                  struct from_function *ret_reply);
+
+/* True if a call must fail: it holds poison. */
+bool app_must_fail(const struct app *app, const struct app_call *call);
 
 /* A reply that the engine must not accept. */
 void app_misreply(struct app *app, struct arena *arena, struct from_function *ret_reply);

@@ -101,6 +101,7 @@ struct world {
     struct engine_limits limits;
     uint64_t crash_chance, failure_chance, misbehave_chance; /* in a thousand */
     uint64_t crashes_left;
+    uint64_t cured_step;
 
     /* what survives */
     struct table truth;
@@ -474,7 +475,7 @@ static void count_removed_letters(struct world *world, const struct delta *delta
         struct dead_letter letter;
         const struct table_row *row = table_find(&world->truth, entry.key);
         SIM_CHECK(row && dead_letter_parse(row->value, &letter), "a dead letter is removed twice");
-        world->removed_letters += !app_is_late(&letter);
+        world->removed_letters += !app_is_late(&letter) && !app_is_poison(&letter);
     }
 }
 
@@ -565,10 +566,11 @@ static bool post_arrives(struct world *world)
     return true;
 }
 
-static void fail_call(struct world *world, struct worker *worker, struct app_call *call)
+static void fail_call(struct world *world, struct worker *worker, struct app_call *call,
+                      bool of_endpoint)
 {
     struct failure failure = {
-        .of_endpoint = random_chance(&world->random, 300),
+        .of_endpoint = of_endpoint,
         .cause = bytes_of("simulated failure"),
         .retry_after_ms = random_chance(&world->random, 100) ? 50 : 0,
     };
@@ -589,9 +591,15 @@ static bool call_ends(struct world *world)
     /* Sometimes the function runs and its answer is lost; then it runs again. */
     struct from_function reply;
     struct arena arena = {0};
-    if (random_chance(&world->random, world->failure_chance)) {
-        fail_call(world, worker, call);
-    } else if (random_chance(&world->random, world->failure_chance)) {
+    bool must_fail = app_must_fail(&world->app, call);
+    /* Alone, only poison may fail there, or what cannot be sent again would be set aside. */
+    const struct function_binding *binding = call->function;
+    bool may_fail = binding->failures.end != FAILURE_DEAD_LETTER || call->request.message_count > 1;
+    if (random_chance(&world->random, world->failure_chance) ||
+        (must_fail && random_chance(&world->random, 500))) {
+        bool of_endpoint = random_chance(&world->random, 300) || !(may_fail || must_fail);
+        fail_call(world, worker, call, of_endpoint);
+    } else if ((may_fail && random_chance(&world->random, world->failure_chance)) || must_fail) {
         trace(world, "a call of worker %u ends in nonsense", worker->number);
         app_misreply(&world->app, &arena, &reply);
         engine_reply(worker->engine, call->invocation, &reply);
@@ -902,12 +910,13 @@ static bool is_letter(const struct table *table, size_t row)
     return row < table->count && table->rows[row].key.data[0] == KEY_DEAD_LETTER;
 }
 
-/* What was sent to the late function before it was served. */
-static bool late_letters_are_left(const struct world *world)
+/* What was sent to the late function before it was served, and poison. */
+static bool letters_to_send_are_left(const struct world *world)
 {
     for (size_t i = first_letter(&world->truth); is_letter(&world->truth, i); i++) {
         struct dead_letter letter;
-        if (dead_letter_parse(world->truth.rows[i].value, &letter) && app_is_late(&letter))
+        if (dead_letter_parse(world->truth.rows[i].value, &letter) &&
+            (app_is_late(&letter) || app_is_poison(&letter)))
             return true;
     }
     return false;
@@ -919,8 +928,9 @@ static bool operator_acts(struct world *world)
     size_t first = first_letter(&world->view), end = first;
     while (is_letter(&world->view, end))
         end++;
-    bool has_work = world->app.serves_late && late_letters_are_left(world);
-    if (first == end || (inputs_are_done(world) && !has_work))
+    bool has_work = world->app.serves_late && letters_to_send_are_left(world);
+    bool is_waiting = random_chance(&world->random, 900) && !list_is_empty(&world->operations);
+    if (first == end || is_waiting || (inputs_are_done(world) && !has_work))
         return false;
     struct operation *operation = mem_new(sizeof *operation);
     struct dead_request *request = &operation->request;
@@ -930,7 +940,9 @@ static bool operator_acts(struct world *world)
         struct dead_letter letter;
         bool good = dead_letter_parse(row->value, &letter);
         SIM_CHECK(good, "a stored dead letter cannot be read");
-        if (request->action == DEAD_DISCARD && app_is_late(&letter))
+        SIM_CHECK(letter.kind != DEAD_FAILED || app_is_poison(&letter),
+                  "a message that does not fail was set aside");
+        if (request->action == DEAD_DISCARD && (app_is_late(&letter) || app_is_poison(&letter)))
             continue;
         buffer_add_u32(&request->load.keys, (uint32_t)row->key.size);
         buffer_add_bytes(&request->load.keys, row->key);
@@ -944,6 +956,17 @@ static bool operator_acts(struct world *world)
     trace(world, "the operator %s", request->action == DEAD_REPLAY ? "replays" : "discards");
     engine_dead_letters(world->worker[0].engine, request);
     return true;
+}
+
+static bool operator_resumes(struct world *world)
+{
+    struct worker *worker = random_worker(world);
+    if (!random_chance(&world->random, 50))
+        return false;
+    size_t count = engine_resume(worker->engine, (struct bytes){0});
+    if (count)
+        trace(world, "the operator resumes %zu addresses of worker %u", count, worker->number);
+    return count > 0;
 }
 
 static bool time_passes(struct world *world)
@@ -969,10 +992,12 @@ static bool turn_ends(struct world *world)
 typedef bool happening(struct world *world);
 
 static happening *const happenings[] = {
-    post_arrives,       call_ends,    load_ends,     load_is_told,          notice_arrives,
-    coordinator_acts,   commit_ends,  view_advances, exact_egress_delivers, exact_egress_confirms,
-    taken_egress_gives, record_comes, request_comes, time_passes,           turn_ends,
-    operator_acts,
+    post_arrives,          call_ends,          load_ends,
+    load_is_told,          notice_arrives,     coordinator_acts,
+    commit_ends,           view_advances,      exact_egress_delivers,
+    exact_egress_confirms, taken_egress_gives, record_comes,
+    request_comes,         time_passes,        turn_ends,
+    operator_acts,         operator_resumes,
 };
 enum { HAPPENINGS = sizeof happenings / sizeof *happenings };
 
@@ -1048,7 +1073,8 @@ static void check_store(struct world *world)
         struct key key;
         bool good = key_parse(world->truth.rows[i].key, &key);
         SIM_CHECK(good, "a stored key is not one of ours");
-        SIM_CHECK(key.kind != KEY_MESSAGE && key.kind != KEY_DELAYED && key.kind != KEY_OUTBOX,
+        SIM_CHECK(key.kind != KEY_MESSAGE && key.kind != KEY_DELAYED && key.kind != KEY_OUTBOX &&
+                      key.kind != KEY_PARKED,
                   "an entry of kind '%c' (%.*s, sequence %llu) is left in the store", key.kind,
                   BYTES_ARG(key.subject), (unsigned long long)key.sequence);
         letters += key.kind == KEY_DEAD_LETTER;
@@ -1125,6 +1151,7 @@ static void begin(struct world *world, uint64_t seed, bool traced)
     world->limits.idempotency_ms = UINT32_MAX;
     world->limits.idempotency_keys_max = 1000;
     world->crash_chance = random_chance(&world->random, 300) ? 0 : random_below(&world->random, 8);
+    world->cured_step = random_below(&world->random, 20000);
     world->crashes_left = random_below(&world->random, 40);
     world->failure_chance =
         random_chance(&world->random, 300) ? 0 : random_below(&world->random, 300);
@@ -1179,13 +1206,14 @@ void world_run(uint64_t seed, bool traced, struct world_result *ret_result)
                 app_serve_late(&world.app);
             start(&world);
         }
+        world.app.is_cured |= world.step == world.cured_step;
         uint64_t draw = random_below(&world.random, total);
         size_t i = 0;
         while (draw >= weights[i])
             draw -= weights[i++];
         (void)happenings[i](&world);
         is_over = inputs_are_done(&world) && engines_are_idle(&world);
-        quiet = is_over && !late_letters_are_left(&world) ? quiet + 1 : 0;
+        quiet = is_over && !letters_to_send_are_left(&world) ? quiet + 1 : 0;
     }
     check_records(&world);
     check_store(&world);

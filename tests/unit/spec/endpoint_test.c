@@ -337,6 +337,52 @@ static void tls_options_are_known(void **state)
     CHECK_CASES(cases, SOME_INGRESS, NULL);
 }
 
+static void what_follows_failures_is_read(void **state)
+{
+    (void)state;
+    struct application *application =
+        load_good(V2_PLAIN "  failures: {attempts: 7, within: 2min, then: Park, resume: recovery}\n"
+                           "---\n" V2 "  functions: c/d\n"
+                           "  urlPathTemplate: http://h\n"
+                           "  failures: {attempts: 3, then: deadLetter}\n"
+                           "---\n" V2 "  functions: e/f\n"
+                           "  urlPathTemplate: http://h\n" SOME_INGRESS);
+    const struct failures_spec *failures = &application->endpoints[0].failures;
+    assert_int_equal(failures->end, FAILURES_PARK);
+    assert_int_equal(failures->attempts, 7);
+    assert_int_equal(failures->within_ms, 120 * 1000);
+    assert_true(failures->resumes);
+    failures = &application->endpoints[1].failures;
+    assert_int_equal(failures->end, FAILURES_DEAD_LETTER);
+    assert_int_equal(failures->attempts, 3);
+    assert_int_equal(failures->within_ms, 0);
+    failures = &application->endpoints[2].failures;
+    assert_int_equal(failures->end, FAILURES_RETRY);
+    assert_false(failures->resumes);
+    application_free(application);
+}
+
+static void faults_of_what_follows_failures(void **state)
+{
+    (void)state;
+    static const struct load_case cases[] = {
+        {V2_PLAIN "  failures: {then: park}\n",
+         {"5:13: error: 'failures': expected 'attempts' or 'within' beside 'then', found neither"}},
+        {V2_PLAIN "  failures: {attempts: 3}\n", {"5:13: error: missing key 'then'"}},
+        {V2_PLAIN "  failures: {attempts: 0, within: 0ms, then: give up, resume: x}\n",
+         {"5:24: error: 'attempts': expected an integer from 1 to 1000000",
+          "5:35: error: 'within': expected a duration from 1 ms",
+          "5:46: error: 'then': expected retry, park or deadLetter, found text 'give up'",
+          "5:63: error: 'resume': expected command or recovery"}},
+        {V2_PLAIN "  failures: {attempts: 3, then: retry, resume: command}\n",
+         {"5:13: warning: 'attempts' and 'within' have no effect: 'then' is retry",
+          "5:40: warning: 'resume' has no effect: 'then' is not park"}},
+        {V2_PLAIN "  failures: park\n", {"5:13: error: 'failures': expected an object with"}},
+        {V1_PLAIN "  failures: {within: 1s, then: park}\n", {NULL}},
+    };
+    CHECK_CASES(cases, SOME_INGRESS, NULL);
+}
+
 static void an_exact_target_wins_over_its_namespace(void **state)
 {
     (void)state;
@@ -374,6 +420,8 @@ int main(void)
         cmocka_unit_test(faults_of_an_endpoint),
         cmocka_unit_test(okhttp_timeouts_fit_into_the_call),
         cmocka_unit_test(tls_options_are_known),
+        cmocka_unit_test(what_follows_failures_is_read),
+        cmocka_unit_test(faults_of_what_follows_failures),
         cmocka_unit_test(an_exact_target_wins_over_its_namespace),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,0 +1,61 @@
+/* admin_request.h - what requests of the admin listener share that are answered in JSON, some of
+ * them when an epoch is in the view or durable. On the admin's loop. */
+#ifndef RUNTIME_ADMIN_REQUEST_H
+#define RUNTIME_ADMIN_REQUEST_H
+
+#include "net/http_server.h"
+#include "store/store.h"
+
+#include <jansson.h>
+
+/* Answers; `headers` as in struct http_answer. Takes `json`. */
+void admin_respond(struct http_exchange *exchange, int status, const char *headers, json_t *json);
+
+/* {"error": "..."} with the status that fits its code: 403 for SF_CONFLICT, 404, 405, else 400. */
+void admin_complain(struct http_exchange *exchange, const struct sf_status *status);
+
+/* Why a listener does not write. */
+#define ADMIN_ONLY_READS                                                                           \
+    "this listener can be reached from other machines, so it only reads: set statefun.admin to a " \
+    "loopback address or a unix socket"
+
+/* Splits "/path?query". */
+struct bytes admin_path(struct bytes target, struct bytes *ret_query);
+
+/* Calls `set` for each "name=value" of a query, decoded, until it returns false. */
+SF_CHECK bool admin_query_read(struct bytes query,
+                               bool (*set)(void *owner, struct bytes name, struct bytes value,
+                                           struct sf_status *status),
+                               void *owner, struct sf_status *status);
+
+/* Waits for an epoch. View and commits tell nobody here, so it looks every few milliseconds. */
+enum admin_outcome {
+    ADMIN_THERE,
+    ADMIN_LATE, /* it takes too long: the exchange has been answered with 503 */
+    ADMIN_GONE  /* the exchange has gone */
+};
+
+struct admin_wait {
+    struct http_exchange *exchange; /* NULL: gone, or answered */
+    struct loop *loop;
+    struct store *store;
+    void (*on_end)(struct admin_wait *wait, enum admin_outcome outcome);
+    /* Its own from here on. */
+    struct loop_timer timer;
+    bool for_view;
+    uint64_t epoch, deadline_ms;
+};
+
+/* The exchange's context points to where it is remembered, so that it can be set to NULL when it
+ * goes. */
+void admin_wait_init(struct admin_wait *wait, struct loop *loop, struct store *store,
+                     struct http_exchange *exchange,
+                     void (*on_end)(struct admin_wait *wait, enum admin_outcome outcome));
+void admin_wait_cancel(struct admin_wait *wait);
+
+/* Calls on_end, at once or later: when the view has what is durable now, or when `epoch` is
+ * durable. */
+void admin_wait_view(struct admin_wait *wait);
+void admin_wait_commit(struct admin_wait *wait, uint64_t epoch);
+
+#endif
