@@ -40,11 +40,27 @@ struct egress_binding {
     bool (*accept)(struct bytes argument, struct bytes *ret_record, struct sf_status *status);
 };
 
+struct dead_letter;
+
+/* Where dead letters go besides the store, or instead of it. Those that concern this egress itself
+ * do not: they are stored. */
+struct letter_route {
+    uint32_t egress;
+    bool keeps;        /* they are stored, too */
+    const char *topic; /* for `write` */
+
+    /* Appends what is to stand in the egress's outbox for the letter with this key. Must be pure.
+     * NULL: letters are only stored. */
+    void (*write)(const struct letter_route *route, struct bytes key,
+                  const struct dead_letter *letter, struct buffer *record);
+};
+
 struct bindings {
     const struct function_binding *functions;
     size_t function_count;
     const struct egress_binding *egresses;
     size_t egress_count;
+    struct letter_route letters;
 };
 
 #endif

@@ -101,7 +101,7 @@ static bool send_record(struct engine *engine, const struct dead_letter *letter,
         return false;
     *ret_has_room = delivery_has_room(engine, engine->options.worker, NULL);
     if (*ret_has_room)
-        effects_put_record(engine, i, record);
+        record_put(engine, i, record);
     return true;
 }
 

@@ -153,14 +153,6 @@ static void put_egress_letter(struct engine *engine, const struct address *sende
     buffer_destroy(&origin);
 }
 
-void effects_put_record(struct engine *engine, uint32_t egress, struct bytes record)
-{
-    struct bytes key = key_of_record(&engine->key, engine->options.bindings->egresses[egress].id,
-                                     engine->epoch, engine->options.worker, engine->record_nth++);
-    delta_put_record(engine->open, egress, key, record);
-    engine->open_egresses |= UINT64_C(1) << (egress < 63 ? egress : 63);
-}
-
 static void apply_egress(struct engine *engine, struct function_type *type,
                          const struct address *sender, const struct egress_message *message)
 {
@@ -181,7 +173,7 @@ static void apply_egress(struct engine *engine, struct function_type *type,
         put_egress_letter(engine, sender, message, DEAD_REFUSED, status.message);
         return;
     }
-    effects_put_record(engine, i, record);
+    record_put(engine, i, record);
     type->figures.out_egress++;
 }
 

@@ -4,6 +4,7 @@
  *
  *     function   types of functions and the states they declare
  *     instance   one address in memory: mailbox, states, lifecycle
+ *     record     records for egresses, into the outbox
  *     letter     setting aside what cannot be delivered
  *     delivery   a message finds its mailbox, here or at another worker
  *     delayed    messages that wait for their time
@@ -197,6 +198,11 @@ void instance_unpark(struct engine *engine, struct instance *instance);
 void instance_evict(struct engine *engine);
 void instance_free_all(struct engine *engine);
 
+/* --- record --- */
+
+/* Puts a record that its egress has accepted into the outbox. */
+void record_put(struct engine *engine, uint32_t egress, struct bytes record);
+
 /* --- letter --- */
 
 void letter_put(struct engine *engine, const struct dead_letter *letter);
@@ -298,9 +304,6 @@ void delayed_free_all(struct engine *engine);
  * mailbox. */
 bool effects_apply(struct engine *engine, struct instance *instance,
                    const struct from_function *reply, struct sf_status *status);
-
-/* Puts a record that its egress has accepted into the outbox. */
-void effects_put_record(struct engine *engine, uint32_t egress, struct bytes record);
 
 /* --- dead --- */
 

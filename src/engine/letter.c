@@ -1,16 +1,33 @@
 /* letter.c - dead letters: what can never be delivered, set aside durably with its cause. */
 #include "engine/inside.h"
 
+/* Writes a letter to the egress that gets them. False if none does. */
+static bool route(struct engine *engine, struct bytes key, const struct dead_letter *letter)
+{
+    const struct bindings *bindings = engine->options.bindings;
+    const struct letter_route *letters = &bindings->letters;
+    if (!letters->write || bytes_equal(letter->egress, bindings->egresses[letters->egress].id))
+        return false;
+    struct buffer record = {0};
+    letters->write(letters, key, letter, &record);
+    record_put(engine, letters->egress, buffer_bytes(&record));
+    buffer_destroy(&record);
+    return true;
+}
+
 void letter_put(struct engine *engine, const struct dead_letter *letter)
 {
-    struct bytes key = key_of_dead_letter(&engine->key, engine->epoch, engine->options.worker,
-                                          engine->letter_nth++);
+    struct buffer key = {0};
     struct dead_letter dated = *letter;
     dated.time_ms = engine->now_ms;
-    buffer_clear(&engine->value);
-    dead_letter_add(&engine->value, &dated);
-    delta_put(engine->open, key, buffer_bytes(&engine->value));
-    engine->figures.dead_letters++;
+    (void)key_of_dead_letter(&key, engine->epoch, engine->options.worker, engine->letter_nth++);
+    if (!route(engine, buffer_bytes(&key), &dated) || engine->options.bindings->letters.keeps) {
+        buffer_clear(&engine->value);
+        dead_letter_add(&engine->value, &dated);
+        delta_put(engine->open, buffer_bytes(&key), buffer_bytes(&engine->value));
+        engine->figures.dead_letters++;
+    }
+    buffer_destroy(&key);
 
     struct report report = {
         .kind = REPORT_DEAD_LETTER,

@@ -126,6 +126,11 @@ struct kafka_egress_spec {
     char *address;
     enum kafka_delivery delivery;
     uint64_t transaction_timeout_ms; /* of EXACTLY_ONCE */
+    struct dead_letters_spec {
+        char *topic; /* NULL: this egress does not get them */
+        bool drops;  /* they are not stored, too */
+        struct spec_place place;
+    } dead_letters;
     struct property_list properties;
 };
 

@@ -74,6 +74,46 @@ static bool read_semantic(struct reader *reader, const struct property *property
     return true;
 }
 
+struct dead_letters_draft {
+    char *topic;
+    bool keeps;
+};
+
+static const struct property dead_letters_properties[] = {
+    PROPERTY("topic", kafka_topic_read, offsetof(struct dead_letters_draft, topic),
+             .required = true),
+    PROPERTY("keep", switch_read, offsetof(struct dead_letters_draft, keeps)),
+};
+
+static bool read_dead_letters(struct reader *reader, const struct property *property,
+                              const struct yaml_node *node, void *to)
+{
+    struct kafka_egress_spec *egress = to;
+    struct dead_letters_draft draft = {.keeps = true};
+    if (!reader_expect_kind(reader, property->key, node, YAML_OBJECT,
+                            "an object with topic and keep") ||
+        !object_read(reader, node, property->key, dead_letters_properties,
+                     COUNT_OF(dead_letters_properties), &draft))
+        return false;
+    egress->dead_letters = (struct dead_letters_spec){draft.topic, !draft.keeps, node->place};
+    return true;
+}
+
+/* One egress gets them all. */
+static bool check_dead_letters(struct reader *reader, const struct kafka_egress_spec *egress)
+{
+    const struct application *application = reader->application;
+    for (size_t i = 0; egress->dead_letters.topic && i < application->kafka_egress_count; i++) {
+        const struct kafka_egress_spec *other = &application->kafka_egresses[i];
+        if (other->dead_letters.topic)
+            return reader_error(reader, &egress->dead_letters.place,
+                                "dead letters go to one egress: expected 'deadLetters' once, found "
+                                "them at %s:%u too",
+                                other->dead_letters.place.file, other->dead_letters.place.line);
+    }
+    return true;
+}
+
 static const struct property properties[] = {
     PROPERTY("id", read_id, 0, .required = true),
     PROPERTY("address", kafka_address_read, offsetof(struct kafka_egress_spec, address),
@@ -82,6 +122,7 @@ static const struct property properties[] = {
                  "expected brokers as host:port ('bootstrap.servers' in 'properties' does not do "
                  "for an egress)"),
     PROPERTY("deliverySemantic", read_semantic, 0),
+    PROPERTY("deadLetters", read_dead_letters, 0),
     PROPERTY("properties", client_properties_read, offsetof(struct kafka_egress_spec, properties)),
 };
 
@@ -92,6 +133,7 @@ void kafka_egress_read(struct reader *reader, const struct yaml_node *spec)
 
     bool good = object_read(reader, spec, reader->kind, properties, COUNT_OF(properties), &egress);
     good &= kafka_properties_map(reader, KAFKA_PRODUCER, &egress.properties, &egress.place);
+    good &= check_dead_letters(reader, &egress);
     if (!good)
         return;
     application->kafka_egresses = reader_room(reader, application->kafka_egresses,

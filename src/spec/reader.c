@@ -393,3 +393,12 @@ bool choice_read(struct reader *reader, const struct property *property,
         }
     return reader_mismatch(reader, property->key, node, "%s", choices->expected);
 }
+
+bool switch_read(struct reader *reader, const struct property *property,
+                 const struct yaml_node *node, void *to)
+{
+    if (node->kind != YAML_SWITCH)
+        return reader_mismatch(reader, property->key, node, "true or false");
+    *(bool *)to = !strcmp(node->text, "true");
+    return true;
+}

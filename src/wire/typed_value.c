@@ -60,6 +60,14 @@ bool kafka_record_of(struct bytes argument, struct bytes *ret_record, struct sf_
     return true;
 }
 
+void kafka_record_add(struct buffer *buffer, const struct kafka_record *record)
+{
+    if (record->key.size)
+        pb_add_bytes(buffer, KAFKA_KEY, record->key);
+    pb_add_bytes(buffer, KAFKA_VALUE, record->value);
+    pb_add_bytes(buffer, KAFKA_TOPIC, record->topic);
+}
+
 bool kafka_record_parse(struct bytes bytes, struct kafka_record *ret_record,
                         struct sf_status *status)
 {

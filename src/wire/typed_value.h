@@ -42,6 +42,9 @@ struct kafka_record {
  */
 bool kafka_record_of(struct bytes argument, struct bytes *ret_record, struct sf_status *status);
 
+/* Appends one; a key that is empty is left out. */
+void kafka_record_add(struct buffer *buffer, const struct kafka_record *record);
+
 /* Reads one into views; false if it can be produced to no topic. */
 bool kafka_record_parse(struct bytes bytes, struct kafka_record *ret_record,
                         struct sf_status *status);

@@ -107,6 +107,28 @@ static const struct egress_binding egress_bindings[APP_EGRESSES] = {
      .accept = accept_record},
 };
 
+/* Ids of letters are apart from those of all other records. */
+static uint64_t letter_id(struct bytes bytes)
+{
+    struct key key = {0};
+    bool good = key_parse(bytes, &key);
+    SIM_CHECK(good, "the key of a dead letter is none");
+    return UINT64_C(1) << 63 | key.epoch << 24 | (uint64_t)key.worker << 16 | key.nth;
+}
+
+static void write_letter(const struct letter_route *route, struct bytes key,
+                         const struct dead_letter *letter, struct buffer *record)
+{
+    (void)route, (void)letter;
+    buffer_add_u64(record, letter_id(key));
+}
+
+void app_expect_letter(struct app *app, struct bytes key)
+{
+    if (app->bindings->letters.write)
+        app_ids_add(&app->expected_records[APP_EGRESS_EXACT], letter_id(key));
+}
+
 void app_init(struct app *app, uint64_t seed)
 {
     *app = (struct app){.random = {seed}};
@@ -145,7 +167,10 @@ void app_init(struct app *app, uint64_t seed)
     *bindings = (struct bindings){.functions = functions,
                                   .function_count = FUNCTIONS - 1,
                                   .egresses = egress_bindings,
-                                  .egress_count = APP_EGRESSES};
+                                  .egress_count = APP_EGRESSES,
+                                  .letters = {.egress = APP_EGRESS_EXACT, .keeps = true}};
+    if (random_chance(&app->random, 500))
+        bindings->letters.write = write_letter;
     app->bindings = bindings;
 }
 

@@ -53,6 +53,9 @@ struct app {
 void app_init(struct app *app, uint64_t seed);
 void app_destroy(struct app *app);
 
+/* A dead letter is durable: perhaps an egress must get it. */
+void app_expect_letter(struct app *app, struct bytes key);
+
 /* From the next life on, the late function is served too. */
 void app_serve_late(struct app *app);
 

@@ -465,13 +465,17 @@ static void trace_delta(struct world *world, const struct delta *delta)
 }
 
 /* A dead letter is removed once, while it is there. */
-static void count_removed_letters(struct world *world, const struct delta *delta)
+static void count_letters(struct world *world, const struct delta *delta)
 {
     struct bytes rest = buffer_bytes(&delta->entries);
     struct delta_entry entry;
     while (delta_next(&rest, &entry)) {
-        if (entry.change != DELTA_REMOVE || entry.key.data[0] != KEY_DEAD_LETTER)
+        if (entry.key.data[0] != KEY_DEAD_LETTER)
             continue;
+        if (entry.change == DELTA_PUT) {
+            app_expect_letter(&world->app, entry.key);
+            continue;
+        }
         struct dead_letter letter;
         const struct table_row *row = table_find(&world->truth, entry.key);
         SIM_CHECK(row && dead_letter_parse(row->value, &letter), "a dead letter is removed twice");
@@ -484,7 +488,7 @@ static void become_durable(struct world *world)
     struct commit *commit = world->committing;
     for (uint32_t i = 0; i < commit->count; i++) {
         trace_delta(world, commit->parts[i]);
-        count_removed_letters(world, commit->parts[i]);
+        count_letters(world, commit->parts[i]);
         table_apply(&world->truth, commit->parts[i]);
     }
     world->truth_epoch = commit->epoch;

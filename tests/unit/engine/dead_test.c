@@ -197,6 +197,73 @@ static void a_letter_that_was_never_there_is_gone(void **state)
     buffer_destroy(&key);
 }
 
+/* --- letters that go to an egress --- */
+
+static void write_cause(const struct letter_route *route, struct bytes key,
+                        const struct dead_letter *letter, struct buffer *record)
+{
+    struct key parsed;
+    assert_true(key_parse(key, &parsed));
+    assert_string_equal(route->topic, "the topic");
+    assert_int_equal(letter->time_ms, START_MS);
+    buffer_add_bytes(record, letter->cause);
+}
+
+/* Letters go to a/other. */
+static void route_letters(struct script *s, bool keeps)
+{
+    static struct bindings bindings;
+    bindings = *script_bindings();
+    bindings.letters = (struct letter_route){
+        .egress = 1, .keeps = keeps, .topic = "the topic", .write = write_cause};
+    s->options.bindings = &bindings;
+    script_restart_empty(s);
+}
+
+static void set_aside(struct script *s, const char *cause, const char *egress)
+{
+    struct dead_letter letter = {
+        .kind = DEAD_UNDELIVERABLE, .cause = bytes_of(cause), .egress = bytes_of(egress)};
+    engine_record_done(s->engine, bytes_of("o"), &letter);
+}
+
+static void a_letter_can_go_to_an_egress_as_well(void **state)
+{
+    struct script *s = *state;
+    route_letters(s, true);
+    set_aside(s, "too large", "a/out");
+    assert_int_equal(engine_open_egresses(s->engine), 2);
+    expect_report(s, 0, REPORT_DEAD_LETTER, "too large");
+    script_commit(s);
+    assert_int_equal(script_count(s, KEY_DEAD_LETTER), 1);
+    assert_int_equal(script_count(s, KEY_OUTBOX), 1);
+    assert_bytes(script_nth(s, KEY_OUTBOX, 0)->value, "too large");
+    assert_int_equal(dead_letters(s), 1);
+}
+
+static void or_instead_of_the_store(void **state)
+{
+    struct script *s = *state;
+    route_letters(s, false);
+    set_aside(s, "too large", "a/out");
+    expect_report(s, 0, REPORT_DEAD_LETTER, "too large");
+    script_commit(s);
+    assert_int_equal(script_count(s, KEY_DEAD_LETTER), 0);
+    assert_int_equal(script_count(s, KEY_OUTBOX), 1);
+    assert_int_equal(dead_letters(s), 0);
+}
+
+/* Or one that it cannot take would come back for ever. */
+static void what_that_egress_cannot_take_is_stored(void **state)
+{
+    struct script *s = *state;
+    route_letters(s, false);
+    set_aside(s, "too large", "a/other");
+    script_commit(s);
+    assert_int_equal(script_count(s, KEY_DEAD_LETTER), 1);
+    assert_int_equal(script_count(s, KEY_OUTBOX), 0);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -209,6 +276,9 @@ int main(void)
         SCRIPT(what_an_egress_refuses_it_refuses_again),
         SCRIPT(a_replay_waits_for_room),
         SCRIPT(a_letter_that_was_never_there_is_gone),
+        SCRIPT(a_letter_can_go_to_an_egress_as_well),
+        SCRIPT(or_instead_of_the_store),
+        SCRIPT(what_that_egress_cannot_take_is_stored),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

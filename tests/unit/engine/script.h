@@ -73,7 +73,7 @@ static inline const struct bindings *script_bindings(void)
 {
     static struct function_binding functions[4];
     static struct egress_binding egresses[2];
-    static const struct bindings bindings = {functions, 4, egresses, 2};
+    static const struct bindings bindings = {functions, 4, egresses, 2, {0}};
     static const char *const names[] = {"f", "g", "pairs", ""};
     for (size_t i = 0; i < 4; i++)
         functions[i] = (struct function_binding){.ns = bytes_of(i < 3 ? "a" : "b"),

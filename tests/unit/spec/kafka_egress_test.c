@@ -42,6 +42,35 @@ static void semantics_are_read(void **state)
     }
 }
 
+static void one_egress_may_get_dead_letters(void **state)
+{
+    (void)state;
+    struct application *application =
+        load_good(PLAIN "  deadLetters: {topic: letters}\n" SOME_ENDPOINT SOME_INGRESS);
+    assert_string_equal(application->kafka_egresses[0].dead_letters.topic, "letters");
+    assert_false(application->kafka_egresses[0].dead_letters.drops);
+    application_free(application);
+    application = load_good(PLAIN "  deadLetters: {topic: letters, keep: false}\n"
+                                  "---\n" KIND
+                                  "  id: a/other\n  address: k:9092\n" SOME_ENDPOINT SOME_INGRESS);
+    assert_true(application->kafka_egresses[0].dead_letters.drops);
+    assert_null(application->kafka_egresses[1].dead_letters.topic);
+    application_free(application);
+
+    static const struct load_case cases[] = {
+        {PLAIN "  deadLetters: letters\n",
+         {"5:16: error: 'deadLetters': expected an object with topic and keep"}},
+        {PLAIN "  deadLetters: {keep: true}\n", {"5:16: error: missing key 'topic'"}},
+        {PLAIN "  deadLetters: {topic: a b, keep: maybe}\n",
+         {"5:24: error: 'topic'", "5:35: error: 'keep': expected true or false, found text"}},
+        {PLAIN "  deadLetters: {topic: x}\n---\n" KIND
+               "  id: a/other\n  address: k:9092\n  deadLetters: {topic: y}\n",
+         {"11:16: error: dead letters go to one egress: expected 'deadLetters' once, found them at "
+          "m.yaml:5 too"}},
+    };
+    CHECK_CASES(cases, SOME_ENDPOINT SOME_INGRESS, NULL);
+}
+
 static void faults_of_an_egress(void **state)
 {
     (void)state;
@@ -82,6 +111,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(semantics_are_read),
+        cmocka_unit_test(one_egress_may_get_dead_letters),
         cmocka_unit_test(faults_of_an_egress),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
