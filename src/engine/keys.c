@@ -321,7 +321,7 @@ static void take_letter_field(struct dead_letter *letter, const struct pb_field 
     else if (field->number == LETTER_KIND && field->value < DEAD_KINDS)
         letter->kind = (enum dead_kind)field->value;
     for (size_t i = 0; i < LETTER_PARTS; i++)
-        if (field->number == letter_parts[i].number)
+        if (field->type == PB_BYTES && field->number == letter_parts[i].number)
             *letter_part(letter, i) = field->bytes;
 }
 
@@ -348,7 +348,7 @@ bool stored_parked_parse(struct bytes value, struct stored_parked *ret_parked)
     struct pb_reader reader = pb_read(value);
     struct pb_field field;
     while (pb_next(&reader, &field)) {
-        if (field.number == PARKED_CAUSE)
+        if (field.number == PARKED_CAUSE && field.type == PB_BYTES)
             parked.cause = field.bytes;
         else if (field.number == PARKED_TIME)
             parked.time_ms = field.value;
