@@ -15,6 +15,7 @@ ROOT = Path(__file__).resolve().parent.parent
 sys.path.insert(0, str(ROOT / "tests/e2e"))
 
 from function_process import free_port  # noqa: E402
+from isolation import HEALTHY, STREAMS, Isolation, origin_of  # noqa: E402
 from kafka_broker import Broker  # noqa: E402
 import statefun_process  # noqa: E402
 
@@ -276,7 +277,62 @@ def recovery(options, directory):
         reader.close()
 
 
-MEASUREMENTS = {"distinct": distinct, "hot": hot, "latency": latency, "start": start, "recovery": recovery}
+def healthy_streams(bench, reader, first, seconds, rate, has_troubles):
+    """Latencies of the healthy streams, by stream, and how long it took until all of theirs was read."""
+    latencies = {stream: [] for stream in HEALTHY}
+
+    def read():
+        record = reader.poll(0)
+        if record is None:
+            return
+        stream, number, sent = origin_of(record[1])
+        if stream in latencies and first <= number < first + seconds * rate:
+            latencies[stream].append(1000 * (time.monotonic() - sent))
+    begun = time.monotonic()
+    bench.send(first, seconds * rate, rate, has_troubles, meanwhile=read)
+    while any(len(of_stream) < seconds * rate for of_stream in latencies.values()):
+        read()
+        assert time.monotonic() - begun < seconds + 60, "a healthy stream does not go on"
+    return latencies, time.monotonic() - begun
+
+
+def isolation(options, directory):
+    """Twenty streams at a steady rate; then six of them have troubles: what do the others notice?"""
+    seconds, rate = 60 // (4 if options.divisor > 1 else 1), 10
+    home = Path(directory) / "isolation"
+    home.mkdir()
+    broker = Broker(home / "broker").start()
+    bench = Isolation(home, broker, "isolation")
+    statefun_process.PROGRAM = Path(options.program).absolute()
+    statefun = statefun_process.Statefun(home, bench.module)
+    try:
+        bench.down.start()
+        statefun.start(*options.flags)
+        reader = broker.reader(bench.out)
+        healthy_streams(bench, reader, 0, 5, rate, False)  # warming up
+        results = {"no troubles": healthy_streams(bench, reader, 5 * rate, seconds, rate, False)}
+        bench.down.kill()
+        results["six streams have"] = healthy_streams(bench, reader, (5 + seconds) * rate, seconds, rate, True)
+        print(f"\nisolation: {STREAMS} streams of {rate} messages/s each, {seconds} s, Kafka to Kafka, exactly once; the "
+              f"{len(HEALTHY)} healthy ones")
+        print(f"  {'':18s}{'messages/s':>12s}{'p50':>10s}{'p99':>10s}{'at most':>10s}{'worst p99 of a stream':>24s}")
+        for name, (latencies, took) in results.items():
+            merged = [latency for of_stream in latencies.values() for latency in of_stream]
+            worst = max(percentile(of_stream, 0.99) for of_stream in latencies.values())
+            print(f"  {name:18s}{len(merged) / took:12.1f}{percentile(merged, 0.5):7.0f} ms{percentile(merged, 0.99):7.0f} ms"
+                  f"{max(merged):7.0f} ms{worst:21.0f} ms")
+        print(f"  set aside: {statefun.metric('statefun_dead_letters'):.0f}; parked: "
+              f"{statefun.metric('statefun_parked_addresses'):.0f}; failures: "
+              f"{statefun.metric('statefun_functions_remote_invocation_failures_total'):.0f}")
+        reader.close()
+    finally:
+        statefun.end()
+        bench.end()
+        broker.kill()
+
+
+MEASUREMENTS = {"distinct": distinct, "hot": hot, "latency": latency, "start": start, "recovery": recovery,
+                "isolation": isolation}
 
 
 def main():
