@@ -9,7 +9,7 @@
 #include <string.h>
 #include <time.h>
 
-enum { BUSY_MS = 200, CHOICES_MAX = 16 };
+enum { BUSY_MS = 200, BUSY_MAX = 300, CHOICES_MAX = 16 };
 
 #define FILTER(name, argument, help)                                                               \
     {                                                                                              \
@@ -48,6 +48,7 @@ struct order {
     char **ids;
     size_t id_count;
     struct place place;
+    unsigned busy; /* how often in a row there was no room for anything */
 };
 
 /* --- output --- */
@@ -126,8 +127,10 @@ static size_t print_page(const struct order *order, const json_t *answer)
 }
 
 /* Says what stays and why; returns how many were done. */
-static size_t report_page(const json_t *answer, size_t *left)
+static size_t report_page(struct order *order, const json_t *answer, size_t *left)
 {
+    size_t done = (size_t)json_integer_value(json_object_get(answer, "done"));
+    bool is_busy = json_is_true(json_object_get(answer, "busy"));
     size_t i;
     json_t *stuck;
     json_array_foreach(json_object_get(answer, "left"), i, stuck)
@@ -135,9 +138,10 @@ static size_t report_page(const json_t *answer, size_t *left)
         fprintf(stderr, "%s stays: %s\n", text_of(stuck, "id"), text_of(stuck, "reason"));
         ++*left;
     }
-    if (json_is_true(json_object_get(answer, "busy")))
+    if (is_busy)
         nanosleep(&(struct timespec){.tv_nsec = BUSY_MS * 1000000}, NULL);
-    return (size_t)json_integer_value(json_object_get(answer, "done"));
+    order->busy = is_busy && !done ? order->busy + 1 : 0;
+    return done;
 }
 
 /* All pages of one question. */
@@ -155,9 +159,12 @@ static bool go_through(struct order *order, const struct dead_choice *choices, s
         if (!good)
             break;
         *done += json_object_get(answer, "letters") ? print_page(order, answer)
-                                                    : report_page(answer, left);
+                                                    : report_page(order, answer, left);
         json_decref(answer);
-    } while (cursor && (!order->limit || *done < order->limit));
+        if (order->busy == BUSY_MAX)
+            good = sf_fail(status, SF_FULL,
+                           "there has been no room for a minute: mailboxes or outboxes are full");
+    } while (good && cursor && (!order->limit || *done < order->limit));
     free(cursor);
     return good;
 }

@@ -171,8 +171,8 @@ static void go_on(struct engine *engine, bool is_loaded)
     while (!list_is_empty(&engine->dead_requests)) {
         struct dead_request *request =
             list_first(&engine->dead_requests, struct dead_request, link);
-        if (!is_loaded && !ports->load(ports->owner, &request->load))
-            return;
+        if (!is_loaded && (engine->stopping || !ports->load(ports->owner, &request->load)))
+            return; /* when all ends, what was not begun is left to whoever asked */
         is_loaded = false;
         carry_out(engine, request);
         list_take(&request->link);

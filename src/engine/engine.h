@@ -162,13 +162,15 @@ void engine_confirmed(struct engine *engine, uint32_t egress, uint64_t epoch);
 void engine_record_done(struct engine *engine, struct bytes key, const struct dead_letter *letter);
 
 /* Sends dead letters again, or removes them: what is DEAD_DONE is in one epoch, sent and removed
- * together. All such requests go to the same worker. */
+ * together. All such requests go to the same worker. One that is not answered when the engine is
+ * freed is its maker's again. */
 void engine_dead_letters(struct engine *engine, struct dead_request *request);
 
 /* The outboxes hold too much: refuse records until that is over. */
 void engine_outbox_full(struct engine *engine, bool full);
 
-/* No invocation is started any more; what is under way may end. For a clean stop. */
+/* No invocation and no work on dead letters is started any more; what is under way may end. For a
+ * clean stop. */
 void engine_stop(struct engine *engine);
 
 /* Is there something to commit, and does somebody wait for it? (SOON is not an engine's own: it is

@@ -266,7 +266,7 @@ struct admin *admin_new(const struct admin_options *options)
         .inbox = options->inbox,
         .store = options->store,
         .worker = options->workers[0],
-        .may_write = net_is_local(options->listen_fd),
+        .is_local = net_is_local(options->listen_fd),
     });
     admin->addresses = admin_addresses_new(&(struct admin_addresses_options){
         .loop = options->loop,
@@ -274,7 +274,7 @@ struct admin *admin_new(const struct admin_options *options)
         .store = options->store,
         .workers = options->workers,
         .worker_count = options->worker_count,
-        .may_write = net_is_local(options->listen_fd),
+        .is_local = net_is_local(options->listen_fd),
     });
     admin->beat_timer.on_timer = on_beat;
     loop_timer_set(options->loop, &admin->beat_timer, loop_now_ms(options->loop) + BEAT_MS);

@@ -158,8 +158,8 @@ static bool read_request(struct job *job, const struct http_head *head, struct s
     if (!job->resumes && !(gets && bytes_is(path, "/addresses/parked")))
         return sf_fail(status, SF_UNSUPPORTED,
                        "expected GET /addresses/parked or POST /addresses/resume");
-    if (job->resumes && !job->addresses->options.may_write)
-        return sf_fail(status, SF_CONFLICT, ADMIN_ONLY_READS);
+    if (job->resumes && !admin_may_write(head, job->addresses->options.is_local, status))
+        return false;
     if (!admin_query_read(query, set_parameter, job, status))
         return false;
     return !job->resumes || job->wanted.size || job->all ||

@@ -14,7 +14,7 @@ struct admin_addresses_options {
     struct store *store;
     struct worker *const *workers;
     uint32_t worker_count;
-    bool may_write; /* else only reading is served */
+    bool is_local; /* of the listener: as net_is_local says */
 };
 
 struct admin_addresses *admin_addresses_new(const struct admin_addresses_options *options);

@@ -275,8 +275,9 @@ static bool read_request(struct job *job, const struct http_head *head, struct s
     struct bytes path = bytes_from(admin_path(head->target, &query), sizeof prefix - 1);
     if (!read_path(job, head->method, path, status))
         return false;
-    if (!job->letters->options.may_write && job->verb != VERB_LIST && job->verb != VERB_SHOW)
-        return sf_fail(status, SF_CONFLICT, ADMIN_ONLY_READS);
+    bool writes = job->verb == VERB_REPLAY || job->verb == VERB_DISCARD;
+    if (writes && !admin_may_write(head, job->letters->options.is_local, status))
+        return false;
     return read_query(job, query, status);
 }
 

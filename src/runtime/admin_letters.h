@@ -16,7 +16,7 @@ struct admin_letters_options {
     struct inbox *inbox; /* of that loop */
     struct store *store;
     struct worker *worker; /* the one for all dead letters */
-    bool may_write;        /* else only reading is served */
+    bool is_local;         /* of the listener: as net_is_local says */
 };
 
 struct admin_letters *admin_letters_new(const struct admin_letters_options *options);

@@ -41,6 +41,17 @@ void admin_complain(struct http_exchange *exchange, const struct sf_status *stat
                   json_pack("{s:s}", "error", status->message));
 }
 
+bool admin_may_write(const struct http_head *head, bool is_local, struct sf_status *status)
+{
+    if (!is_local)
+        return sf_fail(status, SF_CONFLICT,
+                       "this listener can be reached from other machines, so it only reads: set "
+                       "statefun.admin to a loopback address or a unix socket");
+    /* Any page may have a browser POST to 127.0.0.1; then there is an Origin. */
+    return !http_find(head, "Origin") ||
+           sf_fail(status, SF_CONFLICT, "pages in browsers may only read: found an Origin header");
+}
+
 /* --- queries --- */
 
 struct bytes admin_path(struct bytes target, struct bytes *ret_query)

@@ -14,10 +14,10 @@ void admin_respond(struct http_exchange *exchange, int status, const char *heade
 /* {"error": "..."} with the status that fits its code: 403 for SF_CONFLICT, 404, 405, else 400. */
 void admin_complain(struct http_exchange *exchange, const struct sf_status *status);
 
-/* Why a listener does not write. */
-#define ADMIN_ONLY_READS                                                                           \
-    "this listener can be reached from other machines, so it only reads: set statefun.admin to a " \
-    "loopback address or a unix socket"
+/* False if a request must not change anything: the listener can be reached from other machines, or
+ * the request comes from a page in a browser of this one. */
+SF_CHECK bool admin_may_write(const struct http_head *head, bool is_local,
+                              struct sf_status *status);
 
 /* Splits "/path?query". */
 struct bytes admin_path(struct bytes target, struct bytes *ret_query);

@@ -366,6 +366,7 @@ void worker_free(struct worker *worker)
 {
     if (!worker)
         return;
+    engine_stop(worker->engine); /* nothing may be read any more */
     /* What others sent after the thread's end; nothing of it was committed. */
     struct letters letters = inbox_take(worker->inbox);
     for (struct letter *letter; (letter = letters_take(&letters));) {

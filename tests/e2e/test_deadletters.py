@@ -239,6 +239,12 @@ def test_the_admin_listener_serves_dead_letters(statefun):
     assert request("POST", "/deadletters/discard?all=true")[1]["done"] == 1
 
 
+def test_a_page_in_a_browser_cannot_write(statefun):
+    status, _, body = ask(statefun.listeners["admin"], "POST", "/deadletters/discard?all=true",
+                          headers={"Origin": "http://example.org"})
+    assert status == 403 and b"Origin" in body
+
+
 def test_a_listener_that_others_can_reach_only_reads(strays, make_statefun):
     statefun = make_statefun(MODULE.format(url=strays.url)).start("--admin", "0.0.0.0:0")
     port = statefun.listeners["admin"].rsplit(":", 1)[1]

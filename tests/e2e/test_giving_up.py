@@ -1,5 +1,6 @@
 """`failures` of an endpoint: a message that its function fails on is set aside, or its address parked; no other notices."""
 import json
+import socket
 import subprocess
 from pathlib import Path
 
@@ -156,6 +157,26 @@ def test_a_parked_address_resumes_when_its_endpoint_is_back_if_told_so(picky, ma
     picky.start()
     assert sorted(statefun.fetch_all("out", 2)) == ["Ada 1 poison-500", "Grace 1 hello"]
     assert statefun.metric("statefun_parked_addresses") == 0
+
+
+def test_more_parked_addresses_than_a_page_holds(make):
+    statefun = make("{attempts: 1, then: park}")
+    ids = [f"id-{i:03}" for i in range(510)]
+    requests = b"".join(b"POST /in/example/person/%s HTTP/1.1\r\nHost: x\r\nContent-Type: text/plain\r\n"
+                        b"Content-Length: 10\r\n\r\npoison-500" % id.encode() for id in ids)
+    host, port = statefun.listeners["io.statefun.playground/ingress"].rsplit(":", 1)
+    with socket.create_connection((host, int(port)), 60) as connection:
+        connection.sendall(requests)
+        answers = b""
+        while answers.count(b"HTTP/1.1 202") < len(ids):
+            piece = connection.recv(65536)
+            assert piece, answers[-200:]
+            answers += piece
+    wait_for(lambda: len(parked(statefun)) == len(ids), 60, "that all are parked")
+    assert sorted(parked(statefun)) == [f"example/person/{id}" for id in ids]
+    assert statefun.stop() == 0
+    assert "resumed: 510" in command(statefun, "address", "resume", "--all")
+    assert parked(statefun) == []
 
 
 def test_requests_about_addresses(make):
