@@ -21,7 +21,7 @@ struct engine *engine_new(const struct engine_options *options)
     engine->now_ms = options->now_ms;
     engine->epoch = options->epoch;
     engine->committed = options->epoch - 1;
-    engine->viewed = options->epoch - 1;
+    engine->viewed = (struct view_progress){options->epoch - 1, options->epoch - 1};
     engine->horizon_ms = UINT64_MAX;
 
     struct list *lists[] = {&engine->fresh,     &engine->fresh_delayed, &engine->dirty,
@@ -144,7 +144,7 @@ static bool restore_message(struct engine *engine, const struct key *key, struct
     } else {
         struct message *message = message_from_body(target.wire, body);
         message->sequence = key->sequence;
-        message->persisted = engine->viewed;
+        message->persisted = engine->viewed.whole;
         instance_put(engine, instance, message);
     }
     return true;
@@ -351,16 +351,16 @@ static void spill(struct engine *engine)
     size_t limit = engine->options.limits.backlog_memory_bytes;
     if (engine->backlog_memory <= limit)
         return;
-    if (engine->viewed > engine->spill_tried) {
+    if (engine->viewed.whole > engine->spill_tried) {
         for (struct list *node = engine->busy.previous, *previous;
              node != &engine->busy && engine->backlog_memory > limit / 2; node = previous) {
             previous = node->previous;
             (void)instance_spill(engine, container_of(node, struct instance, place));
         }
-        engine->spill_tried = engine->viewed;
+        engine->spill_tried = engine->viewed.whole;
     }
     if (engine->backlog_memory > limit)
-        engine->options.ports.hurry(engine->options.ports.owner);
+        engine->options.ports.hurry(engine->options.ports.owner, VIEW_WHOLE);
 }
 
 bool engine_is_crowded(const struct engine *engine)

@@ -145,8 +145,8 @@ void engine_seal(struct engine *engine, uint64_t epoch);
 /* The epoch is durable. The next seal may follow. */
 void engine_committed(struct engine *engine, uint64_t epoch);
 
-/* The view can now be asked about all that happened up to this epoch. */
-void engine_viewed(struct engine *engine, uint64_t epoch);
+/* The view has come forward. */
+void engine_viewed(struct engine *engine, struct view_progress progress);
 
 /* An egress has confirmed its records up to and including `epoch`; they leave the outbox. */
 void engine_confirmed(struct engine *engine, uint32_t egress, uint64_t epoch);

@@ -165,10 +165,9 @@ void engine_receive(struct engine *engine, uint32_t from, const struct post *pos
     }
 }
 
-void engine_viewed(struct engine *engine, uint64_t epoch)
+void engine_viewed(struct engine *engine, struct view_progress progress)
 {
-    if (epoch > engine->viewed)
-        engine->viewed = epoch;
+    engine->viewed = progress;
 }
 
 void engine_confirmed(struct engine *engine, uint32_t egress, uint64_t epoch)

@@ -323,9 +323,9 @@ struct engine {
     bool stopping;
 
     /* epochs */
-    uint64_t epoch;        /* the open one */
-    uint64_t committed;    /* the last durable one */
-    uint64_t viewed;       /* the last one that the view has */
+    uint64_t epoch;     /* the open one */
+    uint64_t committed; /* the last durable one */
+    struct view_progress viewed;
     struct delta *open;    /* of epoch `epoch` */
     struct delta *sealing; /* of epoch - 1, while markers are missing; NULL otherwise */
     uint64_t *neighbours;  /* the open epoch of each worker, as their markers tell */

@@ -135,9 +135,9 @@ void instance_evict(struct engine *engine)
         bool over = engine->cache_bytes > engine->options.limits.cache_bytes;
         if (!over && !engine_misbehaves(engine, MISBEHAVE_EVICT))
             return;
-        if (oldest->changed > engine->viewed) {
+        if (oldest->changed > engine->viewed.kept) {
             if (over)
-                engine->options.ports.hurry(engine->options.ports.owner);
+                engine->options.ports.hurry(engine->options.ports.owner, VIEW_KEPT);
             return;
         }
         instance_free(engine, oldest);
@@ -225,7 +225,7 @@ size_t instance_spill(struct engine *engine, struct instance *instance)
 
     while (node != end) {
         struct message *message = container_of(node, struct message, place);
-        if (!message->persisted || message->persisted > engine->viewed)
+        if (!message->persisted || message->persisted > engine->viewed.whole)
             break;
         if (!instance->spilled)
             instance->spilled = spilled_new();

@@ -50,6 +50,18 @@ struct bytes key_of_dead_letter(struct buffer *key, uint64_t epoch, uint32_t wor
  */
 struct bytes key_of_outbox(struct buffer *key, struct bytes egress, uint64_t epoch);
 
+/* True for what waits in a queue: messages, delayed messages, outbox records and dead letters. Such
+ * a key is only ever put while it does not exist, mostly to be removed again soon. */
+bool key_is_queued(struct bytes key);
+
+/* How far the view has come, the form in which what was committed can be read. */
+struct view_progress {
+    uint64_t whole; /* it has all that happened up to this epoch */
+    uint64_t kept;  /* and this one, which is no earlier, in all that is not queued */
+};
+
+enum view_part { VIEW_KEPT, VIEW_WHOLE };
+
 /* A key taken apart. Only the fields of its kind are set. */
 struct key {
     enum key_kind kind;

@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "engine/bindings.h"
 #include "engine/delta.h"
+#include "engine/keys.h"
 #include "engine/message.h"
 #include "wire/invocation.h"
 
@@ -96,7 +97,7 @@ struct ports {
     void (*room)(void *owner);
 
     /* Memory waits for the view: bring it forward. */
-    void (*hurry)(void *owner);
+    void (*hurry)(void *owner, enum view_part part);
 
     void (*report)(void *owner, const struct report *report);
 

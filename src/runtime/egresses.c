@@ -44,7 +44,7 @@ static void scan(void *owner, struct bytes from, struct bytes to,
 
 static void hurry(void *owner)
 {
-    store_hurry(owner);
+    store_hurry(owner, VIEW_WHOLE);
 }
 
 struct egresses *egresses_new(const struct egresses_options *options)

@@ -84,11 +84,11 @@ static void on_committed(void *owner, uint64_t epoch, struct delta *const *parts
         worker_committed(runtime->workers[i], epoch);
 }
 
-static void on_view(void *owner, uint64_t epoch)
+static void on_view(void *owner, struct view_progress progress)
 {
     struct runtime *runtime = owner;
     for (uint32_t i = 0; i < runtime->worker_count; i++)
-        worker_viewed(runtime->workers[i], epoch);
+        worker_viewed(runtime->workers[i], progress);
     egresses_viewed(runtime->egresses);
 }
 

@@ -36,6 +36,7 @@ struct worker {
     struct loop_task again;  /* another turn at once */
     struct loop_timer hurry; /* set while the store was asked not long ago */
     bool hurries;            /* ... and is to be asked again then */
+    enum view_part hurried_part;
     struct parcel **parcels; /* by destination */
     struct reporter reporter;
     bool has_room; /* refused records may be offered again */
@@ -153,14 +154,17 @@ static void on_room(void *owner)
 }
 
 /* The engine asks in every run while it has reason to. */
-static void on_hurry(void *owner)
+static void on_hurry(void *owner, enum view_part part)
 {
     struct worker *worker = owner;
+    if (part == VIEW_WHOLE)
+        worker->hurried_part = VIEW_WHOLE;
     worker->hurries = true;
     if (heap_holds(&worker->hurry.due))
         return;
+    store_hurry(worker->options.store, worker->hurried_part);
     worker->hurries = false;
-    store_hurry(worker->options.store);
+    worker->hurried_part = VIEW_KEPT;
     loop_timer_set(worker->loop, &worker->hurry, loop_now_ms(worker->loop) + HURRY_MS);
 }
 
@@ -168,7 +172,7 @@ static void on_hurry_again(struct loop_timer *timer)
 {
     struct worker *worker = container_of(timer, struct worker, hurry);
     if (worker->hurries)
-        on_hurry(worker);
+        on_hurry(worker, worker->hurried_part);
 }
 
 static void on_report(void *owner, const struct report *report)
@@ -434,15 +438,25 @@ void worker_committed(struct worker *worker, uint64_t epoch)
     send_number(worker, run_committed, epoch, 0);
 }
 
+struct viewed_errand {
+    struct errand errand;
+    struct view_progress progress;
+};
+
 static void run_viewed(struct errand *errand, void *owner)
 {
     struct worker *worker = owner;
-    engine_viewed(worker->engine, number_of(errand));
+    struct viewed_errand *viewed = container_of(errand, struct viewed_errand, errand);
+    engine_viewed(worker->engine, viewed->progress);
+    free(viewed);
 }
 
-void worker_viewed(struct worker *worker, uint64_t epoch)
+void worker_viewed(struct worker *worker, struct view_progress progress)
 {
-    send_number(worker, run_viewed, epoch, 0);
+    struct viewed_errand *errand = mem_new(sizeof *errand);
+    errand->errand.run = run_viewed;
+    errand->progress = progress;
+    errand_send(worker->inbox, &errand->errand);
 }
 
 static void run_outbox_full(struct errand *errand, void *owner)

@@ -177,9 +177,9 @@ static void on_room(void *owner)
     rig->has_room = true;
 }
 
-static void on_hurry(void *owner)
+static void on_hurry(void *owner, enum view_part part)
 {
-    (void)owner;
+    (void)owner, (void)part;
 }
 
 static void on_report(void *owner, const struct report *report)
@@ -212,7 +212,7 @@ static void commit(struct rig *rig)
     delta_unref(rig->sealed);
     rig->sealed = NULL;
     engine_committed(rig->engine, epoch);
-    engine_viewed(rig->engine, epoch);
+    engine_viewed(rig->engine, (struct view_progress){epoch, epoch});
     kafka_lane_committed(rig->lane);
 }
 

@@ -31,7 +31,8 @@ struct notice {
     struct list link;
     enum notice_kind kind;
     uint64_t epoch;
-    struct bytes key; /* owned, of NOTICE_DONE */
+    struct view_progress viewed; /* of NOTICE_VIEWED */
+    struct bytes key;            /* owned, of NOTICE_DONE */
 };
 
 struct worker {
@@ -108,8 +109,9 @@ struct world {
     struct coordinator *coordinator;
     struct commit *committing; /* handed to the disk */
     struct list unviewed;      /* durable, not in the view yet */
-    struct table view;
-    uint64_t view_epoch;
+    struct table whole;        /* the truth at viewed.kept */
+    struct table view;         /* that, perhaps without what was queued after viewed.whole */
+    struct view_progress viewed;
     bool has_unconfirmed; /* records that were delivered are still in the outbox */
     struct list outbox;   /* struct commit: durable, not delivered to the exact egress */
 
@@ -284,6 +286,11 @@ static void on_report(void *owner, const struct report *report)
           BYTES_ARG(report->cause));
 }
 
+static void on_hurry(void *owner, enum view_part part)
+{
+    (void)owner, (void)part; /* it comes forward when it comes */
+}
+
 static bool on_misbehave(void *owner, enum misbehaviour misbehaviour)
 {
     struct worker *worker;
@@ -299,8 +306,9 @@ static void start(struct world *world)
     world->workers = (uint32_t)random_between(&world->random, 1, WORKERS_MAX);
     world->coordinator =
         coordinator_new(world->workers, world->truth_epoch + 1, world->interval_ms);
+    table_copy(&world->whole, &world->truth);
     table_copy(&world->view, &world->truth);
-    world->view_epoch = world->truth_epoch;
+    world->viewed = (struct view_progress){world->truth_epoch, world->truth_epoch};
     world->has_unconfirmed = true; /* what a crash left may have been delivered */
     list_init(&world->unviewed);
     list_init(&world->outbox);
@@ -333,7 +341,7 @@ static void start(struct world *world)
                       .sealed = on_sealed,
                       .settle = on_settle,
                       .room = on_nothing,
-                      .hurry = on_nothing,
+                      .hurry = on_hurry,
                       .report = on_report,
                       .misbehave = on_misbehave},
         });
@@ -591,6 +599,7 @@ static void notify(struct world *world, uint32_t worker, enum notice_kind kind, 
     struct notice *notice = mem_new(sizeof *notice);
     notice->kind = kind;
     notice->epoch = epoch;
+    notice->viewed = world->viewed;
     list_put_last(&world->worker[worker].notices, &notice->link);
 }
 
@@ -616,7 +625,7 @@ static bool notice_arrives(struct world *world)
         engine_committed(worker->engine, notice->epoch);
         break;
     case NOTICE_VIEWED:
-        engine_viewed(worker->engine, notice->epoch);
+        engine_viewed(worker->engine, notice->viewed);
         break;
     case NOTICE_CONFIRMED:
         engine_confirmed(worker->engine, APP_EGRESS_EXACT, notice->epoch);
@@ -666,19 +675,41 @@ static bool commit_ends(struct world *world)
     return true;
 }
 
+/* What a commit put into queues is not in the view yet. */
+static void leave_out_queued(struct world *world, const struct commit *commit)
+{
+    struct delta_entry entry;
+    for (uint32_t i = 0; i < commit->count; i++)
+        for (struct bytes rest = buffer_bytes(&commit->parts[i]->entries);
+             delta_next(&rest, &entry);)
+            if (entry.change == DELTA_PUT && key_is_queued(entry.key))
+                table_remove(&world->view, entry.key);
+}
+
 static bool view_advances(struct world *world)
 {
+    struct list viewed;
     if (list_is_empty(&world->unviewed))
         return false;
+    list_init(&viewed);
+    world->viewed.whole = world->viewed.kept;
     do {
         struct commit *commit = list_first(&world->unviewed, struct commit, link);
         list_take(&commit->link);
         for (uint32_t i = 0; i < commit->count; i++)
-            table_apply(&world->view, commit->parts[i]);
-        world->view_epoch = commit->epoch;
-        free_commit(commit);
+            table_apply(&world->whole, commit->parts[i]);
+        world->viewed.kept = commit->epoch;
+        list_put_last(&viewed, &commit->link);
     } while (!list_is_empty(&world->unviewed) && random_chance(&world->random, 800));
-    notify_all(world, NOTICE_VIEWED, world->view_epoch);
+
+    table_copy(&world->view, &world->whole);
+    if (random_chance(&world->random, 500))
+        world->viewed.whole = world->viewed.kept;
+    else
+        list_for_each (&viewed, node)
+            leave_out_queued(world, container_of(node, struct commit, link));
+    free_commits(&viewed);
+    notify_all(world, NOTICE_VIEWED, world->viewed.kept);
     return true;
 }
 
@@ -1037,6 +1068,7 @@ static void end(struct world *world)
     crash(world);
     world->result.crashes--;
     table_destroy(&world->truth);
+    table_destroy(&world->whole);
     table_destroy(&world->view);
     for (uint32_t i = 0; i < world->source_count; i++) {
         for (size_t n = 0; n < world->sources[i].count; n++) {
