@@ -319,6 +319,15 @@ bool text_read(struct reader *reader, const struct property *property, const str
     return text != NULL;
 }
 
+bool object_node_read(struct reader *reader, const struct property *property,
+                      const struct yaml_node *node, void *to)
+{
+    if (!reader_expect_kind(reader, property->key, node, YAML_OBJECT, "an object"))
+        return false;
+    *(const struct yaml_node **)to = node;
+    return true;
+}
+
 bool name_read(struct reader *reader, const struct property *property, const struct yaml_node *node,
                void *to)
 {

@@ -69,10 +69,6 @@ static void old_formats_are_known_as_such(void **state)
 {
     (void)state;
     static const struct load_case cases[] = {
-        {"version: \"3.0\"\nmodule: {meta: {type: remote}, spec: {}}\n",
-         {"1:10: error: The format version 3.0|not supported by this version yet|'kind' and "
-          "'spec'"}},
-        {"---\nversion: '3.0'\n", {"2:10: error: The format version 3.0"}},
         {"version: 3.0\nmodule: {}\n",
          {"1:10: error: Wrong type for key /version not a string|found the number 3.0"}},
         {"version: \"2.0\"\n",
