@@ -117,14 +117,41 @@ static void read_component(struct reader *reader, const struct yaml_node *docume
     }
 }
 
+/* A file for functions of the 2.x protocol, which are not called: its error shows what it would be
+ * today. */
+static void report_old(struct reader *reader, const struct yaml_node *version,
+                       const struct translation *translation)
+{
+    struct buffer shown = {0};
+    if (!translation_write(translation, true, &shown))
+        buffer_clear(&shown); /* nobody wants to see that much */
+    char *text = mem_format("Only format versions higher than or equal to 3.0 is supported. Was "
+                            "version %s, that of StateFun 2.x: expected one document with 'kind' "
+                            "and 'spec' for each endpoint, ingress and egress%s (and functions "
+                            "of a 3.x SDK), as 'statefun migrate' prints it",
+                            version->text, shown.size ? ", as below" : "");
+    diagnostics_add_shown(reader->diagnostics, SEVERITY_ERROR, version->place.file,
+                          version->place.line, version->place.column,
+                          shown.size ? buffer_text(&shown) : NULL, text);
+    free(text);
+    buffer_destroy(&shown);
+}
+
 void components_read(struct reader *reader, const struct yaml_stream *stream,
                      struct component_tally *tally)
 {
     const struct yaml_node *old = old_format_find(stream);
-    struct translation translation = {stream->documents, stream->document_count};
     tally->is_unsure |= !stream->is_whole;
-    if (old)
-        tally->is_unsure |= !old_format_translate(reader, old, &translation);
-    for (size_t i = 0; i < translation.count; i++)
-        read_component(reader, translation.components[i], tally);
+    if (!old) {
+        for (size_t i = 0; i < stream->document_count; i++)
+            read_component(reader, stream->documents[i], tally);
+        return;
+    }
+
+    struct translation translation;
+    tally->is_unsure |= !old_format_translate(reader, old, &translation) || !translation.is_current;
+    if (!translation.is_current)
+        report_old(reader, yaml_find(old, "version")->value, &translation);
+    for (size_t i = 0; translation.is_current && i < translation.count; i++)
+        read_component(reader, translation.items[i].component, tally);
 }

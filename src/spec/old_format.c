@@ -1,33 +1,10 @@
 /* old_format.c - see old_format.h. */
 #include "spec/old_format.h"
 
+#include "spec/old_format_inside.h"
+#include "spec/yaml_writer.h"
+
 #include <strings.h>
-
-/* One list in the spec of a module. Each of its elements is an object with one key, `item`, that
- * holds `meta` and `spec`. */
-struct section {
-    const char *list, *item;
-    const char *kind_key; /* in meta */
-    bool has_id;          /* in meta */
-    const char *elements; /* what messages call what stands in it */
-};
-
-static const struct section sections[] = {
-    {"endpoints", "endpoint", "kind", false, "an endpoint of format 3.0"},
-    {"ingresses", "ingress", "type", true, "an ingress of format 3.0"},
-    {"egresses", "egress", "type", true, "an egress of format 3.0"},
-};
-
-/* What a kind or type of a section is called now; others are the same. */
-static const struct renaming {
-    const char *item, *before, *now;
-} renamings[] = {
-    {"endpoint", "http", "io.statefun.endpoints.v1/http"},
-    {"ingress", "io.statefun.kafka/ingress", "io.statefun.kafka.v1/ingress"},
-    {"egress", "io.statefun.kafka/egress", "io.statefun.kafka.v1/egress"},
-    {"ingress", "io.statefun.kinesis/ingress", "io.statefun.kinesis.v1/ingress"},
-    {"egress", "io.statefun.kinesis/egress", "io.statefun.kinesis.v1/egress"},
-};
 
 const struct yaml_node *old_format_find(const struct yaml_stream *stream)
 {
@@ -35,43 +12,38 @@ const struct yaml_node *old_format_find(const struct yaml_stream *stream)
     return is_old ? stream->documents[0] : NULL;
 }
 
-/* An object with room for `count` entries, and none yet. */
-static struct yaml_node *object_new(struct reader *reader, const struct spec_place *place,
-                                    size_t count)
+/* --- making components --- */
+
+struct yaml_node *object_new(struct reader *reader, const struct spec_place *place, size_t count)
 {
     struct yaml_node *object = reader_take(reader, sizeof *object);
-    *object = (struct yaml_node){.kind = YAML_OBJECT,
-                                 .place = *place,
-                                 .entries = reader_take(reader, count * sizeof(struct yaml_entry))};
+    object->kind = YAML_OBJECT;
+    object->place = *place;
+    object->entries = reader_take(reader, count * sizeof *object->entries);
     return object;
 }
 
-static void object_put(struct yaml_node *object, const char *key, const struct yaml_node *value)
+void object_put(struct yaml_node *object, const char *key, const struct yaml_node *value)
 {
     object->entries[object->count++] =
         (struct yaml_entry){.key = key, .key_place = value->place, .value = value};
 }
 
-static const struct yaml_node *translate_kind(struct reader *reader, const struct section *section,
-                                              const struct yaml_node *kind)
+const struct yaml_node *text_new(struct reader *reader, const struct spec_place *place,
+                                 const char *text)
 {
-    for (size_t i = 0; i < COUNT_OF(renamings); i++) {
-        if (strcmp(renamings[i].item, section->item) || strcmp(renamings[i].before, kind->text))
-            continue;
-        struct yaml_node *now = reader_take(reader, sizeof *now);
-        *now = *kind;
-        now->text = renamings[i].now;
-        return now;
-    }
-    return kind;
+    struct yaml_node *node = reader_take(reader, sizeof *node);
+    node->kind = YAML_TEXT;
+    node->place = *place;
+    node->text = node->written = reader_copy(reader, bytes_of(text));
+    return node;
 }
 
-/* The spec with the id that stands in `meta`, which overwrites one that stands there. */
-static const struct yaml_node *put_id(struct reader *reader, const struct yaml_node *spec,
-                                      const struct yaml_node *id)
+struct yaml_node *spec_with_id(struct reader *reader, const struct element *element)
 {
+    const struct yaml_node *spec = element->spec;
     struct yaml_node *with_id = object_new(reader, &spec->place, spec->count + 1);
-    object_put(with_id, "id", id);
+    object_put(with_id, "id", element->id);
     for (size_t i = 0; i < spec->count; i++) {
         if (strcmp(spec->entries[i].key, "id"))
             with_id->entries[with_id->count++] = spec->entries[i];
@@ -82,23 +54,72 @@ static const struct yaml_node *put_id(struct reader *reader, const struct yaml_n
     return with_id;
 }
 
+void translation_add(struct reader *reader, struct translation *translation,
+                     const struct element *element, const struct yaml_node *kind,
+                     const struct yaml_node *spec, struct buffer *remarks)
+{
+    struct translated item = {0};
+    if (kind) {
+        struct yaml_node *component = object_new(reader, &element->place, 2);
+        object_put(component, "kind", kind);
+        object_put(component, "spec", spec);
+        item.component = component;
+    }
+    if (remarks && remarks->size)
+        item.remarks = reader_copy(reader, buffer_bytes(remarks));
+    if (remarks)
+        buffer_destroy(remarks);
+    translation->items =
+        reader_room(reader, translation->items, translation->count, sizeof *translation->items);
+    translation->items[translation->count++] = item;
+}
+
+bool translation_write(const struct translation *translation, bool hides_secrets, struct buffer *to)
+{
+    bool good = true;
+    for (size_t i = 0; good && i < translation->count; i++) {
+        const struct translated *item = &translation->items[i];
+        if (i > 0)
+            buffer_add_text(to, "---\n");
+        if (item->remarks)
+            buffer_add_text(to, item->remarks);
+        good = !item->component || yaml_write(item->component, hides_secrets, to);
+    }
+    return good;
+}
+
 /* --- reading what there is --- */
 
-struct element {
-    const struct yaml_node *meta, *spec;
-    const struct yaml_node *kind, *id;
-};
-
-static bool read_text_node(struct reader *reader, const struct property *property,
-                           const struct yaml_node *node, void *to)
+static bool read_scalar_node(struct reader *reader, const struct property *property,
+                             const struct yaml_node *node, void *to)
 {
     char *unused;
     *(const struct yaml_node **)to = node;
     return text_read(reader, property, node, &unused);
 }
 
-static bool read_element(struct reader *reader, const struct section *section,
-                         const struct yaml_node *node, struct element *element)
+static bool read_meta(struct reader *reader, const struct section *section, struct element *element)
+{
+    static const struct {
+        unsigned bit;
+        struct property property;
+    } known[] = {
+        {META_KIND,
+         PROPERTY("kind", read_scalar_node, offsetof(struct element, kind), .required = true)},
+        {META_TYPE,
+         PROPERTY("type", read_scalar_node, offsetof(struct element, type), .required = true)},
+        {META_ID, PROPERTY("id", read_scalar_node, offsetof(struct element, id), .required = true)},
+    };
+    struct property properties[COUNT_OF(known)];
+    size_t count = 0;
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        if (section->meta & known[i].bit)
+            properties[count++] = known[i].property;
+    return object_read(reader, element->meta, "'meta'", properties, count, element);
+}
+
+static bool translate_element(struct reader *reader, const struct section *section,
+                              const struct yaml_node *node, struct translation *translation)
 {
     const struct property outside[] = {
         PROPERTY(section->item, object_node_read, 0, .required = true),
@@ -107,32 +128,13 @@ static bool read_element(struct reader *reader, const struct section *section,
         PROPERTY("meta", object_node_read, offsetof(struct element, meta), .required = true),
         PROPERTY("spec", object_node_read, offsetof(struct element, spec), .required = true),
     };
-    const struct property of_meta[] = {
-        PROPERTY(section->kind_key, read_text_node, offsetof(struct element, kind),
-                 .required = true),
-        PROPERTY("id", read_text_node, offsetof(struct element, id), .required = true),
-    };
+    struct element element = {.place = node->place};
     const struct yaml_node *item;
-    return reader_expect_kind(reader, section->list, node, YAML_OBJECT, section->elements) &&
-           object_read(reader, node, section->elements, outside, COUNT_OF(outside), &item) &&
-           object_read(reader, item, section->elements, inside, COUNT_OF(inside), element) &&
-           object_read(reader, element->meta, "'meta'", of_meta, section->has_id ? 2 : 1, element);
-}
-
-static bool translate_element(struct reader *reader, const struct section *section,
-                              const struct yaml_node *node, struct translation *translation)
-{
-    struct element element;
-    if (!read_element(reader, section, node, &element))
-        return false;
-    struct yaml_node *component = object_new(reader, &node->place, 2);
-    object_put(component, "kind", translate_kind(reader, section, element.kind));
-    object_put(component, "spec",
-               section->has_id ? put_id(reader, element.spec, element.id) : element.spec);
-    translation->components =
-        reader_room(reader, translation->components, translation->count, sizeof(void *));
-    translation->components[translation->count++] = component;
-    return true;
+    return reader_expect_kind(reader, section->list, node, YAML_OBJECT, section->noun) &&
+           object_read(reader, node, section->noun, outside, COUNT_OF(outside), &item) &&
+           object_read(reader, item, section->noun, inside, COUNT_OF(inside), &element) &&
+           read_meta(reader, section, &element) &&
+           section->translate(reader, section, &element, translation);
 }
 
 static bool read_section(struct reader *reader, const struct property *property,
@@ -147,35 +149,27 @@ static bool read_section(struct reader *reader, const struct property *property,
     return good;
 }
 
-/* Release 3.0.0 had them still; from 3.1 on upstream passes over them. */
-static bool read_routers(struct reader *reader, const struct property *property,
-                         const struct yaml_node *node, void *to)
+static bool read_sections(struct reader *reader, const struct section *sections,
+                          const struct yaml_node *spec, struct translation *translation)
 {
-    (void)to;
-    if (node->count > 0)
-        reader_warning(reader, &node->place,
-                       "'%s' has no effect: routers ended with StateFun 3.0, an ingress names its "
-                       "'targets' itself",
-                       property->key);
-    return true;
+    enum { SECTIONS_MAX = 4 };
+    struct property properties[SECTIONS_MAX];
+    size_t count = 0;
+    for (; sections[count].list; count++)
+        properties[count] = (struct property)PROPERTY(sections[count].list, read_section, 0,
+                                                      .detail = &sections[count]);
+    return object_read(reader, spec, "the spec of a module", properties, count, translation);
 }
+
+static const struct property document_properties[] = {
+    PROPERTY("version", NULL, 0),
+    PROPERTY("module", object_node_read, 0, .required = true),
+};
 
 static const struct property module_properties[] = {
     PROPERTY("meta", NULL, 0),
     PROPERTY("spec", object_node_read, 0, .required = true,
              .missing = "A module without a spec at /module/spec"),
-};
-
-static const struct property spec_properties[] = {
-    PROPERTY("endpoints", read_section, 0, .detail = &sections[0]),
-    PROPERTY("ingresses", read_section, 0, .detail = &sections[1]),
-    PROPERTY("egresses", read_section, 0, .detail = &sections[2]),
-    PROPERTY("routers", read_routers, 0),
-};
-
-static const struct property document_properties[] = {
-    PROPERTY("version", NULL, 0),
-    PROPERTY("module", object_node_read, 0, .required = true),
 };
 
 /* `module.meta.type`: remote, in any case. */
@@ -200,35 +194,33 @@ static bool check_type(struct reader *reader, const struct yaml_node *document)
 }
 
 static const char expected_now[] =
-    "expected one document with 'kind' and 'spec' for each endpoint, ingress and egress";
+    "one document with 'kind' and 'spec' for each endpoint, ingress and egress";
 
-static bool check_is_text(struct reader *reader, const struct yaml_node *version)
-{
-    if (version->kind == YAML_TEXT || version->kind == YAML_BROKEN)
-        return version->kind == YAML_TEXT;
-    return reader_error(reader, &version->place,
-                        "Wrong type for key /version not a string: expected \"3.0\" in quotes, or "
-                        "no 'version' and %s; found %s",
-                        expected_now + strlen("expected "), yaml_describe(version).text);
-}
-
-static bool check_version(struct reader *reader, const struct yaml_node *version)
+/* The sections of the version; NULL, with a report, when there is none like that. */
+static const struct section *find_sections(struct reader *reader, const struct yaml_node *version)
 {
     static const struct {
-        const char *version, *releases;
-    } rejected[] = {{"2.0", "2.1 and 2.2"}, {"1.0", "2.0"}};
+        const char *version;
+        const struct section *sections;
+    } known[] = {
+        {"3.0", format_3_0_sections}, {"2.0", format_2_sections}, {"1.0", format_2_sections}};
 
-    if (!strcmp(version->text, "3.0"))
-        return true;
-    for (size_t i = 0; i < COUNT_OF(rejected); i++)
-        if (!strcmp(version->text, rejected[i].version))
-            return reader_error(reader, &version->place,
-                                "Only format versions higher than or equal to 3.0 is supported. "
-                                "Was version %s, that of StateFun %s: %s",
-                                rejected[i].version, rejected[i].releases, expected_now);
-    return reader_error(reader, &version->place,
-                        "Unrecognized format version: %s, without 'version'; found %s",
-                        expected_now, yaml_describe(version).text);
+    if (version->kind == YAML_BROKEN)
+        return NULL;
+    if (version->kind != YAML_TEXT) {
+        reader_error(reader, &version->place,
+                     "Wrong type for key /version not a string: expected \"3.0\" in quotes, or %s, "
+                     "without 'version'; found %s",
+                     expected_now, yaml_describe(version).text);
+        return NULL;
+    }
+    for (size_t i = 0; i < COUNT_OF(known); i++)
+        if (!strcmp(version->text, known[i].version))
+            return known[i].sections;
+    reader_error(reader, &version->place,
+                 "Unrecognized format version: expected %s, without 'version'; found %s",
+                 expected_now, yaml_describe(version).text);
+    return NULL;
 }
 
 bool old_format_translate(struct reader *reader, const struct yaml_node *document,
@@ -236,17 +228,17 @@ bool old_format_translate(struct reader *reader, const struct yaml_node *documen
 {
     const struct yaml_node *version = yaml_find(document, "version")->value;
     const struct yaml_node *module = NULL, *spec = NULL;
-    *ret_translation = (struct translation){0};
-    if (!check_is_text(reader, version) || !check_version(reader, version) ||
-        !check_type(reader, document))
+    const struct section *sections = find_sections(reader, version);
+    *ret_translation = (struct translation){.is_current = sections != format_2_sections};
+    if (!sections || !check_type(reader, document))
         return false;
-    bool good = object_read(reader, document, "a file of format 3.0", document_properties,
+
+    bool good = object_read(reader, document, "a file of an old format", document_properties,
                             COUNT_OF(document_properties), &module);
     if (module)
         good &= object_read(reader, module, "'module'", module_properties,
                             COUNT_OF(module_properties), &spec);
     if (spec)
-        good &= object_read(reader, spec, "the spec of a module", spec_properties,
-                            COUNT_OF(spec_properties), ret_translation);
+        good &= read_sections(reader, sections, spec, ret_translation);
     return good;
 }

@@ -125,8 +125,8 @@ static void faults_of_format_3_0_have_their_places(void **state)
          {"4:44: error: 'type': expected text, found a list"}},
         {META "  spec:\n" BANK TRANSFERS "            id: other/id\n",
          {"16:13: warning: 'id' has no effect: that of 'meta' overwrites it"}},
-        {META "  spec:\n" BANK TRANSFERS "    routers: [{router: {}}]\n",
-         {"16:14: warning: 'routers' has no effect: routers ended with StateFun 3.0"}},
+        {META "  spec:\n" BANK TRANSFERS "    routers: [{router: {meta: {type: a/b}, spec: {}}}]\n",
+         {"16:15: warning: a router has no effect: they ended with StateFun 3.0"}},
         {META "  spec:\n" BANK TRANSFERS "    functions: []\n",
          {"16:5: warning: unknown key 'functions' in the spec of a module"}},
     };
