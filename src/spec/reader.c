@@ -390,3 +390,14 @@ bool port_read(struct reader *reader, const struct property *property, const str
     *(uint16_t *)to = (uint16_t)value;
     return true;
 }
+
+bool switch_read(struct reader *reader, const struct property *property,
+                 const struct yaml_node *node, void *to)
+{
+    bool is_scalar = node->kind == YAML_SWITCH || node->kind == YAML_TEXT;
+    bool is_on = is_scalar && !strcmp(node->text, "true");
+    if (!is_on && !(is_scalar && !strcmp(node->text, "false")))
+        return reader_mismatch(reader, property->key, node, "true or false");
+    *(bool *)to = is_on;
+    return true;
+}

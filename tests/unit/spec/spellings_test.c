@@ -133,6 +133,8 @@ static void kafka_ingress(void **state)
                "  - {topic: u, valueType: w, targets: [n/g]}\n")},
         {INGRESS "autoOffsetResetPosition: ", "\n" REST,
          TEXTS("earliest", "latest", "EARLIEST", "Latest", "'latest'")},
+        /* of the community fork: extensions.md */
+        {INGRESS "forwardHeaders: ", "\n" REST, TEXTS("true", "false", "'true'", "'false'")},
         {INGRESS "startupPosition: ", "\n" REST,
          TEXTS("{type: group-offsets}", "{type: earliest}", "{type: latest}",
                "{type: specific-offsets, offsets: [{t/0: 1}]}",
