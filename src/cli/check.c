@@ -66,7 +66,7 @@ int check_run(const struct command *command, int argc, char **argv)
     if (!inputs_read(&inputs, command, argc, argv, &code))
         return code;
     struct application *application = inputs_load(&inputs, true);
-    code = inputs_report(&inputs) || !application ? EXIT_WRONG : EXIT_GOOD;
+    code = diagnostics_report(&inputs.diagnostics) || !application ? EXIT_WRONG : EXIT_GOOD;
     if (code == EXIT_GOOD && inputs.flags & CONNECT_FLAG && !connect_all(application))
         code = EXIT_FAILED;
     if (code == EXIT_GOOD)

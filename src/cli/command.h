@@ -28,7 +28,8 @@ struct command {
     const char *summary;              /* one line */
     const char *text;                 /* some paragraphs, for --help and the man page */
     const struct command_flag *flags; /* of its own; a name of NULL ends them */
-    bool takes_modules;
+    bool takes_modules;               /* with -m, and settings */
+    bool takes_files;                 /* as its arguments */
     int (*run)(const struct command *command, int argc, char **argv);
 };
 
@@ -62,7 +63,7 @@ void inputs_destroy(struct inputs *inputs);
 struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_errors);
 
 /* Writes out all that was found, on standard error; returns how many errors there are. */
-size_t inputs_report(const struct inputs *inputs);
+size_t diagnostics_report(const struct diagnostics *diagnostics);
 
 /* --- help and reference, made from the tables --- */
 
@@ -72,6 +73,7 @@ int reference_run(const struct command *command, int argc, char **argv);
 
 int run_run(const struct command *command, int argc, char **argv);
 int check_run(const struct command *command, int argc, char **argv);
+int migrate_run(const struct command *command, int argc, char **argv);
 
 extern const struct command_flag check_flags[];
 

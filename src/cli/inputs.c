@@ -183,12 +183,24 @@ struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_err
         &inputs->diagnostics);
 }
 
-size_t inputs_report(const struct inputs *inputs)
+/* An example below its line, indented: it is part of that message. */
+static void print_shown(const char *shown)
 {
-    for (size_t i = 0; i < inputs->diagnostics.count; i++) {
-        char *line = diagnostic_line(&inputs->diagnostics.items[i]);
+    for (const char *line = shown; *line;) {
+        size_t size = strcspn(line, "\n");
+        fprintf(stderr, "    %.*s\n", (int)size, line);
+        line += size + (line[size] == '\n');
+    }
+}
+
+size_t diagnostics_report(const struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < diagnostics->count; i++) {
+        char *line = diagnostic_line(&diagnostics->items[i]);
         fprintf(stderr, "%s\n", line);
         free(line);
+        if (diagnostics->items[i].shown)
+            print_shown(diagnostics->items[i].shown);
     }
-    return inputs->diagnostics.error_count;
+    return diagnostics->error_count;
 }

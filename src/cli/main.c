@@ -33,6 +33,19 @@ const struct command commands[] = {
         .run = check_run,
     },
     {
+        .name = "migrate",
+        .arguments = "FILE...",
+        .summary = "print what module files of StateFun 2.x and 3.0 are today",
+        .text = "Prints module files of the formats 1.0, 2.0 and 3.0 (one document with 'version') "
+                "as components, on standard output; files of components as they stand. Each FILE "
+                "is a file or a directory, as --module of run takes. What cannot be brought over "
+                "is told as file:line:column, and in comments where it was. Functions of StateFun "
+                "2.x need a 3.x SDK besides. Exits 0 if all was brought over, 2 if not.",
+        .flags = no_flags,
+        .takes_files = true,
+        .run = migrate_run,
+    },
+    {
         .name = "reference",
         .arguments = "man|markdown|completion",
         .summary = "print the man page, the reference of settings, or bash's completion",

@@ -82,7 +82,8 @@ static void put_man(void)
            ".SH NAME\nstatefun \\- run Stateful Functions applications\n"
            ".SH SYNOPSIS\n"
            ".B statefun run\n[\\fB\\-m\\fR \\fIPATH\\fR]... [\\fIflag\\fR]...\n.br\n"
-           ".B statefun check\n[\\fB\\-m\\fR \\fIPATH\\fR]... [\\fB\\-\\-connect\\fR]\n"
+           ".B statefun check\n[\\fB\\-m\\fR \\fIPATH\\fR]... [\\fB\\-\\-connect\\fR]\n.br\n"
+           ".B statefun migrate\n\\fIFILE\\fR...\n"
            ".SH DESCRIPTION\n"
            "Runs applications made for Stateful Functions 3.x: their module.yaml files, and their "
            "functions in any SDK, as remote functions over HTTP. Every message has its effect on "
@@ -148,7 +149,12 @@ static void put_completion(void)
         printf(" %s", command->name);
     printf("' -- \"$word\"))\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n");
     for (const struct command *command = commands; command->name; command++) {
-        printf("        %s) COMPREPLY=($(compgen -W '", command->name);
+        printf("        %s) COMPREPLY=($(compgen ", command->name);
+        if (command->takes_files) {
+            printf("-f -- \"$word\"));;\n");
+            continue;
+        }
+        printf("-W '");
         if (!command->takes_modules) {
             for (const char *c = command->arguments; *c; c++)
                 putchar(*c == '|' ? ' ' : *c);

@@ -53,6 +53,8 @@ enum kafka_fate {
 struct kafka_item {
     struct kafka_topic *topic;
     struct bytes key, value;
+    struct bytes headers; /* for kafka_header_next */
+    size_t size;          /* about what it takes in a message set */
     enum kafka_fate fate;
 };
 

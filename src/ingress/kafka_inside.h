@@ -166,6 +166,7 @@ rd_kafka_resp_err_t kafka_start_resolve(struct kafka_ingress *ingress,
 struct kafka_offer {
     struct source *source;
     const struct kafka_topic *topic;
+    bool forwards_headers;
     struct buffer *argument; /* begins with topic->argument_head */
     struct buffer *id;       /* for keys that are no text */
     struct buffer *origin;   /* begins with origin_head bytes: "topic T partition P offset " */

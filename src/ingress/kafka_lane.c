@@ -151,6 +151,7 @@ static bool take_record(struct reading *reading, const rd_kafka_message_t *messa
     const struct kafka_offer offer = {
         .source = reading->source,
         .topic = reading->feed->topic,
+        .forwards_headers = lane->ingress->spec->forwards_headers,
         .argument = &reading->argument,
         .id = &lane->id,
         .origin = &reading->origin,

@@ -4,6 +4,7 @@
 #include "ingress/kafka_inside.h"
 
 #include "wire/protobuf.h"
+#include "wire/typed_value.h"
 
 enum { TYPED_VALUE = 3 }; /* the field of TypedValue that argument_head leaves out */
 enum { OFFSET_DIGITS_MAX = 19 };
@@ -42,6 +43,28 @@ static enum acceptance reject(struct engine *engine, const struct kafka_offer *o
                          });
 }
 
+/* The record's headers as metadata of the message, in their order. A name that is not UTF-8 would
+ * make the whole message unreadable. */
+static void add_headers(struct buffer *argument, const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers;
+    const char *name;
+    const void *value;
+    size_t size;
+    if (rd_kafka_message_headers(message, &headers))
+        return; /* it has none */
+    for (size_t i = 0; !rd_kafka_header_get_all(headers, i, &name, &value, &size); i++) {
+        struct buffer text = {0};
+        struct bytes key = bytes_of(name);
+        if (!bytes_are_utf8(key)) {
+            kafka_id_add(&text, key);
+            key = buffer_bytes(&text);
+        }
+        header_add(argument, &(struct header){key, bytes_make(value, size)});
+        buffer_destroy(&text);
+    }
+}
+
 enum acceptance kafka_record_offer(struct engine *engine, const struct kafka_offer *offer,
                                    const rd_kafka_message_t *message, bool *ret_rejected)
 {
@@ -63,6 +86,8 @@ enum acceptance kafka_record_offer(struct engine *engine, const struct kafka_off
     offer->argument->size = offer->topic->argument_head.size;
     if (message->len)
         pb_add_bytes(offer->argument, TYPED_VALUE, bytes_make(message->payload, message->len));
+    if (offer->forwards_headers)
+        add_headers(offer->argument, message);
     return engine_accept(engine, &(struct record){
                                      .source = offer->source,
                                      .position = position,

@@ -92,6 +92,7 @@ struct kafka_ingress_spec {
     int64_t start_date_ms; /* of DATE: ms since 1970 */
     struct kafka_topic_spec *topics;
     size_t topic_count;
+    bool forwards_headers;           /* of records, as metadata of their messages */
     struct property_list properties; /* in librdkafka's names: spec/kafka_properties.h */
 };
 

@@ -93,6 +93,7 @@ static const struct property properties[] = {
              .missing = "Routing config for routable Kafka ingress cannot be empty."),
     PROPERTY("autoOffsetResetPosition", read_reset, INGRESS(reset_to_earliest)),
     PROPERTY("startupPosition", kafka_start_read, 0),
+    PROPERTY("forwardHeaders", switch_read, INGRESS(forwards_headers)),
     PROPERTY("properties", client_properties_read, INGRESS(properties)),
 };
 

@@ -319,6 +319,15 @@ bool text_read(struct reader *reader, const struct property *property, const str
     return text != NULL;
 }
 
+bool object_node_read(struct reader *reader, const struct property *property,
+                      const struct yaml_node *node, void *to)
+{
+    if (!reader_expect_kind(reader, property->key, node, YAML_OBJECT, "an object"))
+        return false;
+    *(const struct yaml_node **)to = node;
+    return true;
+}
+
 bool name_read(struct reader *reader, const struct property *property, const struct yaml_node *node,
                void *to)
 {
@@ -379,5 +388,16 @@ bool port_read(struct reader *reader, const struct property *property, const str
     if (!integer_read(node, &value) || value < 0 || value > UINT16_MAX)
         return reader_mismatch(reader, property->key, node, "a port: an integer from 0 to 65535");
     *(uint16_t *)to = (uint16_t)value;
+    return true;
+}
+
+bool switch_read(struct reader *reader, const struct property *property,
+                 const struct yaml_node *node, void *to)
+{
+    bool is_scalar = node->kind == YAML_SWITCH || node->kind == YAML_TEXT;
+    bool is_on = is_scalar && !strcmp(node->text, "true");
+    if (!is_on && !(is_scalar && !strcmp(node->text, "false")))
+        return reader_mismatch(reader, property->key, node, "true or false");
+    *(bool *)to = is_on;
     return true;
 }

@@ -88,6 +88,8 @@ property_read name_read;     /* struct spec_name */
 property_read duration_read; /* uint64_t ms; const struct range * of ms, or NULL: an int's */
 property_read count_read;    /* size_t; const struct range *; text that holds an integer will do */
 property_read port_read;     /* uint16_t */
+property_read switch_read;   /* bool; text that says true or false will do */
+property_read object_node_read; /* const struct yaml_node *: an object, for others to read */
 
 struct range {
     int64_t min, max;

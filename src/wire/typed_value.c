@@ -7,6 +7,7 @@
 enum { TYPED_TYPENAME = 1, TYPED_HAS_VALUE = 2, TYPED_VALUE = 3 };
 enum { KAFKA_KEY = 1, KAFKA_VALUE = 2, KAFKA_TOPIC = 3 };
 enum { WRAPPED_VALUE = 1 };
+enum { HEADER_KEY = 1, HEADER_VALUE = 2 };
 
 bool typed_value_parse(struct bytes message, struct typed_value *ret_value,
                        struct sf_status *status)
@@ -60,6 +61,47 @@ bool kafka_record_of(struct bytes argument, struct bytes *ret_record, struct sf_
     return true;
 }
 
+void header_add(struct buffer *buffer, const struct header *header)
+{
+    size_t size = (header->key.size ? pb_bytes_size(HEADER_KEY, header->key.size) : 0) +
+                  (header->value.size ? pb_bytes_size(HEADER_VALUE, header->value.size) : 0);
+    uint8_t *to = buffer_reserve(buffer, pb_bytes_size(FIELD_HEADER, size));
+    buffer->size += pb_bytes_size(FIELD_HEADER, size);
+    to = pb_put_head(to, FIELD_HEADER, size);
+    if (header->key.size)
+        to = pb_put_bytes(to, HEADER_KEY, header->key);
+    if (header->value.size)
+        (void)pb_put_bytes(to, HEADER_VALUE, header->value);
+}
+
+static bool header_parse(struct bytes bytes, struct header *ret_header)
+{
+    struct header header = {0};
+    struct pb_reader reader = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.number == HEADER_KEY && field.type == PB_BYTES)
+            header.key = field.bytes;
+        else if (field.number == HEADER_VALUE && field.type == PB_BYTES)
+            header.value = field.bytes;
+    }
+    *ret_header = header;
+    return !reader.failed && bytes_are_utf8(header.key);
+}
+
+bool kafka_header_next(struct bytes *headers, struct header *ret_header)
+{
+    struct pb_reader reader = pb_read(*headers);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.number != FIELD_HEADER || field.type != PB_BYTES)
+            continue;
+        *headers = bytes_make(reader.at, (size_t)(reader.end - reader.at));
+        return header_parse(field.bytes, ret_header);
+    }
+    return false;
+}
+
 bool kafka_record_parse(struct bytes bytes, struct kafka_record *ret_record,
                         struct sf_status *status)
 {
@@ -75,6 +117,15 @@ bool kafka_record_parse(struct bytes bytes, struct kafka_record *ret_record,
             record.value = field.bytes;
         else if (field.number == KAFKA_TOPIC)
             record.topic = field.bytes;
+        else if (field.number == FIELD_HEADER) {
+            struct header header;
+            if (!header_parse(field.bytes, &header))
+                return sf_fail(status, SF_INVALID,
+                               "a header of a KafkaProducerRecord is not valid: expected a key "
+                               "that is UTF-8 text, and a value");
+            record.headers = bytes;
+            record.headers_size += field.bytes.size;
+        }
     }
     if (reader.failed)
         return sf_fail(status, SF_INVALID, "a KafkaProducerRecord is not valid protobuf");

@@ -31,11 +31,23 @@ void string_value_add(struct buffer *buffer, struct bytes text);
 #define TYPE_UNSET        "io.statefun.types/unset"
 #define TYPE_KAFKA_RECORD "type.googleapis.com/io.statefun.sdk.egress.KafkaProducerRecord"
 
+/* A header of a Kafka record, or one of the metadata of a message (extensions.md). They are fields
+ * of that number both in a TypedValue and in a KafkaProducerRecord. */
+struct header {
+    struct bytes key; /* UTF-8 */
+    struct bytes value;
+};
+enum { FIELD_HEADER = 4 };
+
+void header_add(struct buffer *buffer, const struct header *header);
+
 /* A KafkaProducerRecord (protocol.md 1.3); an empty key means a record without a key. */
 struct kafka_record {
     struct bytes topic;
     struct bytes key;
     struct bytes value;
+    struct bytes headers; /* for kafka_header_next; empty if it has none */
+    size_t headers_size;  /* about what they add to it */
 };
 
 /* The KafkaProducerRecord in an egress message's argument (the body of a TypedValue), not read yet.
@@ -45,5 +57,8 @@ bool kafka_record_of(struct bytes argument, struct bytes *ret_record, struct sf_
 /* Reads one into views; false if it can be produced to no topic. */
 bool kafka_record_parse(struct bytes bytes, struct kafka_record *ret_record,
                         struct sf_status *status);
+
+/* Takes the next header from the front of `headers`; false if there is none. */
+bool kafka_header_next(struct bytes *headers, struct header *ret_header);
 
 #endif

@@ -1,9 +1,11 @@
 /* module_fuzz.c - any bytes as a module file: either they are an application, or it is said why
- * not.
+ * not; and what `migrate` makes of them is YAML again.
  *
  * Placeholders are on, and every second input is read as `check` reads it, so that all paths are
  * met. */
 #include "spec/application.h"
+#include "spec/migrate.h"
+#include "spec/yaml.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -53,8 +55,23 @@ static size_t walk(const struct application *application)
     return sum;
 }
 
+static void migrate(struct bytes text)
+{
+    struct diagnostics diagnostics = {0}, of_result = {0};
+    struct buffer result = {0};
+    struct yaml_stream stream;
+    module_migrate("module.yaml", text, &result, &diagnostics);
+    yaml_stream_init(&stream, "result", buffer_bytes(&result), NULL, &of_result);
+    assert(stream.is_whole);
+    yaml_stream_destroy(&stream);
+    buffer_destroy(&result);
+    diagnostics_destroy(&diagnostics);
+    diagnostics_destroy(&of_result);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    migrate(bytes_make(data, size));
     struct diagnostics diagnostics = {0};
     struct application_options options = {
         .placeholders = true,

@@ -126,6 +126,9 @@ static void note(struct rig *rig, struct bytes target, struct bytes body)
     assert_true(value.has_value);
     address_add_text(&text, target);
     buffer_add_format(&text, " %.*s=%.*s", BYTES_ARG(value.type), BYTES_ARG(value.value));
+    struct header header;
+    while (kafka_header_next(&argument, &header))
+        buffer_add_format(&text, " [%.*s=%.*s]", BYTES_ARG(header.key), BYTES_ARG(header.value));
     rig->messages = mem_resize(rig->messages, (rig->message_count + 1) * sizeof *rig->messages);
     rig->messages[rig->message_count].text = bytes_string(buffer_bytes(&text));
     buffer_destroy(&text);

@@ -9,7 +9,7 @@
 
 /* A message as a function got it. */
 struct rig_message {
-    char *text; /* "namespace/name/id type=value" */
+    char *text; /* "namespace/name/id type=value [key=value]", with each of its metadata */
 };
 
 struct rig_pair {

@@ -69,16 +69,12 @@ static void old_formats_are_known_as_such(void **state)
 {
     (void)state;
     static const struct load_case cases[] = {
-        {"version: \"3.0\"\nmodule: {meta: {type: remote}, spec: {}}\n",
-         {"1:10: error: The format version 3.0|not supported by this version yet|'kind' and "
-          "'spec'"}},
-        {"---\nversion: '3.0'\n", {"2:10: error: The format version 3.0"}},
         {"version: 3.0\nmodule: {}\n",
          {"1:10: error: Wrong type for key /version not a string|found the number 3.0"}},
-        {"version: \"2.0\"\n",
+        {"version: \"2.0\"\nmodule: {meta: {type: remote}, spec: {}}\n",
          {"1:10: error: Only format versions higher than or equal to 3.0 is supported. Was version "
           "2.0"}},
-        {"version: '1.0'\n",
+        {"version: '1.0'\nmodule: {meta: {type: remote}, spec: {}}\n",
          {"1:10: error: Only format versions higher than or equal to 3.0 is supported. Was version "
           "1.0"}},
         {"version: '3.1'\n", {"1:10: error: Unrecognized format version|found text '3.1'"}},
