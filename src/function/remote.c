@@ -19,7 +19,7 @@ enum { CONNECTIONS_FIRST = 4 };
 struct remote_function {
     struct list all;
     struct remote *remote;
-    const struct endpoint_spec *endpoint;
+    const struct endpoint *endpoint;
     struct http_pool *pool;
     char *url;
     char *path;
@@ -44,7 +44,7 @@ struct attempt {
 
 struct remote {
     struct loop *loop;
-    const struct application *application;
+    const struct endpoints *endpoints;
     size_t pipeline_max;
     struct engine *engine;
     struct list functions;
@@ -52,12 +52,11 @@ struct remote {
     struct arena arena; /* of the reply that is being read */
 };
 
-struct remote *remote_new(struct loop *loop, const struct application *application,
-                          size_t pipeline_max)
+struct remote *remote_new(struct loop *loop, const struct endpoints *endpoints, size_t pipeline_max)
 {
     struct remote *remote = mem_new(sizeof *remote);
     remote->loop = loop;
-    remote->application = application;
+    remote->endpoints = endpoints;
     remote->pipeline_max = pipeline_max;
     list_init(&remote->functions);
     list_init(&remote->spare);
@@ -173,11 +172,12 @@ static void on_age(struct loop_timer *timer)
 
 struct remote_function *remote_attach(struct remote *remote, struct bytes ns, struct bytes name)
 {
-    const struct endpoint_spec *endpoint = application_find_endpoint(remote->application, ns, name);
+    const struct endpoint *endpoint = endpoints_find(remote->endpoints, ns, name);
     assert(endpoint && "the engine attaches only what is bound");
+    const struct transport_spec *transport = &endpoint->spec->transport;
 
     /* The template was checked when the module was read; a strange name can still spoil it. */
-    char *url = remote_url(endpoint->url_template, name);
+    char *url = remote_url(endpoint->spec->url_template, name);
     struct net_target target;
     struct sf_status status;
     if (!net_target_parse(url, &target, &status)) {
@@ -193,19 +193,20 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
     function->ns = owned(ns);
     function->name = owned(name);
     function->url = url;
-    function->timeout_ms = attempt_timeout_ms(&endpoint->transport);
+    function->timeout_ms = attempt_timeout_ms(transport);
     function->path = mem_string(target.path);
     function->pool = http_pool_new(remote->loop, &target,
                                    &(struct http_pool_options){
-                                       .connections_max = endpoint->transport.pool_size,
+                                       .connections_max = transport->pool_size,
                                        .connections_first = CONNECTIONS_FIRST,
                                        .pipeline_max = remote->pipeline_max,
-                                       .response_bytes_max = endpoint->transport.payload_max_bytes,
-                                       .connect_ms_max = endpoint->transport.connect_ms,
-                                       .connection_ms_max = endpoint->transport.pool_ttl_ms,
+                                       .response_bytes_max = transport->payload_max_bytes,
+                                       .connect_ms_max = transport->connect_ms,
+                                       .connection_ms_max = transport->pool_ttl_ms,
+                                       .tls = endpoint->tls,
                                    });
     net_target_destroy(&target);
-    pacer_init(&function->pacer, endpoint->transport.pool_size);
+    pacer_init(&function->pacer, transport->pool_size);
     function->age.on_timer = on_age;
     list_init(&function->under_way);
     list_put_last(&remote->functions, &function->all);
@@ -279,8 +280,8 @@ static void on_response(struct http_client_call *call, const struct http_respons
 
     function->figures.response_bytes += response->body.size;
     arena_clear(&remote->arena);
-    if (!remote_read_response(&function->endpoint->transport, response, &remote->arena, &reply,
-                              &status)) {
+    if (!remote_read_response(&function->endpoint->spec->transport, response, &remote->arena,
+                              &reply, &status)) {
         fail_attempt(attempt, false, response->retry_after_ms, status.message);
         return;
     }

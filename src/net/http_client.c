@@ -65,7 +65,8 @@ static void init_addresses(struct http_pool *pool, const struct net_target *targ
 struct http_pool *http_pool_new(struct loop *loop, const struct net_target *target,
                                 const struct http_pool_options *options)
 {
-    assert(!target->is_tls && options->connections_max > 0 && options->pipeline_max > 0);
+    assert(target->is_tls == (options->tls != NULL));
+    assert(options->connections_max > 0 && options->pipeline_max > 0);
     struct http_pool *pool = mem_new(sizeof *pool);
     pool->loop = loop;
     pool->options = *options;
@@ -327,7 +328,7 @@ void pool_channel_opened(struct channel *channel)
     pool->opened++;
     pool_place(channel);
     if (pool->again_count)
-        channel_give(channel, line_take_first(pool, &pool->again));
+        http1_give(channel, line_take_first(pool, &pool->again));
 }
 
 void pool_channel_failed(struct channel *channel, const char *message)
@@ -488,7 +489,7 @@ static bool pool_share(struct http_pool *pool)
 {
     struct channel *shared = pool->line_count ? pool_find_shared(pool) : NULL;
     if (shared)
-        channel_give(shared, line_take_first(pool, &pool->line));
+        http1_give(shared, line_take_first(pool, &pool->line));
     return shared != NULL;
 }
 
@@ -506,7 +507,7 @@ void pool_dispatch(struct http_pool *pool)
             continue;
         if (pool->line_count && !list_is_empty(&pool->by_depth[0])) {
             struct channel *idle = list_first(&pool->by_depth[0], struct channel, node);
-            channel_give(idle, line_take_first(pool, &pool->line));
+            http1_give(idle, line_take_first(pool, &pool->line));
             continue;
         }
         if (pool_open_one(pool))
@@ -640,7 +641,7 @@ void http_pool_cancel(struct http_pool *pool, struct http_client_call *call)
     } else if (request->state == REQUEST_UNDER_WAY) {
         struct channel *channel = request->channel;
         if (request->sent == 0) {
-            channel_take_back(channel, request);
+            http1_take_back(channel, request);
         } else if (channel->depth > 1) {
             /* Others share the connection: they need not suffer. Its deadline still holds. */
             call->transport = NULL;
@@ -709,6 +710,7 @@ void http_pool_free(struct http_pool *pool)
     for (struct list *node; (node = list_take_first(&pool->spare_requests));)
         request_free(container_of(node, struct request, node));
 
+    tls_ticket_destroy(&pool->ticket);
     decoder_destroy(&pool->decoder);
     buffer_destroy(&pool->spare_in);
     buffer_destroy(&pool->head_rest);

@@ -18,6 +18,7 @@
 
 #include "loop/loop.h"
 #include "net/address.h"
+#include "net/tls.h"
 #include "wire/http.h"
 
 struct http_pool;
@@ -29,11 +30,12 @@ struct http_pool_options {
     size_t response_bytes_max; /* of a body, also after decompression */
     uint64_t connect_ms_max;
     uint64_t connection_ms_max; /* lifetime of a connection; 0: no limit. Jittered by up to 3 s */
+    const struct tls_context *tls; /* must outlive the pool; NULL: plain */
 };
 
 /* Why a call has no response. UNREACHABLE concerns the endpoint as a whole: no address, refused, no
- * connection in time. A connection that breaks before anything is answered is only BROKEN: it may
- * be the call that breaks the server, and others must not be held up by it. */
+ * connection in time, no TLS with it. A connection that breaks before anything is answered is only
+ * BROKEN: it may be the call that breaks the server, and others must not be held up by it. */
 enum http_failure { HTTP_UNREACHABLE, HTTP_BROKEN, HTTP_TIMED_OUT, HTTP_GARBAGE, HTTP_TOO_LARGE };
 
 struct http_response {
@@ -52,7 +54,7 @@ struct http_client_call {
     void *transport; /* the pool's own */
 };
 
-/* Keeps no reference to `target`, which must not be is_tls. */
+/* Keeps no reference to `target`; where that is_tls there must be options->tls. */
 struct http_pool *http_pool_new(struct loop *loop, const struct net_target *target,
                                 const struct http_pool_options *options);
 

@@ -24,6 +24,19 @@ struct spec_name {
     char *name; /* NULL in the target of an endpoint: all names of the namespace */
 };
 
+/* A file that a module names. */
+struct file_spec {
+    char *path; /* NULL: none */
+    struct spec_place place;
+};
+
+/* For endpoints whose URL is https. */
+struct tls_spec {
+    struct file_spec trust_cacerts; /* none: the system's CAs */
+    struct file_spec client_cert, client_key, client_key_password;
+    bool verify_hostname; /* the certificate must be for the host of the URL */
+};
+
 enum transport_kind { TRANSPORT_OKHTTP, TRANSPORT_ASYNC };
 
 /* Zero means "no limit" for pool_ttl_ms only. Upstream's okhttp has no setting for pool_ttl,
@@ -35,6 +48,7 @@ struct transport_spec {
     uint64_t pool_ttl_ms;
     size_t pool_size;
     size_t payload_max_bytes;
+    struct tls_spec tls; /* async only */
 };
 
 /* io.statefun.endpoints.v1/http and v2/http */
@@ -42,6 +56,7 @@ struct endpoint_spec {
     struct spec_place place;
     struct spec_name functions;
     char *url_template; /* may hold {function.name} */
+    bool is_tls;        /* https */
     size_t batch_max;   /* 0: no limit */
     struct transport_spec transport;
 };

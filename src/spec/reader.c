@@ -381,3 +381,14 @@ bool port_read(struct reader *reader, const struct property *property, const str
     *(uint16_t *)to = (uint16_t)value;
     return true;
 }
+
+bool switch_read(struct reader *reader, const struct property *property,
+                 const struct yaml_node *node, void *to)
+{
+    bool is_word = node->kind == YAML_SWITCH || node->kind == YAML_TEXT;
+    bool is_true = is_word && strcmp(node->text, "true") == 0;
+    if (!is_true && !(is_word && strcmp(node->text, "false") == 0))
+        return reader_mismatch(reader, property->key, node, "true or false");
+    *(bool *)to = is_true;
+    return true;
+}

@@ -88,6 +88,7 @@ property_read name_read;     /* struct spec_name */
 property_read duration_read; /* uint64_t ms; const struct range * of ms, or NULL: an int's */
 property_read count_read;    /* size_t; const struct range *; text that holds an integer will do */
 property_read port_read;     /* uint16_t */
+property_read switch_read;   /* bool; true or false, also as text */
 
 struct range {
     int64_t min, max;
