@@ -124,13 +124,6 @@ char *remote_url(const char *url_template, struct bytes name)
     return buffer_text(&url); /* the buffer's memory becomes the string's */
 }
 
-/* How long one attempt may take: for okhttp the read timeout, which runs out when nothing comes. */
-static uint64_t attempt_timeout_ms(const struct transport_spec *transport)
-{
-    bool reads = transport->kind == TRANSPORT_OKHTTP && transport->read_ms < transport->call_ms;
-    return reads ? transport->read_ms : transport->call_ms;
-}
-
 static struct bytes owned(struct bytes bytes)
 {
     return bytes_make(bytes_string(bytes), bytes.size);
@@ -193,7 +186,7 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
     function->ns = owned(ns);
     function->name = owned(name);
     function->url = url;
-    function->timeout_ms = attempt_timeout_ms(transport);
+    function->timeout_ms = transport->call_ms;
     function->path = mem_string(target.path);
     function->pool = http_pool_new(remote->loop, &target,
                                    &(struct http_pool_options){
@@ -202,6 +195,8 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
                                        .pipeline_max = remote->pipeline_max,
                                        .response_bytes_max = transport->payload_max_bytes,
                                        .connect_ms_max = transport->connect_ms,
+                                       .write_ms_max = transport->write_ms,
+                                       .read_ms_max = transport->read_ms,
                                        .connection_ms_max = transport->pool_ttl_ms,
                                        .tls = endpoint->tls,
                                    });

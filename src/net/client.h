@@ -27,8 +27,9 @@ struct request {
     enum request_state state;
     bool
         needs_fresh; /* was sent on a connection that had been closed; only a new one will do now */
-    struct loop_timer deadline;
+    struct loop_timer deadline; /* never late, but perhaps early: request_due_ms */
     uint64_t timeout_ms;
+    uint64_t end_ms; /* when that is over */
 
     uint8_t *data; /* head and body */
     size_t size;
@@ -55,8 +56,9 @@ struct channel {
     size_t attempts; /* addresses that have failed */
     uint64_t connect_by_ms;
 
-    struct list requests;   /* under way, oldest first */
-    size_t depth;           /* how many */
+    struct list requests; /* under way, oldest first */
+    size_t depth;         /* how many */
+    uint64_t moved_ms;    /* when bytes were moved last, either way, or a request was given to it */
     struct request *unsent; /* the first that is not wholly written; NULL: all are */
     uint64_t progress_us;   /* of the last answer, or since when it has had something to answer */
     bool has_answered;      /* at least once, and kept the connection */

@@ -86,6 +86,8 @@ void http1_flush(struct channel *channel)
             return;
         }
         note_sent(channel, written < 0 ? 0 : (size_t)written);
+        if (written > 0)
+            channel->moved_ms = loop_now_ms(channel->pool->loop);
         /* TLS takes a record at a time. */
         has_room = channel->tls ? written > 0 : written == (ssize_t)total;
     }
@@ -102,6 +104,7 @@ void http1_give(struct channel *channel, struct request *request)
     assert(channel->state == CHANNEL_OPEN && request->sent == 0);
     request->state = REQUEST_UNDER_WAY;
     request->channel = channel;
+    channel->moved_ms = loop_now_ms(channel->pool->loop);
     list_put_last(&channel->requests, &request->node);
     if (!channel->unsent)
         channel->unsent = request;
@@ -322,6 +325,8 @@ static bool read_some(struct channel *channel)
     }
 
     ssize_t got = channel_receive(channel, to, room);
+    if (got > 0)
+        channel->moved_ms = loop_now_ms(pool->loop);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         if (channel->error)
             channel_ended(channel, channel->error);

@@ -321,6 +321,17 @@ void pool_place(struct channel *channel)
     pool->idle_count += channel->is_idle;
 }
 
+static uint64_t least_timeout_ms(const struct request *request);
+
+static void pool_give(struct channel *channel, struct request *request)
+{
+    struct loop *loop = channel->pool->loop;
+    uint64_t due_ms = loop_now_ms(loop) + least_timeout_ms(request);
+    if (request->deadline.due.when > due_ms) /* it was left alone while the request waited */
+        loop_timer_set(loop, &request->deadline, due_ms);
+    http1_give(channel, request);
+}
+
 void pool_channel_opened(struct channel *channel)
 {
     struct http_pool *pool = channel->pool;
@@ -328,7 +339,7 @@ void pool_channel_opened(struct channel *channel)
     pool->opened++;
     pool_place(channel);
     if (pool->again_count)
-        http1_give(channel, line_take_first(pool, &pool->again));
+        pool_give(channel, line_take_first(pool, &pool->again));
 }
 
 void pool_channel_failed(struct channel *channel, const char *message)
@@ -489,7 +500,7 @@ static bool pool_share(struct http_pool *pool)
 {
     struct channel *shared = pool->line_count ? pool_find_shared(pool) : NULL;
     if (shared)
-        http1_give(shared, line_take_first(pool, &pool->line));
+        pool_give(shared, line_take_first(pool, &pool->line));
     return shared != NULL;
 }
 
@@ -507,7 +518,7 @@ void pool_dispatch(struct http_pool *pool)
             continue;
         if (pool->line_count && !list_is_empty(&pool->by_depth[0])) {
             struct channel *idle = list_first(&pool->by_depth[0], struct channel, node);
-            http1_give(idle, line_take_first(pool, &pool->line));
+            pool_give(idle, line_take_first(pool, &pool->line));
             continue;
         }
         if (pool_open_one(pool))
@@ -604,31 +615,78 @@ uint8_t *http_pool_begin(struct http_pool *pool, struct http_client_call *call, 
     return to;
 }
 
+/* The shortest time after which a request could have failed. */
+static uint64_t least_timeout_ms(const struct request *request)
+{
+    const struct http_pool_options *options = &request->pool->options;
+    uint64_t least_ms = request->timeout_ms;
+    if (options->write_ms_max && options->write_ms_max < least_ms)
+        least_ms = options->write_ms_max;
+    if (options->read_ms_max && options->read_ms_max < least_ms)
+        least_ms = options->read_ms_max;
+    return least_ms;
+}
+
+/* When the request fails if nothing happens. */
+static uint64_t request_due_ms(const struct request *request)
+{
+    const struct http_pool_options *options = &request->pool->options;
+    if (request->state != REQUEST_UNDER_WAY)
+        return request->end_ms;
+    uint64_t pause_ms =
+        request->sent < request->size ? options->write_ms_max : options->read_ms_max;
+    uint64_t due_ms = request->channel->moved_ms + pause_ms;
+    return pause_ms && due_ms < request->end_ms ? due_ms : request->end_ms;
+}
+
 void http_pool_send(struct http_pool *pool, struct http_client_call *call)
 {
     struct request *request = call->transport;
     assert(request && request->pool == pool && request->state == REQUEST_BEGUN);
     list_take(&request->node);
-    loop_timer_set(pool->loop, &request->deadline, loop_now_ms(pool->loop) + request->timeout_ms);
+    uint64_t now_ms = loop_now_ms(pool->loop);
+    request->end_ms = now_ms + request->timeout_ms;
+    loop_timer_set(pool->loop, &request->deadline, now_ms + least_timeout_ms(request));
     line_put(pool, request, false);
     pool_dispatch(pool);
+}
+
+static void fail_late(struct request *request)
+{
+    struct http_pool *pool = request->pool;
+    const struct http_pool_options *options = &pool->options;
+    char message[MESSAGE_MAX];
+    bool is_over = loop_now_ms(pool->loop) >= request->end_ms;
+    if (request->state == REQUEST_WAITING) {
+        snprintf(message, sizeof message, "no connection became free within %" PRIu64 " ms",
+                 request->timeout_ms);
+        line_take(pool, request);
+        pool_fail(request, HTTP_TIMED_OUT, message);
+        return;
+    }
+    if (is_over)
+        snprintf(message, sizeof message, "no complete response within %" PRIu64 " ms",
+                 request->timeout_ms);
+    else if (request->sent < request->size)
+        snprintf(message, sizeof message,
+                 "the server has taken nothing of the request for %" PRIu64 " ms",
+                 options->write_ms_max);
+    else
+        snprintf(message, sizeof message, "the server has sent nothing for %" PRIu64 " ms",
+                 options->read_ms_max);
+    pool_break(request->channel, false, request, HTTP_TIMED_OUT, message);
 }
 
 static void on_deadline(struct loop_timer *timer)
 {
     struct request *request = container_of(timer, struct request, deadline);
     struct http_pool *pool = request->pool;
-    char message[MESSAGE_MAX];
-    if (request->state == REQUEST_WAITING) {
-        snprintf(message, sizeof message, "no connection became free within %" PRIu64 " ms",
-                 request->timeout_ms);
-        line_take(pool, request);
-        pool_fail(request, HTTP_TIMED_OUT, message);
-    } else if (request->state == REQUEST_UNDER_WAY) {
-        snprintf(message, sizeof message, "no complete response within %" PRIu64 " ms",
-                 request->timeout_ms);
-        pool_break(request->channel, false, request, HTTP_TIMED_OUT, message);
+    uint64_t due_ms = request_due_ms(request);
+    if (due_ms > loop_now_ms(pool->loop)) {
+        loop_timer_set(pool->loop, timer, due_ms);
+        return;
     }
+    fail_late(request);
     pool_dispatch(pool);
 }
 

@@ -29,6 +29,8 @@ struct http_pool_options {
     size_t pipeline_max;       /* calls under way on one connection, >= 1; 1: no pipelining */
     size_t response_bytes_max; /* of a body, also after decompression */
     uint64_t connect_ms_max;
+    uint64_t write_ms_max;      /* the server takes nothing of a request for so long; 0: no limit */
+    uint64_t read_ms_max;       /* ... or sends nothing while one waits; 0: no limit */
     uint64_t connection_ms_max; /* lifetime of a connection; 0: no limit. Jittered by up to 3 s */
     const struct tls_context *tls; /* must outlive the pool; NULL: plain */
 };

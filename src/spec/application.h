@@ -44,7 +44,7 @@ enum transport_kind { TRANSPORT_OKHTTP, TRANSPORT_ASYNC };
 struct transport_spec {
     enum transport_kind kind;
     uint64_t call_ms, connect_ms;
-    uint64_t read_ms, write_ms; /* okhttp only */
+    uint64_t read_ms, write_ms; /* okhttp only; 0: no limit */
     uint64_t pool_ttl_ms;
     size_t pool_size;
     size_t payload_max_bytes;
