@@ -3,6 +3,10 @@
 
 #include "base/mem.h"
 
+#include <time.h>
+
+enum { REFRESH_S = 1 };
+
 /* `file` was to be read for `property`. */
 static bool blame(const struct file_spec *file, const char *property, struct spec_place *ret_place,
                   struct sf_status *status)
@@ -32,12 +36,14 @@ bool endpoint_open(const struct endpoint_spec *spec, struct endpoint *ret_endpoi
                    struct spec_place *ret_place, struct sf_status *status)
 {
     struct endpoint endpoint = {.spec = spec};
-    if (spec->is_tls) {
+    if (spec->is_tls)
         endpoint.tls = tls_context_new();
-        if (!open_tls(&spec->transport.tls, endpoint.tls, ret_place, status)) {
-            endpoint_close(&endpoint);
-            return false;
-        }
+    if (spec->in_flight_max || spec->per_second_max)
+        endpoint.gate = gate_new(spec->in_flight_max, spec->per_second_max);
+    if ((endpoint.tls && !open_tls(&spec->transport.tls, endpoint.tls, ret_place, status)) ||
+        !headers_new(&spec->headers, &endpoint.headers, ret_place, status)) {
+        endpoint_close(&endpoint);
+        return false;
     }
     *ret_endpoint = endpoint;
     return true;
@@ -46,7 +52,58 @@ bool endpoint_open(const struct endpoint_spec *spec, struct endpoint *ret_endpoi
 void endpoint_close(struct endpoint *endpoint)
 {
     tls_context_free(endpoint->tls);
+    headers_free(endpoint->headers);
+    gate_free(endpoint->gate);
     *endpoint = (struct endpoint){0};
+}
+
+/* --- all of them --- */
+
+static void *refresh(void *argument)
+{
+    struct endpoints *endpoints = argument;
+    struct timespec when;
+    clock_gettime(CLOCK_MONOTONIC, &when);
+    pthread_mutex_lock(&endpoints->lock);
+    while (!endpoints->is_ending) {
+        when.tv_sec += REFRESH_S;
+        while (!endpoints->is_ending &&
+               pthread_cond_timedwait(&endpoints->ended, &endpoints->lock, &when) == 0)
+            ;
+        for (size_t i = 0; i < endpoints->count && !endpoints->is_ending; i++)
+            headers_refresh(endpoints->items[i].headers);
+    }
+    pthread_mutex_unlock(&endpoints->lock);
+    return NULL;
+}
+
+static void start_thread(struct endpoints *endpoints)
+{
+    for (size_t i = 0; i < endpoints->count; i++)
+        endpoints->has_thread |= headers_may_change(endpoints->items[i].headers);
+    if (!endpoints->has_thread)
+        return;
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_cond_init(&endpoints->ended, &attributes);
+    pthread_condattr_destroy(&attributes);
+    pthread_mutex_init(&endpoints->lock, NULL);
+    if (pthread_create(&endpoints->thread, NULL, refresh, endpoints))
+        abort();
+}
+
+static void stop_thread(struct endpoints *endpoints)
+{
+    if (!endpoints->has_thread)
+        return;
+    pthread_mutex_lock(&endpoints->lock);
+    endpoints->is_ending = true;
+    pthread_cond_signal(&endpoints->ended);
+    pthread_mutex_unlock(&endpoints->lock);
+    pthread_join(endpoints->thread, NULL);
+    pthread_cond_destroy(&endpoints->ended);
+    pthread_mutex_destroy(&endpoints->lock);
 }
 
 bool endpoints_open(const struct application *application, struct endpoints *ret_endpoints,
@@ -64,11 +121,13 @@ bool endpoints_open(const struct application *application, struct endpoints *ret
         }
     }
     *ret_endpoints = endpoints;
+    start_thread(ret_endpoints);
     return true;
 }
 
 void endpoints_close(struct endpoints *endpoints)
 {
+    stop_thread(endpoints);
     for (size_t i = 0; i < endpoints->count; i++)
         endpoint_close(&endpoints->items[i]);
     free(endpoints->items);

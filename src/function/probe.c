@@ -65,6 +65,10 @@ static void probe_call(struct probe *probe, const struct endpoint *endpoint,
                           .connect_ms_max = timeout_ms,
                           .tls = endpoint->tls,
                       });
+    struct header_values headers;
+    headers_copy(endpoint->headers, &headers);
+    http_pool_set_headers(pool, headers.items, headers.count);
+    header_values_destroy(&headers);
     send_request(pool, probe, target->path, name, timeout_ms);
     while (!probe->is_done)
         loop_turn(loop, -1); /* the call's timeout ends it */

@@ -20,6 +20,8 @@ struct remote_function {
     struct list all;
     struct remote *remote;
     const struct endpoint *endpoint;
+    struct entrance *entrance; /* NULL: there is no gate */
+    unsigned headers_version;  /* of what the pool sends */
     struct http_pool *pool;
     char *url;
     char *path;
@@ -32,9 +34,18 @@ struct remote_function {
     struct bytes ns, name; /* owned */
 };
 
+/* An endpoint's gate, as this worker sees it. */
+struct entrance {
+    struct remote *remote;
+    struct gate *gate; /* NULL: there is none */
+    struct gate_guest guest;
+    struct list held; /* attempts that wait to enter, oldest first */
+    struct loop_timer timer;
+};
+
 /* An attempt under way. */
 struct attempt {
-    struct list link; /* in remote->spare or function->under_way */
+    struct list link; /* in remote->spare, entrance->held or function->under_way */
     struct http_client_call call;
     struct remote_function *function;
     struct invocation *invocation;
@@ -47,10 +58,42 @@ struct remote {
     const struct endpoints *endpoints;
     size_t pipeline_max;
     struct engine *engine;
+    struct entrance *entrances; /* in the order of the endpoints */
+    struct loop_waker waker;    /* some gate's call */
+    bool has_gates;
     struct list functions;
     struct list spare;  /* attempts */
     struct arena arena; /* of the reply that is being read */
 };
+
+static void on_wake(struct loop_waker *waker);
+static void on_entrance_timer(struct loop_timer *timer);
+
+/* Any thread. */
+static void on_gate_call(void *owner)
+{
+    loop_wake(((struct entrance *)owner)->remote->loop);
+}
+
+static void init_entrances(struct remote *remote)
+{
+    const struct endpoints *endpoints = remote->endpoints;
+    remote->entrances = mem_new(endpoints->count * sizeof *remote->entrances);
+    for (size_t i = 0; i < endpoints->count; i++) {
+        struct entrance *entrance = &remote->entrances[i];
+        entrance->remote = remote;
+        entrance->gate = endpoints->items[i].gate;
+        entrance->guest.call = on_gate_call;
+        entrance->guest.owner = entrance;
+        entrance->timer.on_timer = on_entrance_timer;
+        list_init(&entrance->guest.node);
+        list_init(&entrance->held);
+        remote->has_gates |= entrance->gate != NULL;
+    }
+    remote->waker.on_wake = on_wake;
+    if (remote->has_gates)
+        loop_waker_add(remote->loop, &remote->waker);
+}
 
 struct remote *remote_new(struct loop *loop, const struct endpoints *endpoints, size_t pipeline_max)
 {
@@ -60,6 +103,7 @@ struct remote *remote_new(struct loop *loop, const struct endpoints *endpoints, 
     remote->pipeline_max = pipeline_max;
     list_init(&remote->functions);
     list_init(&remote->spare);
+    init_entrances(remote);
     return remote;
 }
 
@@ -68,30 +112,47 @@ void remote_set_engine(struct remote *remote, struct engine *engine)
     remote->engine = engine;
 }
 
-static void free_attempts(struct list *attempts)
+static void cancel_attempts(struct list *attempts)
 {
-    list_for_each_safe (attempts, node)
-        free(container_of(node, struct attempt, link));
+    list_for_each_safe (attempts, node) {
+        struct attempt *attempt = container_of(node, struct attempt, link);
+        http_pool_cancel(attempt->function->pool, &attempt->call);
+        free(attempt);
+    }
+}
+
+static void free_entrances(struct remote *remote)
+{
+    for (size_t i = 0; i < remote->endpoints->count; i++) {
+        struct entrance *entrance = &remote->entrances[i];
+        cancel_attempts(&entrance->held);
+        loop_timer_cancel(remote->loop, &entrance->timer);
+        if (entrance->gate)
+            gate_forget(entrance->gate, &entrance->guest);
+    }
+    if (remote->has_gates)
+        loop_waker_remove(remote->loop, &remote->waker);
+    free(remote->entrances);
 }
 
 void remote_free(struct remote *remote)
 {
     if (!remote)
         return;
+    free_entrances(remote);
     list_for_each_safe (&remote->functions, node) {
         struct remote_function *function = container_of(node, struct remote_function, all);
-        list_for_each (&function->under_way, call)
-            http_pool_cancel(function->pool, &container_of(call, struct attempt, link)->call);
+        cancel_attempts(&function->under_way);
         http_pool_free(function->pool);
         loop_timer_cancel(remote->loop, &function->age);
-        free_attempts(&function->under_way);
         free(function->url);
         free(function->path);
         free((void *)function->ns.data);
         free((void *)function->name.data);
         free(function);
     }
-    free_attempts(&remote->spare);
+    list_for_each_safe (&remote->spare, node)
+        free(container_of(node, struct attempt, link));
     arena_destroy(&remote->arena);
     free(remote);
 }
@@ -132,6 +193,9 @@ static struct bytes owned(struct bytes bytes)
 static void tell_engine(struct remote_function *function)
 {
     size_t allowed = pacer_allowed(&function->pacer);
+    size_t most = function->endpoint->spec->in_flight_max;
+    if (most && most < allowed)
+        allowed = most;
     if (allowed == function->allowed)
         return;
     function->allowed = allowed;
@@ -183,6 +247,8 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
     struct remote_function *function = mem_new(sizeof *function);
     function->remote = remote;
     function->endpoint = endpoint;
+    if (endpoint->gate)
+        function->entrance = &remote->entrances[endpoint - remote->endpoints->items];
     function->ns = owned(ns);
     function->name = owned(name);
     function->url = url;
@@ -210,6 +276,59 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
 
 /* --- attempts --- */
 
+/* What the endpoint's requests carry besides, as it is now. */
+static void refresh_headers(struct remote_function *function)
+{
+    struct headers *headers = function->endpoint->headers;
+    unsigned version = headers_version(headers); /* before the copy: what comes later is news */
+    if (version == function->headers_version)
+        return;
+    struct header_values values;
+    headers_copy(headers, &values);
+    http_pool_set_headers(function->pool, values.items, values.count);
+    header_values_destroy(&values);
+    function->headers_version = version;
+}
+
+static void send_attempt(struct attempt *attempt)
+{
+    struct remote_function *function = attempt->function;
+    attempt->started_us = clock_now_us();
+    list_put_last(&function->under_way, &attempt->link);
+    http_pool_send(function->pool, &attempt->call);
+    pacer_sent(&function->pacer);
+    if (function->pacer.under_way >= function->allowed)
+        watch_age(function);
+}
+
+/* Sends what the gate lets pass. */
+static void admit(struct entrance *entrance)
+{
+    struct loop *loop = entrance->remote->loop;
+    while (!list_is_empty(&entrance->held)) {
+        uint64_t wait_us;
+        if (!gate_enter(entrance->gate, &entrance->guest, clock_now_us(), &wait_us)) {
+            if (wait_us)
+                loop_timer_set(loop, &entrance->timer, loop_now_ms(loop) + wait_us / 1000 + 1);
+            return;
+        }
+        struct list *first = list_take_first(&entrance->held);
+        send_attempt(container_of(first, struct attempt, link));
+    }
+}
+
+static void on_entrance_timer(struct loop_timer *timer)
+{
+    admit(container_of(timer, struct entrance, timer));
+}
+
+static void on_wake(struct loop_waker *waker)
+{
+    struct remote *remote = container_of(waker, struct remote, waker);
+    for (size_t i = 0; i < remote->endpoints->count; i++)
+        admit(&remote->entrances[i]);
+}
+
 static void end_attempt(struct attempt *attempt)
 {
     struct remote_function *function = attempt->function;
@@ -218,6 +337,8 @@ static void end_attempt(struct attempt *attempt)
     histogram_add(&function->figures.latency, took_us);
     list_take(&attempt->link);
     list_put_first(&remote->spare, &attempt->link);
+    if (function->entrance)
+        gate_leave(function->entrance->gate);
     pacer_answered(&function->pacer, took_us, attempt->is_old);
     tell_engine(function);
 }
@@ -308,9 +429,8 @@ void remote_invoke(struct remote *remote, struct remote_function *function,
     struct attempt *attempt = take_attempt(remote);
     attempt->function = function;
     attempt->invocation = invocation;
-    attempt->started_us = clock_now_us();
-    list_put_last(&function->under_way, &attempt->link);
 
+    refresh_headers(function);
     size_t size = to_function_size(request);
     uint8_t *body =
         http_pool_begin(function->pool, &attempt->call, function->path, size, function->timeout_ms);
@@ -319,11 +439,12 @@ void remote_invoke(struct remote *remote, struct remote_function *function,
     (void)end;
     function->figures.requests++;
     function->figures.request_bytes += size;
-    http_pool_send(function->pool, &attempt->call);
-
-    pacer_sent(&function->pacer);
-    if (function->pacer.under_way >= function->allowed)
-        watch_age(function);
+    if (!function->entrance) {
+        send_attempt(attempt);
+        return;
+    }
+    list_put_last(&function->entrance->held, &attempt->link);
+    admit(function->entrance);
 }
 
 void remote_each(const struct remote *remote,

@@ -83,6 +83,7 @@ struct http_pool {
 
     /* The target. */
     char *host;
+    char *authority;
     uint16_t port;
     bool is_name;     /* addresses come from a look-up */
     bool is_outdated; /* ... and should be looked up again */

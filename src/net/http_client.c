@@ -37,8 +37,9 @@ static void on_patience(struct loop_timer *timer);
 static void on_stall(struct loop_timer *timer);
 static void on_deadline(struct loop_timer *timer);
 
-static void init_head(struct http_pool *pool, const char *authority)
+void http_pool_set_headers(struct http_pool *pool, const struct http_header *headers, size_t count)
 {
+    buffer_clear(&pool->head_rest);
     /* The order and case are what StateFun's own runtime sends (protocol.md 3.1). */
     buffer_add_text(&pool->head_rest, " HTTP/1.1\r\n"
                                       "content-type: application/octet-stream\r\n"
@@ -47,7 +48,10 @@ static void init_head(struct http_pool *pool, const char *authority)
                                       "connection: keep-alive\r\n"
                                       "user-agent: statefun\r\n"
                                       "host: ");
-    buffer_add_text(&pool->head_rest, authority);
+    buffer_add_text(&pool->head_rest, pool->authority);
+    for (size_t i = 0; i < count; i++)
+        buffer_add_format(&pool->head_rest, "\r\n%.*s: %.*s", BYTES_ARG(headers[i].name),
+                          BYTES_ARG(headers[i].value));
     buffer_add_text(&pool->head_rest, "\r\ncontent-length: ");
 }
 
@@ -72,7 +76,8 @@ struct http_pool *http_pool_new(struct loop *loop, const struct net_target *targ
     pool->options = *options;
     pool->host = mem_string(target->host);
     pool->port = target->port;
-    init_head(pool, target->authority);
+    pool->authority = mem_string(target->authority);
+    http_pool_set_headers(pool, NULL, 0);
     init_addresses(pool, target);
 
     list_init(&pool->begun);
@@ -775,5 +780,6 @@ void http_pool_free(struct http_pool *pool)
     free(pool->by_depth);
     free(pool->scratch);
     free(pool->host);
+    free(pool->authority);
     free(pool);
 }

@@ -60,6 +60,10 @@ struct http_client_call {
 struct http_pool *http_pool_new(struct loop *loop, const struct net_target *target,
                                 const struct http_pool_options *options);
 
+/* What every request from now on carries besides: views valid during the call, names in lower case,
+ * and nothing in them that no header may hold. */
+void http_pool_set_headers(struct http_pool *pool, const struct http_header *headers, size_t count);
+
 /* Fails what is under way (on_failure with HTTP_BROKEN, which must not begin another call) and
  * closes. Not from a callback of the pool. NULL is fine. */
 void http_pool_free(struct http_pool *pool);

@@ -51,6 +51,23 @@ struct transport_spec {
     struct tls_spec tls; /* async only */
 };
 
+/* A header that every request to an endpoint carries. Its value may be secret. */
+enum header_source { HEADER_TEXT, HEADER_FILE, HEADER_ENVIRONMENT };
+
+struct header_spec {
+    char *name;         /* in lower case */
+    const char *prefix; /* of the value; may be empty */
+    enum header_source source;
+    char *text;            /* of HEADER_TEXT: the value; of HEADER_ENVIRONMENT: the variable */
+    struct file_spec file; /* of HEADER_FILE */
+    struct spec_place place;
+};
+
+struct header_list {
+    struct header_spec *items;
+    size_t count;
+};
+
 /* io.statefun.endpoints.v1/http and v2/http */
 struct endpoint_spec {
     struct spec_place place;
@@ -59,6 +76,9 @@ struct endpoint_spec {
     bool is_tls;        /* https */
     size_t batch_max;   /* 0: no limit */
     struct transport_spec transport;
+    struct header_list headers;
+    size_t in_flight_max;  /* requests at once, from all workers; 0: no limit */
+    size_t per_second_max; /* requests; 0: no limit */
 };
 
 struct client_property {

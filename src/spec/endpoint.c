@@ -1,5 +1,6 @@
 /* endpoint.c - io.statefun.endpoints.v1/http and v2/http (module-yaml.md 4). */
 #include "spec/component.h"
+#include "spec/header.h"
 #include "spec/transport.h"
 #include "spec/url.h"
 
@@ -64,12 +65,25 @@ static bool read_strict_batch_max(struct reader *reader, const struct property *
 
 #define ENDPOINT(member) offsetof(struct endpoint_spec, member)
 
+static const struct range in_flight_range = {1, INT32_MAX};
+static const struct range per_second_range = {1, 1000000};
+
+/* What upstream has not, in both kinds of endpoint. */
+#define EXTENSIONS                                                                                 \
+    PROPERTY("headers", headers_read, ENDPOINT(headers)),                                          \
+        PROPERTY("bearerToken", bearer_token_read, ENDPOINT(headers)),                             \
+        PROPERTY("maxInFlightRequests", count_read, ENDPOINT(in_flight_max),                       \
+                 .detail = &in_flight_range),                                                      \
+        PROPERTY("maxRequestsPerSecond", count_read, ENDPOINT(per_second_max),                     \
+                 .detail = &per_second_range)
+
 static const struct property properties_v1[] = {
     PROPERTY("functions", read_target, 0, .required = true, .missing = "missing key /functions"),
     PROPERTY("urlPathTemplate", read_url, 0, .required = true,
              .missing = "missing key /urlPathTemplate"),
     PROPERTY("maxNumBatchRequests", read_strict_batch_max, ENDPOINT(batch_max)),
     PROPERTY("timeouts", okhttp_timeouts_read, ENDPOINT(transport)),
+    EXTENSIONS,
 };
 
 static const struct property properties_v2[] = {
@@ -77,6 +91,7 @@ static const struct property properties_v2[] = {
     PROPERTY("urlPathTemplate", read_url, 0, .required = true),
     PROPERTY("maxNumBatchRequests", read_batch_max, ENDPOINT(batch_max)),
     PROPERTY("transport", transport_read, ENDPOINT(transport)),
+    EXTENSIONS,
 };
 
 static void read_endpoint(struct reader *reader, const struct yaml_node *spec,

@@ -1,5 +1,5 @@
-"""What stands in front of functions in earnest: a reverse proxy that may end TLS, ask who is there, compress, be
-slow, or be busy. Requests go on to --to, which is an ordinary function server.
+"""What stands in front of functions in earnest: a reverse proxy that may end TLS, ask who is there, want a token,
+compress, be slow, or be busy. Requests go on to --to, which is an ordinary function server.
 
 What was asked is appended to --seen, a JSON object a line.
 """
@@ -11,6 +11,7 @@ import ssl
 import time
 import zlib
 from email.utils import formatdate
+from pathlib import Path
 
 import aiohttp
 from aiohttp import web
@@ -24,6 +25,7 @@ arguments.add_argument("--key")
 arguments.add_argument("--client-ca", help="ask clients for a certificate of this CA")
 arguments.add_argument("--wait", type=float, default=0, help="seconds before a request goes on")
 arguments.add_argument("--encoding", choices=("gzip", "deflate", "bomb"), help="compress answers")
+arguments.add_argument("--token", help="a file: requests without this bearer token are refused with 401")
 arguments.add_argument("--busy", metavar="RETRY-AFTER", help="answer the first request with 429: a number of seconds, "
                        "or 'date' for a date")
 options = arguments.parse_args()
@@ -59,6 +61,8 @@ async def handle(request):
     try:
         if options.busy and requests == 1:
             return busy()
+        if options.token and request.headers.get("Authorization") != f"Bearer {Path(options.token).read_text()}":
+            return web.Response(status=401)
         await asyncio.sleep(options.wait)
         async with request.app["functions"].post(options.to, data=body) as answer:
             response = web.Response(body=await answer.read(), status=answer.status, content_type=answer.content_type)

@@ -1,11 +1,12 @@
 """What a transport's options do, and what a gateway may do to an answer."""
 import json
 import socket
+import subprocess
 from pathlib import Path
 
 import pytest
 from function_process import GREETER
-from statefun_process import wait_for
+from statefun_process import PROGRAM, wait_for
 
 GATEWAY = Path(__file__).parent / "gateway.py"
 MODULE = """
@@ -126,9 +127,9 @@ def test_compressed_answers_are_understood(make_gateway, run, encoding):
 
 
 def test_a_compressed_answer_may_not_grow_beyond_the_payload_limit(make_gateway, run):
-    statefun = run(make_gateway("--encoding", "bomb").url)
+    statefun = run(make_gateway("--encoding", "bomb").url, ASYNC.format("payload_max_bytes: 1000000"))
     visit(statefun, "Ada")
-    assert failures_say(statefun, "a response of more than 33554432 bytes when decompressed")
+    assert failures_say(statefun, "a response of more than 1000000 bytes when decompressed")
 
 
 @pytest.mark.parametrize("after", ["2", "date"])
@@ -139,3 +140,74 @@ def test_a_busy_server_is_left_alone_for_as_long_as_it_asks(make_gateway, run, a
     assert statefun.fetch_all("greetings", 1) == ["Welcome, Ada: I see you for the first time."]
     first, second = [line["time"] for line in gateway.seen()][:2]
     assert second - first >= 0.9  # a date has whole seconds
+
+
+def test_headers_are_sent_from_text_and_environment(make_gateway, run, monkeypatch):
+    monkeypatch.setenv("GATEWAY_KEY", "s3cr3t")
+    gateway = make_gateway()
+    statefun = run(gateway.url, "  headers: {X-Tenant: blue, X-Api-Key: {env: GATEWAY_KEY}}")
+    visit(statefun, "Ada")
+    statefun.fetch_all("greetings", 1)
+    headers = gateway.seen()[0]["headers"]
+    assert (headers["x-tenant"], headers["x-api-key"]) == ("blue", "s3cr3t")
+    assert "s3cr3t" not in statefun.log()
+
+
+def test_a_bearer_token_is_read_again_when_its_file_changes(make_gateway, run, tmp_path):
+    ours, theirs = tmp_path / "ours", tmp_path / "theirs"
+    ours.write_text("first\n")
+    theirs.write_text("first")
+    statefun = run(make_gateway("--token", str(theirs)).url, f"  bearerToken: {{file: {ours}}}",
+                   "--retry-backoff-max", "100ms")
+    visit(statefun, "Ada")
+    assert len(statefun.fetch_all("greetings", 1)) == 1
+
+    theirs.write_text("second")
+    visit(statefun, "Ada")
+    assert failures_say(statefun, "the function answers HTTP status 401")
+    renewed = tmp_path / "renewed"
+    renewed.write_text("second\n")
+    renewed.rename(ours)
+    assert statefun.fetch_all("greetings", 1) == ["Hello again, Ada: I have seen you 2 times."]
+    assert "first" not in statefun.log() and "second\n" not in statefun.log()
+
+
+def test_a_token_that_is_not_there_is_told_at_the_start(make_statefun, greeter, tmp_path):
+    file = tmp_path / "module.yaml"
+    file.write_text(MODULE.format(url=greeter.url, greeter=greeter.url,
+                                  options="  bearerToken: {file: /nonexistent/token}"))
+    for command in ("check", "run"):
+        result = subprocess.run([PROGRAM, command, "-m", file], capture_output=True, text=True, timeout=60)
+        assert result.returncode == 2
+        assert f"{file}:6:" in result.stderr and "/nonexistent/token: No such file or directory" in result.stderr
+
+
+def test_an_endpoint_gets_no_more_requests_at_once_than_it_wants(make_gateway, run):
+    """From all workers together, whichever has the addresses."""
+    gateway = make_gateway("--wait", "0.03")
+    statefun = run(gateway.url, "  maxInFlightRequests: 3", "--workers", "2")
+    names = [f"name-{i}" for i in range(30)]
+    visit(statefun, *names)
+    greetings = statefun.fetch_all("greetings", 30)
+    assert sorted(greetings) == sorted(f"Welcome, {name}: I see you for the first time." for name in names)
+    assert max(line["at_once"] for line in gateway.seen()) <= 3
+    assert statefun.metric(FAILURES) == 0
+
+
+def test_an_endpoint_gets_no_more_requests_a_second_than_it_wants(make_gateway, run):
+    gateway = make_gateway()
+    statefun = run(gateway.url, "  maxRequestsPerSecond: 20", "--workers", "2")
+    visit(statefun, *(f"name-{i}" for i in range(30)))
+    assert len(statefun.fetch_all("greetings", 30)) == 30
+    times = [line["time"] for line in gateway.seen()]
+    assert len(times) >= 30 and times[-1] - times[0] >= (len(times) - 1) / 20 - 0.2
+
+
+def test_what_waits_for_its_turn_is_not_lost_by_a_kill(make_gateway, run):
+    gateway = make_gateway()
+    statefun = run(gateway.url, "  maxRequestsPerSecond: 10", "--workers", "2")
+    visit(statefun, *(f"name-{i}" for i in range(20)))
+    statefun.kill()
+    statefun.start()
+    assert len(set(statefun.fetch_all("greetings", 20))) == 20
+    assert statefun.stop() == 0
