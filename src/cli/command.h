@@ -59,7 +59,8 @@ bool inputs_read(struct inputs *inputs, const struct command *command, int argc,
                  int *ret_code);
 void inputs_destroy(struct inputs *inputs);
 
-/* Composes the application; NULL if there are errors. */
+/* Composes the application and looks into the files that it names; NULL if its modules have errors.
+ * What inputs_report says counts. */
 struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_errors);
 
 /* Writes out all that was found, on standard error; returns how many errors there are. */

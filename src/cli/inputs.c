@@ -2,6 +2,7 @@
 #include "cli/command.h"
 
 #include "base/mem.h"
+#include "function/endpoint.h"
 #include "kafka/client.h"
 
 #include <getopt.h>
@@ -170,7 +171,7 @@ static const char *look_up(void *owner, const char *name)
 
 struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_errors)
 {
-    return application_load(
+    struct application *application = application_load(
         &(struct application_options){
             .modules = inputs->modules,
             .module_count = inputs->module_count,
@@ -181,6 +182,9 @@ struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_err
             .kafka_knows = kafka_knows_property,
         },
         &inputs->diagnostics);
+    if (application)
+        endpoints_check(application, &inputs->diagnostics);
+    return application;
 }
 
 /* An example below its line, indented: it is part of that message. */

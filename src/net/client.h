@@ -1,9 +1,9 @@
-/* client.h (net, internal) - what the two halves of the HTTP client share.
+/* client.h (net, internal) - what the parts of the HTTP client share.
  *
- * http_client.c is the pool: which call goes where, and how it ends. http_channel.c is one
- * connection: connecting, writing requests, reading responses. A request is a call's bytes on their
- * way; it moves between the pool's line and a channel, and can do so again until its response has
- * begun. */
+ * http_client.c is the pool: which call goes where, and how it ends. channel.c is one connection:
+ * connecting, TLS, closing. http1.c writes requests to it and reads responses. A request is a
+ * call's bytes on their way; it moves between the pool's line and a channel, and can do so again
+ * until its response has begun. */
 #ifndef NET_CLIENT_H
 #define NET_CLIENT_H
 
@@ -12,6 +12,7 @@
 #include "net/decode.h"
 #include "net/http_client.h"
 #include "net/lookup.h"
+#include "net/tls.h"
 
 /*     BEGUN --> WAITING <--> UNDER_WAY --> over (answered)
  *                  |             |
@@ -26,8 +27,9 @@ struct request {
     enum request_state state;
     bool
         needs_fresh; /* was sent on a connection that had been closed; only a new one will do now */
-    struct loop_timer deadline;
+    struct loop_timer deadline; /* never late, but perhaps early: request_due_ms */
     uint64_t timeout_ms;
+    uint64_t end_ms; /* when that is over */
 
     uint8_t *data; /* head and body */
     size_t size;
@@ -36,22 +38,27 @@ struct request {
 };
 
 /*     CONNECTING --> OPEN --> CLOSED (its memory goes at the turn's end)
- *          |                    ^
- *          +--------------------+ */
-enum channel_state { CHANNEL_CONNECTING, CHANNEL_OPEN, CHANNEL_CLOSED };
+ *       ^  |  |        ^        ^
+ *       |  v  |        |        |
+ *     GREETING --------+        |       the TLS handshake; if it fails, another address is tried
+ *             |                 |
+ *             +-----------------+ */
+enum channel_state { CHANNEL_CONNECTING, CHANNEL_GREETING, CHANNEL_OPEN, CHANNEL_CLOSED };
 
 struct channel {
     struct list node; /* in the pool's list of its kind */
     struct http_pool *pool;
     enum channel_state state;
     struct loop_watch watch;
+    struct tls *tls;         /* NULL: plain */
     struct loop_timer timer; /* an attempt to connect; then the end of its lifetime */
 
     size_t attempts; /* addresses that have failed */
     uint64_t connect_by_ms;
 
-    struct list requests;   /* under way, oldest first */
-    size_t depth;           /* how many */
+    struct list requests; /* under way, oldest first */
+    size_t depth;         /* how many */
+    uint64_t moved_ms;    /* when bytes were moved last, either way, or a request was given to it */
     struct request *unsent; /* the first that is not wholly written; NULL: all are */
     uint64_t progress_us;   /* of the last answer, or since when it has had something to answer */
     bool has_answered;      /* at least once, and kept the connection */
@@ -76,12 +83,14 @@ struct http_pool {
 
     /* The target. */
     char *host;
+    char *authority;
     uint16_t port;
     bool is_name;     /* addresses come from a look-up */
     bool is_outdated; /* ... and should be looked up again */
     struct addresses addresses;
-    size_t best_address;     /* the one that worked last */
-    struct lookup *lookup;   /* under way, or NULL */
+    size_t best_address;   /* the one that worked last */
+    struct lookup *lookup; /* under way, or NULL */
+    struct tls_ticket ticket;
     struct buffer head_rest; /* of a request, from behind the target to the length */
 
     /* Requests. */
@@ -159,13 +168,27 @@ struct channel *channel_open(struct http_pool *pool);
 void channel_close(struct channel *channel);
 void channel_free(struct channel *channel);
 
-/* Puts a request behind those under way. It leaves at once where nothing else could join it. */
-void channel_give(struct channel *channel, struct request *request);
-
-/* Takes a request that was not begun to be sent off the channel. */
-void channel_take_back(struct channel *channel, struct request *request);
-
 /* What was put off to the turn's end. */
 void channel_settle(struct channel *channel);
+
+/* The channel's side, for what is said over it. As sendmsg and recv; what an errno of theirs means;
+ * with whom it speaks. */
+ssize_t channel_send(struct channel *channel, const struct iovec *parts, size_t count);
+ssize_t channel_receive(struct channel *channel, void *to, size_t room);
+const char *channel_cause(const struct channel *channel, int error);
+void channel_describe_peer(const struct channel *channel, char text[static SOCKET_TEXT_MAX]);
+
+/* HTTP/1.1. */
+
+/* Puts a request behind those under way. It leaves at once where nothing else could join it. */
+void http1_give(struct channel *channel, struct request *request);
+
+/* Takes a request that was not begun to be sent off the channel. */
+void http1_take_back(struct channel *channel, struct request *request);
+
+/* There is room to write, something to read, or something was put off to the turn's end. */
+void http1_flush(struct channel *channel);
+void http1_read(struct channel *channel);
+void http1_settle(struct channel *channel);
 
 #endif

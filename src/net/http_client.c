@@ -37,8 +37,9 @@ static void on_patience(struct loop_timer *timer);
 static void on_stall(struct loop_timer *timer);
 static void on_deadline(struct loop_timer *timer);
 
-static void init_head(struct http_pool *pool, const char *authority)
+void http_pool_set_headers(struct http_pool *pool, const struct http_header *headers, size_t count)
 {
+    buffer_clear(&pool->head_rest);
     /* The order and case are what StateFun's own runtime sends (protocol.md 3.1). */
     buffer_add_text(&pool->head_rest, " HTTP/1.1\r\n"
                                       "content-type: application/octet-stream\r\n"
@@ -47,7 +48,10 @@ static void init_head(struct http_pool *pool, const char *authority)
                                       "connection: keep-alive\r\n"
                                       "user-agent: statefun\r\n"
                                       "host: ");
-    buffer_add_text(&pool->head_rest, authority);
+    buffer_add_text(&pool->head_rest, pool->authority);
+    for (size_t i = 0; i < count; i++)
+        buffer_add_format(&pool->head_rest, "\r\n%.*s: %.*s", BYTES_ARG(headers[i].name),
+                          BYTES_ARG(headers[i].value));
     buffer_add_text(&pool->head_rest, "\r\ncontent-length: ");
 }
 
@@ -65,13 +69,15 @@ static void init_addresses(struct http_pool *pool, const struct net_target *targ
 struct http_pool *http_pool_new(struct loop *loop, const struct net_target *target,
                                 const struct http_pool_options *options)
 {
-    assert(!target->is_tls && options->connections_max > 0 && options->pipeline_max > 0);
+    assert(target->is_tls == (options->tls != NULL));
+    assert(options->connections_max > 0 && options->pipeline_max > 0);
     struct http_pool *pool = mem_new(sizeof *pool);
     pool->loop = loop;
     pool->options = *options;
     pool->host = mem_string(target->host);
     pool->port = target->port;
-    init_head(pool, target->authority);
+    pool->authority = mem_string(target->authority);
+    http_pool_set_headers(pool, NULL, 0);
     init_addresses(pool, target);
 
     list_init(&pool->begun);
@@ -320,6 +326,17 @@ void pool_place(struct channel *channel)
     pool->idle_count += channel->is_idle;
 }
 
+static uint64_t least_timeout_ms(const struct request *request);
+
+static void pool_give(struct channel *channel, struct request *request)
+{
+    struct loop *loop = channel->pool->loop;
+    uint64_t due_ms = loop_now_ms(loop) + least_timeout_ms(request);
+    if (request->deadline.due.when > due_ms) /* it was left alone while the request waited */
+        loop_timer_set(loop, &request->deadline, due_ms);
+    http1_give(channel, request);
+}
+
 void pool_channel_opened(struct channel *channel)
 {
     struct http_pool *pool = channel->pool;
@@ -327,7 +344,7 @@ void pool_channel_opened(struct channel *channel)
     pool->opened++;
     pool_place(channel);
     if (pool->again_count)
-        channel_give(channel, line_take_first(pool, &pool->again));
+        pool_give(channel, line_take_first(pool, &pool->again));
 }
 
 void pool_channel_failed(struct channel *channel, const char *message)
@@ -488,7 +505,7 @@ static bool pool_share(struct http_pool *pool)
 {
     struct channel *shared = pool->line_count ? pool_find_shared(pool) : NULL;
     if (shared)
-        channel_give(shared, line_take_first(pool, &pool->line));
+        pool_give(shared, line_take_first(pool, &pool->line));
     return shared != NULL;
 }
 
@@ -506,7 +523,7 @@ void pool_dispatch(struct http_pool *pool)
             continue;
         if (pool->line_count && !list_is_empty(&pool->by_depth[0])) {
             struct channel *idle = list_first(&pool->by_depth[0], struct channel, node);
-            channel_give(idle, line_take_first(pool, &pool->line));
+            pool_give(idle, line_take_first(pool, &pool->line));
             continue;
         }
         if (pool_open_one(pool))
@@ -603,31 +620,78 @@ uint8_t *http_pool_begin(struct http_pool *pool, struct http_client_call *call, 
     return to;
 }
 
+/* The shortest time after which a request could have failed. */
+static uint64_t least_timeout_ms(const struct request *request)
+{
+    const struct http_pool_options *options = &request->pool->options;
+    uint64_t least_ms = request->timeout_ms;
+    if (options->write_ms_max && options->write_ms_max < least_ms)
+        least_ms = options->write_ms_max;
+    if (options->read_ms_max && options->read_ms_max < least_ms)
+        least_ms = options->read_ms_max;
+    return least_ms;
+}
+
+/* When the request fails if nothing happens. */
+static uint64_t request_due_ms(const struct request *request)
+{
+    const struct http_pool_options *options = &request->pool->options;
+    if (request->state != REQUEST_UNDER_WAY)
+        return request->end_ms;
+    uint64_t pause_ms =
+        request->sent < request->size ? options->write_ms_max : options->read_ms_max;
+    uint64_t due_ms = request->channel->moved_ms + pause_ms;
+    return pause_ms && due_ms < request->end_ms ? due_ms : request->end_ms;
+}
+
 void http_pool_send(struct http_pool *pool, struct http_client_call *call)
 {
     struct request *request = call->transport;
     assert(request && request->pool == pool && request->state == REQUEST_BEGUN);
     list_take(&request->node);
-    loop_timer_set(pool->loop, &request->deadline, loop_now_ms(pool->loop) + request->timeout_ms);
+    uint64_t now_ms = loop_now_ms(pool->loop);
+    request->end_ms = now_ms + request->timeout_ms;
+    loop_timer_set(pool->loop, &request->deadline, now_ms + least_timeout_ms(request));
     line_put(pool, request, false);
     pool_dispatch(pool);
+}
+
+static void fail_late(struct request *request)
+{
+    struct http_pool *pool = request->pool;
+    const struct http_pool_options *options = &pool->options;
+    char message[MESSAGE_MAX];
+    bool is_over = loop_now_ms(pool->loop) >= request->end_ms;
+    if (request->state == REQUEST_WAITING) {
+        snprintf(message, sizeof message, "no connection became free within %" PRIu64 " ms",
+                 request->timeout_ms);
+        line_take(pool, request);
+        pool_fail(request, HTTP_TIMED_OUT, message);
+        return;
+    }
+    if (is_over)
+        snprintf(message, sizeof message, "no complete response within %" PRIu64 " ms",
+                 request->timeout_ms);
+    else if (request->sent < request->size)
+        snprintf(message, sizeof message,
+                 "the server has taken nothing of the request for %" PRIu64 " ms",
+                 options->write_ms_max);
+    else
+        snprintf(message, sizeof message, "the server has sent nothing for %" PRIu64 " ms",
+                 options->read_ms_max);
+    pool_break(request->channel, false, request, HTTP_TIMED_OUT, message);
 }
 
 static void on_deadline(struct loop_timer *timer)
 {
     struct request *request = container_of(timer, struct request, deadline);
     struct http_pool *pool = request->pool;
-    char message[MESSAGE_MAX];
-    if (request->state == REQUEST_WAITING) {
-        snprintf(message, sizeof message, "no connection became free within %" PRIu64 " ms",
-                 request->timeout_ms);
-        line_take(pool, request);
-        pool_fail(request, HTTP_TIMED_OUT, message);
-    } else if (request->state == REQUEST_UNDER_WAY) {
-        snprintf(message, sizeof message, "no complete response within %" PRIu64 " ms",
-                 request->timeout_ms);
-        pool_break(request->channel, false, request, HTTP_TIMED_OUT, message);
+    uint64_t due_ms = request_due_ms(request);
+    if (due_ms > loop_now_ms(pool->loop)) {
+        loop_timer_set(pool->loop, timer, due_ms);
+        return;
     }
+    fail_late(request);
     pool_dispatch(pool);
 }
 
@@ -640,7 +704,7 @@ void http_pool_cancel(struct http_pool *pool, struct http_client_call *call)
     } else if (request->state == REQUEST_UNDER_WAY) {
         struct channel *channel = request->channel;
         if (request->sent == 0) {
-            channel_take_back(channel, request);
+            http1_take_back(channel, request);
         } else if (channel->depth > 1) {
             /* Others share the connection: they need not suffer. Its deadline still holds. */
             call->transport = NULL;
@@ -709,11 +773,13 @@ void http_pool_free(struct http_pool *pool)
     for (struct list *node; (node = list_take_first(&pool->spare_requests));)
         request_free(container_of(node, struct request, node));
 
+    tls_ticket_destroy(&pool->ticket);
     decoder_destroy(&pool->decoder);
     buffer_destroy(&pool->spare_in);
     buffer_destroy(&pool->head_rest);
     free(pool->by_depth);
     free(pool->scratch);
     free(pool->host);
+    free(pool->authority);
     free(pool);
 }

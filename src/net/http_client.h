@@ -18,6 +18,7 @@
 
 #include "loop/loop.h"
 #include "net/address.h"
+#include "net/tls.h"
 #include "wire/http.h"
 
 struct http_pool;
@@ -28,12 +29,15 @@ struct http_pool_options {
     size_t pipeline_max;       /* calls under way on one connection, >= 1; 1: no pipelining */
     size_t response_bytes_max; /* of a body, also after decompression */
     uint64_t connect_ms_max;
+    uint64_t write_ms_max;      /* the server takes nothing of a request for so long; 0: no limit */
+    uint64_t read_ms_max;       /* ... or sends nothing while one waits; 0: no limit */
     uint64_t connection_ms_max; /* lifetime of a connection; 0: no limit. Jittered by up to 3 s */
+    const struct tls_context *tls; /* must outlive the pool; NULL: plain */
 };
 
 /* Why a call has no response. UNREACHABLE concerns the endpoint as a whole: no address, refused, no
- * connection in time. A connection that breaks before anything is answered is only BROKEN: it may
- * be the call that breaks the server, and others must not be held up by it. */
+ * connection in time, no TLS with it. A connection that breaks before anything is answered is only
+ * BROKEN: it may be the call that breaks the server, and others must not be held up by it. */
 enum http_failure { HTTP_UNREACHABLE, HTTP_BROKEN, HTTP_TIMED_OUT, HTTP_GARBAGE, HTTP_TOO_LARGE };
 
 struct http_response {
@@ -52,9 +56,13 @@ struct http_client_call {
     void *transport; /* the pool's own */
 };
 
-/* Keeps no reference to `target`, which must not be is_tls. */
+/* Keeps no reference to `target`; where that is_tls there must be options->tls. */
 struct http_pool *http_pool_new(struct loop *loop, const struct net_target *target,
                                 const struct http_pool_options *options);
+
+/* What every request from now on carries besides: views valid during the call, names in lower case,
+ * and nothing in them that no header may hold. */
+void http_pool_set_headers(struct http_pool *pool, const struct http_header *headers, size_t count);
 
 /* Fails what is under way (on_failure with HTTP_BROKEN, which must not begin another call) and
  * closes. Not from a callback of the pool. NULL is fine. */

@@ -29,6 +29,7 @@ struct runtime {
     const struct settings *settings;
     const char *name;
     struct bindings *bindings;
+    struct endpoints endpoints;
 
     struct listener admin_listener, ingress_listener, egress_listener;
     struct notice *notice;
@@ -297,7 +298,7 @@ static void make_workers(struct runtime *runtime)
                 .limits = limits_of(runtime),
                 .bindings = runtime->bindings,
             },
-        .application = runtime->application,
+        .endpoints = &runtime->endpoints,
         .store = runtime->store,
         .loader = runtime->loader,
         .committer = runtime->committer,
@@ -442,7 +443,8 @@ static bool open_kafka_ingresses(struct runtime *runtime, struct sf_status *stat
 
 static bool open_all(struct runtime *runtime, struct sf_status *status)
 {
-    if (!open_store(runtime, status) || !listen_all(runtime, status))
+    if (!endpoints_open(runtime->application, &runtime->endpoints, status) ||
+        !open_store(runtime, status) || !listen_all(runtime, status))
         return false;
     runtime->notice = notice_of(runtime);
     make_workers(runtime);
@@ -592,6 +594,7 @@ void runtime_close(struct runtime *runtime)
     close_listener(&runtime->egress_listener);
     notice_free(runtime->notice);
     bindings_free(runtime->bindings);
+    endpoints_close(&runtime->endpoints);
     pthread_mutex_destroy(&runtime->failure_lock);
     if (runtime->failure_fd >= 0)
         close(runtime->failure_fd);

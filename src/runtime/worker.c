@@ -295,7 +295,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->hurry.on_timer = on_hurry_again;
     worker->parcels = mem_new(options->engine.workers * sizeof(struct parcel *));
     worker->lanes = mem_new(options->kafka_ingress_count * sizeof(struct kafka_lane *));
-    worker->remote = remote_new(worker->loop, options->application, options->pipeline_max);
+    worker->remote = remote_new(worker->loop, options->endpoints, options->pipeline_max);
     worker->wished_epoch = options->engine.epoch;
 
     struct engine_options engine = options->engine;

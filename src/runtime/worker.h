@@ -18,7 +18,7 @@ struct worker;
 
 struct worker_options {
     struct engine_options engine; /* its ports are filled in here */
-    const struct application *application;
+    const struct endpoints *endpoints;
     struct store *store;
     struct loader *loader;
     struct committer *committer;

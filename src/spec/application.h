@@ -24,6 +24,19 @@ struct spec_name {
     char *name; /* NULL in the target of an endpoint: all names of the namespace */
 };
 
+/* A file that a module names. */
+struct file_spec {
+    char *path; /* NULL: none */
+    struct spec_place place;
+};
+
+/* For endpoints whose URL is https. */
+struct tls_spec {
+    struct file_spec trust_cacerts; /* none: the system's CAs */
+    struct file_spec client_cert, client_key, client_key_password;
+    bool verify_hostname; /* the certificate must be for the host of the URL */
+};
+
 enum transport_kind { TRANSPORT_OKHTTP, TRANSPORT_ASYNC };
 
 /* Zero means "no limit" for pool_ttl_ms only. Upstream's okhttp has no setting for pool_ttl,
@@ -31,10 +44,28 @@ enum transport_kind { TRANSPORT_OKHTTP, TRANSPORT_ASYNC };
 struct transport_spec {
     enum transport_kind kind;
     uint64_t call_ms, connect_ms;
-    uint64_t read_ms, write_ms; /* okhttp only */
+    uint64_t read_ms, write_ms; /* okhttp only; 0: no limit */
     uint64_t pool_ttl_ms;
     size_t pool_size;
     size_t payload_max_bytes;
+    struct tls_spec tls; /* async only */
+};
+
+/* A header that every request to an endpoint carries. Its value may be secret. */
+enum header_source { HEADER_TEXT, HEADER_FILE, HEADER_ENVIRONMENT };
+
+struct header_spec {
+    char *name;         /* in lower case */
+    const char *prefix; /* of the value; may be empty */
+    enum header_source source;
+    char *text;            /* of HEADER_TEXT: the value; of HEADER_ENVIRONMENT: the variable */
+    struct file_spec file; /* of HEADER_FILE */
+    struct spec_place place;
+};
+
+struct header_list {
+    struct header_spec *items;
+    size_t count;
 };
 
 /* io.statefun.endpoints.v1/http and v2/http */
@@ -42,8 +73,12 @@ struct endpoint_spec {
     struct spec_place place;
     struct spec_name functions;
     char *url_template; /* may hold {function.name} */
+    bool is_tls;        /* https */
     size_t batch_max;   /* 0: no limit */
     struct transport_spec transport;
+    struct header_list headers;
+    size_t in_flight_max;  /* requests at once, from all workers; 0: no limit */
+    size_t per_second_max; /* requests; 0: no limit */
 };
 
 struct client_property {

@@ -80,6 +80,10 @@ static inline size_t http_chunks_compact(struct http_chunks *chunks)
     return chunks->body_size;
 }
 
+/* Could it be a header's name, or a header's value? The latter may be empty. */
+bool http_is_token(struct bytes text);
+bool http_is_value(struct bytes text);
+
 /* Decodes %XX in a path segment into `to`; false for a malformed escape. */
 bool http_percent_decode(struct bytes text, struct buffer *to);
 

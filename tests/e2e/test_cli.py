@@ -99,12 +99,6 @@ def test_two_modules_that_bind_the_same_are_both_named(tmp_path):
     assert all(file in result.stderr for file in files)
 
 
-def test_https_says_that_it_comes_later(tmp_path):
-    result = statefun("check", "-m", module(tmp_path, GOOD.replace("http://", "https://")))
-    assert result.returncode == 2
-    assert "https" in result.stderr
-
-
 OLD = """
 version: "2.0"
 module:

@@ -1,4 +1,4 @@
-/* http_channel.c - one connection of a pool, on the loop's thread.
+/* http1.c - HTTP/1.1 on one connection: requests behind each other, responses in the same order.
  *
  * Reading. Responses are read into the pool's scratch memory, parsed there and handed out as views.
  * Only what is left of an incomplete one is kept, in memory of the channel's own, into which the
@@ -10,30 +10,19 @@
 #include "net/client.h"
 
 #include "base/histogram.h"
-#include "base/mem.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <netinet/in.h>
-#include <netinet/tcp.h>
 #include <stdio.h>
 #include <sys/epoll.h>
-#include <sys/socket.h>
-#include <sys/uio.h>
-#include <unistd.h>
 
 enum {
     PARTS_MAX = 64,            /* requests in one write */
     READ_PIECE = 16 * 1024,    /* into a channel's own buffer, while no length is known */
+    READS_MAX = 16,            /* of what TLS has here, in one go */
     SPARE_IN_MAX = 256 * 1024, /* one huge response must not cost its memory for ever */
-    BACKLOG_RETRY_MS = 5,
-    JITTER_MS = 3000,
     MESSAGE_MAX = 240
 };
-
-static void channel_try(struct channel *channel);
-static void on_ready(struct loop_watch *watch, uint32_t events);
-static void on_timer(struct loop_timer *timer);
 
 static struct request *first_request(const struct channel *channel)
 {
@@ -47,244 +36,75 @@ static struct request *request_after(const struct channel *channel, const struct
     return next == &channel->requests ? NULL : container_of(next, struct request, node);
 }
 
-/* --- connecting --- */
-
-struct channel *channel_open(struct http_pool *pool)
-{
-    struct channel *channel = mem_new(sizeof *channel);
-    channel->pool = pool;
-    channel->watch.fd = -1;
-    channel->watch.on_ready = on_ready;
-    channel->timer.on_timer = on_timer;
-    channel->connect_by_ms = loop_now_ms(pool->loop) + pool->options.connect_ms_max;
-    list_init(&channel->node);
-    list_init(&channel->requests);
-    list_init(&channel->dirty);
-
-    pool->channel_count++;
-    pool->connecting_count++;
-    list_put_last(&pool->connecting, &channel->node);
-    channel_try(channel);
-    return channel;
-}
-
-static const struct socket_address *channel_address(const struct channel *channel)
-{
-    const struct http_pool *pool = channel->pool;
-    size_t count = pool->addresses.count;
-    return count ? &pool->addresses.list[(pool->best_address + channel->attempts) % count] : NULL;
-}
-
-static void channel_opened(struct channel *channel)
-{
-    struct http_pool *pool = channel->pool;
-    channel->state = CHANNEL_OPEN;
-    if (pool->addresses.count)
-        pool->best_address = (pool->best_address + channel->attempts) % pool->addresses.count;
-
-    loop_timer_cancel(pool->loop, &channel->timer);
-    if (pool->options.connection_ms_max) {
-        pool->jitter = pool->jitter * 6364136223846793005u + 1442695040888963407u;
-        uint64_t jitter_ms = (pool->jitter >> 33) % (JITTER_MS + 1);
-        loop_timer_set(pool->loop, &channel->timer,
-                       loop_now_ms(pool->loop) + pool->options.connection_ms_max + jitter_ms);
-    }
-    pool_channel_opened(channel);
-}
-
-static int open_socket(int family)
-{
-    int fd = socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
-    if (fd < 0 || family == AF_UNIX)
-        return fd;
-    int on = 1;
-    if (setsockopt(fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on) == 0 &&
-        setsockopt(fd, SOL_SOCKET, SO_KEEPALIVE, &on, sizeof on) == 0)
-        return fd;
-    int error = errno;
-    close(fd);
-    errno = error;
-    return -1;
-}
-
-/* Each address gets an equal share of the time that is left. */
-static uint64_t attempt_end_ms(const struct channel *channel)
-{
-    uint64_t now_ms = loop_now_ms(channel->pool->loop);
-    size_t left = channel->pool->addresses.count - channel->attempts;
-    return now_ms + (channel->connect_by_ms - now_ms) / (left ? left : 1);
-}
-
-static void channel_try(struct channel *channel)
-{
-    struct loop *loop = channel->pool->loop;
-    const struct socket_address *address = channel_address(channel);
-    int fd = address ? open_socket(address->storage.ss_family) : -1;
-    if (fd < 0) {
-        channel->error = address ? errno : ENAMETOOLONG; /* only a socket's path can be none */
-        pool_mark_dirty(channel);
-        return;
-    }
-
-    int result = connect(fd, (const struct sockaddr *)&address->storage, address->size);
-    if (result == 0) {
-        loop_watch(loop, &channel->watch, fd, EPOLLIN);
-        channel_opened(channel);
-    } else if (errno == EINPROGRESS) {
-        loop_watch(loop, &channel->watch, fd, EPOLLOUT);
-        loop_timer_set(loop, &channel->timer, attempt_end_ms(channel));
-    } else if (errno == EAGAIN) {
-        /* A unix socket whose backlog is full does not queue us: it wants to be asked again. */
-        close(fd);
-        loop_timer_set(loop, &channel->timer, loop_now_ms(loop) + BACKLOG_RETRY_MS);
-    } else {
-        channel->error = errno;
-        close(fd);
-        pool_mark_dirty(channel);
-    }
-}
-
-static void channel_disconnect(struct channel *channel)
-{
-    if (channel->watch.fd < 0)
-        return;
-    int fd = channel->watch.fd;
-    loop_unwatch(channel->pool->loop, &channel->watch);
-    close(fd);
-}
-
-/* One address did not work: the next one, or the end. */
-static void channel_attempt_failed(struct channel *channel, int error)
-{
-    struct http_pool *pool = channel->pool;
-    const struct socket_address *address = channel_address(channel);
-    char where[SOCKET_TEXT_MAX], message[MESSAGE_MAX];
-
-    channel->error = 0;
-    channel_disconnect(channel);
-    loop_timer_cancel(pool->loop, &channel->timer);
-    if (channel->attempts + 1 < pool->addresses.count &&
-        loop_now_ms(pool->loop) < channel->connect_by_ms) {
-        channel->attempts++;
-        channel_try(channel);
-        return;
-    }
-    if (address)
-        socket_address_text((const struct sockaddr *)&address->storage, address->size, where);
-    else
-        snprintf(where, sizeof where, "%s", pool->host);
-    snprintf(message, sizeof message, "connect to %s: %s", where, strerrordesc_np(error));
-    pool_channel_failed(channel, message);
-}
-
-static void channel_connected(struct channel *channel)
-{
-    int error = 0;
-    socklen_t size = sizeof error;
-    getsockopt(channel->watch.fd, SOL_SOCKET, SO_ERROR, &error, &size);
-    if (error) {
-        channel_attempt_failed(channel, error);
-    } else {
-        loop_rewatch(channel->pool->loop, &channel->watch, EPOLLIN);
-        channel_opened(channel);
-    }
-}
-
-static void on_timer(struct loop_timer *timer)
-{
-    struct channel *channel = container_of(timer, struct channel, timer);
-    struct http_pool *pool = channel->pool;
-    if (channel->state == CHANNEL_CONNECTING) {
-        bool backlog_was_full = channel->watch.fd < 0;
-        if (backlog_was_full && loop_now_ms(pool->loop) < channel->connect_by_ms)
-            channel_try(channel);
-        else
-            channel_attempt_failed(channel, backlog_was_full ? EAGAIN : ETIMEDOUT);
-        pool_dispatch(pool);
-        return;
-    }
-    /* Its lifetime is over; what is under way on it may end. */
-    channel->is_retiring = true;
-    if (channel->depth == 0)
-        channel_close(channel);
-    else
-        pool_place(channel);
-}
-
-void channel_close(struct channel *channel)
-{
-    struct http_pool *pool = channel->pool;
-    assert(channel->state != CHANNEL_CLOSED && list_is_empty(&channel->requests));
-    channel_disconnect(channel);
-    loop_timer_cancel(pool->loop, &channel->timer);
-    list_take(&channel->dirty);
-    pool_displace(channel);
-    if (channel->state == CHANNEL_CONNECTING)
-        pool->connecting_count--;
-    pool->channel_count--;
-    channel->state = CHANNEL_CLOSED;
-    list_put_last(&pool->closed, &channel->node);
-    pool_settle_later(pool); /* someone further up may still hold it, or views into its buffer */
-}
-
-void channel_free(struct channel *channel)
-{
-    list_take(&channel->node);
-    buffer_destroy(&channel->in);
-    free(channel);
-}
-
 /* --- writing --- */
 
-static void channel_flush(struct channel *channel)
+/* What is unsent of the requests, in as many parts as one write takes; their total. */
+static size_t gather(const struct channel *channel, struct iovec parts[static PARTS_MAX],
+                     size_t *ret_count)
 {
-    struct loop *loop = channel->pool->loop;
-    while (channel->unsent && !channel->error) {
-        struct iovec parts[PARTS_MAX];
-        struct msghdr message = {.msg_iov = parts};
-        size_t total = 0;
-        for (struct request *at = channel->unsent; at && message.msg_iovlen < PARTS_MAX;
-             at = request_after(channel, at)) {
-            size_t left = at->size - at->sent;
-            parts[message.msg_iovlen++] = (struct iovec){at->data + at->sent, left};
-            total += left;
-        }
+    size_t count = 0, total = 0;
+    for (struct request *at = channel->unsent; at && count < PARTS_MAX;
+         at = request_after(channel, at)) {
+        size_t left = at->size - at->sent;
+        parts[count++] = (struct iovec){at->data + at->sent, left};
+        total += left;
+    }
+    *ret_count = count;
+    return total;
+}
 
-        ssize_t written = message.msg_iovlen == 1
-                              ? send(channel->watch.fd, parts[0].iov_base, total, MSG_NOSIGNAL)
-                              : sendmsg(channel->watch.fd, &message, MSG_NOSIGNAL);
+static void note_sent(struct channel *channel, size_t size)
+{
+    while (size) {
+        struct request *request = channel->unsent;
+        size_t left = request->size - request->sent;
+        size_t part = size < left ? size : left;
+        request->sent += part;
+        size -= part;
+        if (part == left)
+            channel->unsent = request_after(channel, request);
+    }
+}
+
+static void note_error(struct channel *channel, int error)
+{
+    channel->error = error;
+    pool_mark_dirty(channel);
+}
+
+void http1_flush(struct channel *channel)
+{
+    bool has_room = true;
+    while (channel->unsent && has_room && !channel->error) {
+        struct iovec parts[PARTS_MAX];
+        size_t count, total = gather(channel, parts, &count);
+        ssize_t written = channel_send(channel, parts, count);
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0 && errno != EAGAIN) {
-            channel->error = errno;
-            pool_mark_dirty(channel);
+            note_error(channel, errno);
             return;
         }
-
-        size_t done = written < 0 ? 0 : (size_t)written;
-        bool is_full = done < total;
-        while (done) {
-            struct request *request = channel->unsent;
-            size_t left = request->size - request->sent;
-            size_t part = done < left ? done : left;
-            request->sent += part;
-            done -= part;
-            if (part == left)
-                channel->unsent = request_after(channel, request);
-        }
-        if (is_full) {
-            loop_rewatch(loop, &channel->watch, EPOLLIN | EPOLLOUT);
-            return;
-        }
+        note_sent(channel, written < 0 ? 0 : (size_t)written);
+        if (written > 0)
+            channel->moved_ms = loop_now_ms(channel->pool->loop);
+        /* TLS takes a record at a time. */
+        has_room = channel->tls ? written > 0 : written == (ssize_t)total;
     }
-    loop_rewatch(loop, &channel->watch, EPOLLIN);
+    if (channel->tls && !channel->error && !tls_flush(channel->tls)) {
+        if (errno != EAGAIN)
+            note_error(channel, errno);
+        has_room = false;
+    }
+    loop_rewatch(channel->pool->loop, &channel->watch, EPOLLIN | (has_room ? 0 : EPOLLOUT));
 }
 
-void channel_give(struct channel *channel, struct request *request)
+void http1_give(struct channel *channel, struct request *request)
 {
     assert(channel->state == CHANNEL_OPEN && request->sent == 0);
     request->state = REQUEST_UNDER_WAY;
     request->channel = channel;
+    channel->moved_ms = loop_now_ms(channel->pool->loop);
     list_put_last(&channel->requests, &request->node);
     if (!channel->unsent)
         channel->unsent = request;
@@ -297,12 +117,12 @@ void channel_give(struct channel *channel, struct request *request)
     if (channel->watch.events & EPOLLOUT)
         return; /* waits for room anyway */
     if (channel->pool->options.pipeline_max == 1)
-        channel_flush(channel);
+        http1_flush(channel);
     else
         pool_mark_dirty(channel);
 }
 
-void channel_take_back(struct channel *channel, struct request *request)
+void http1_take_back(struct channel *channel, struct request *request)
 {
     assert(request->channel == channel && request->sent == 0);
     if (channel->unsent == request)
@@ -470,18 +290,28 @@ static void channel_ended(struct channel *channel, int error)
         return;
     }
 
-    char message[MESSAGE_MAX];
+    char message[MESSAGE_MAX], where[SOCKET_TEXT_MAX];
     bool is_stale = !channel->has_begun && channel->has_answered;
     bool is_mute = !channel->has_begun && !channel->has_answered;
-    snprintf(message, sizeof message, "%s %s",
-             error ? strerrordesc_np(error) : "the server closed the connection",
-             channel->has_begun ? "in the middle of a response" : "without a response");
     if (request && is_mute)
         channel->pool->is_outdated = true; /* perhaps it is somebody else's address by now */
+    const char *refusal = is_mute && channel->tls ? tls_suspicion(channel->tls) : NULL;
+    if (is_mute && error == EPROTO && !refusal)
+        refusal = channel_cause(channel, error);
+    if (refusal) { /* as if there were no connection at all */
+        channel_describe_peer(channel, where);
+        snprintf(message, sizeof message, "connect to %s: %s", where, refusal);
+        pool_break(channel, false, request, HTTP_UNREACHABLE, message);
+        return;
+    }
+    snprintf(message, sizeof message, "%s %s",
+             error ? channel_cause(channel, error) : "the server closed the connection",
+             channel->has_begun ? "in the middle of a response" : "without a response");
     pool_break(channel, is_stale, request, HTTP_BROKEN, message);
 }
 
-static void channel_read(struct channel *channel)
+/* True if something came and the channel is still in use. */
+static bool read_some(struct channel *channel)
 {
     struct http_pool *pool = channel->pool;
     bool is_own = channel->in.size > 0;
@@ -494,7 +324,9 @@ static void channel_read(struct channel *channel)
         to = buffer_reserve(&channel->in, room);
     }
 
-    ssize_t got = recv(channel->watch.fd, to, room, 0);
+    ssize_t got = channel_receive(channel, to, room);
+    if (got > 0)
+        channel->moved_ms = loop_now_ms(pool->loop);
     if (got < 0 && (errno == EAGAIN || errno == EINTR)) {
         if (channel->error)
             channel_ended(channel, channel->error);
@@ -506,33 +338,28 @@ static void channel_read(struct channel *channel)
     } else {
         channel_take_responses(channel, to, (size_t)got);
     }
+    return got > 0 && channel->state == CHANNEL_OPEN;
 }
 
-static void on_ready(struct loop_watch *watch, uint32_t events)
+/* The kernel tells only of what is still in the socket, so what TLS has taken out is read now. */
+void http1_read(struct channel *channel)
 {
-    struct channel *channel = container_of(watch, struct channel, watch);
-    if (channel->state == CHANNEL_CONNECTING) {
-        channel_connected(channel);
-    } else {
-        if (events & EPOLLOUT)
-            channel_flush(channel);
-        if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-            channel_read(channel);
-    }
-    pool_dispatch(channel->pool);
+    for (size_t i = 0; i < READS_MAX; i++)
+        if (!read_some(channel) || !channel->tls || !tls_has_received(channel->tls))
+            return;
+    pool_mark_dirty(channel);
 }
 
-void channel_settle(struct channel *channel)
+void http1_settle(struct channel *channel)
 {
-    if (channel->state == CHANNEL_CONNECTING) {
-        channel_attempt_failed(channel, channel->error);
-    } else if (!channel->error) {
-        channel_flush(channel);
-    } else {
-        /* It cannot be written to; perhaps the server has said why before it closed. */
-        channel_read(channel);
-        if (channel->state == CHANNEL_OPEN)
-            pool_mark_dirty(channel);
+    if (!channel->error) {
+        http1_flush(channel);
+        if (channel->tls && tls_has_received(channel->tls))
+            http1_read(channel);
+        return;
     }
-    pool_dispatch(channel->pool);
+    /* It cannot be written to; perhaps the server has said why before it closed. */
+    http1_read(channel);
+    if (channel->state == CHANNEL_OPEN)
+        pool_mark_dirty(channel);
 }
