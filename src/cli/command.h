@@ -60,7 +60,7 @@ bool inputs_read(struct inputs *inputs, const struct command *command, int argc,
 void inputs_destroy(struct inputs *inputs);
 
 /* Composes the application and looks into the files that it names; NULL if its modules have errors.
- * What inputs_report says counts. */
+ * What diagnostics_report says counts. */
 struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_errors);
 
 /* Writes out all that was found, on standard error; returns how many errors there are. */
@@ -75,7 +75,9 @@ int reference_run(const struct command *command, int argc, char **argv);
 int run_run(const struct command *command, int argc, char **argv);
 int check_run(const struct command *command, int argc, char **argv);
 int migrate_run(const struct command *command, int argc, char **argv);
+int deadletter_run(const struct command *command, int argc, char **argv);
 
 extern const struct command_flag check_flags[];
+extern const struct command_flag deadletter_flags[];
 
 #endif

@@ -58,13 +58,14 @@ void help_show_command(const struct command *command)
            command->arguments ? command->arguments : "");
     printf("\n");
     print_wrapped(command->text, 0);
-    if (!command->takes_modules)
-        return;
-
-    printf("\nFlags:\n");
-    print_flag(&module_flag);
+    if (command->takes_modules || command->flags->name)
+        printf("\nFlags:\n");
+    if (command->takes_modules)
+        print_flag(&module_flag);
     for (const struct command_flag *flag = command->flags; flag->name; flag++)
         print_flag(flag);
+    if (!command->takes_modules)
+        return;
     print_flag(&config_flag);
     print_flag(&help_flag);
 

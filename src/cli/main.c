@@ -46,6 +46,20 @@ const struct command commands[] = {
         .run = migrate_run,
     },
     {
+        .name = "deadletter",
+        .arguments = "list|show|replay|discard|export",
+        .summary = "see what could not be delivered, send it again, or throw it away",
+        .text =
+            "Dead letters are records and messages that were set aside. 'list' tells of each in a "
+            "line, 'show ID...' all of it, 'export' writes JSON, one line each. 'replay' sends "
+            "again what can be sent, exactly once, and 'discard' removes: ID..., or those that "
+            "fit the filters, or --all. A running runtime is asked through its admin listener; a "
+            "stopped one's data directory is read and written itself. Exits 1 if something could "
+            "not be done, 2 if the command line is wrong.",
+        .flags = deadletter_flags,
+        .run = deadletter_run,
+    },
+    {
         .name = "reference",
         .arguments = "man|markdown|completion",
         .summary = "print the man page, the reference of settings, or bash's completion",

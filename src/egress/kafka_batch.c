@@ -32,6 +32,7 @@ static void bury(struct kafka_egress *egress, size_t index, const char *cause)
     attempt->alive--;
     egress->options.on_dead(egress->options.owner, egress->options.egress, record->key,
                             &(struct dead_letter){
+                                .kind = DEAD_UNDELIVERABLE,
                                 .cause = bytes_of(cause),
                                 .egress = bytes_of(egress->id),
                                 .value = record->value,

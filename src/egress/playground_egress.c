@@ -89,6 +89,7 @@ static void set_aside(struct playground_egress *egress, const struct outbox_reco
 {
     egress->options.on_done(egress->options.owner, egress->options.egress, record->key,
                             &(struct dead_letter){
+                                .kind = DEAD_UNDELIVERABLE,
                                 .cause = bytes_of(cause),
                                 .egress = bytes_of("io.statefun.playground/egress"),
                                 .value = record->value,

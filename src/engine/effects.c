@@ -111,22 +111,13 @@ static bool judge(struct engine *engine, struct function_type *type, const struc
 
 /* --- applying --- */
 
-static struct bytes address_text(struct engine *engine, struct bytes wire)
-{
-    struct buffer text = {0};
-    address_add_text(&text, wire);
-    struct bytes copy = arena_add_bytes(&engine->arena, buffer_bytes(&text));
-    buffer_destroy(&text);
-    return copy;
-}
-
 static void apply_message(struct engine *engine, struct function_type *type,
                           const struct address *sender, const struct outgoing_message *outgoing)
 {
     struct function_type *target_type = function_find(engine, &outgoing->target);
     if (!target_type) {
-        letter_put_message(engine, outgoing->target.wire, address_text(engine, sender->wire),
-                           outgoing->argument, CAUSE_UNSERVED);
+        letter_put_message(engine, DEAD_UNSERVED, outgoing->target.wire, sender->wire,
+                           outgoing->argument, bytes_of(CAUSE_UNSERVED));
         return;
     }
     struct message *message = message_new(outgoing->target.wire, sender->wire, outgoing->argument);
@@ -147,15 +138,27 @@ static void apply_delayed(struct engine *engine, const struct address *sender,
 }
 
 static void put_egress_letter(struct engine *engine, const struct address *sender,
-                              const struct egress_message *message, const char *cause)
+                              const struct egress_message *message, enum dead_kind kind,
+                              const char *cause)
 {
-    struct buffer egress = {0};
+    struct buffer egress = {0}, origin = {0};
     buffer_add_format(&egress, "%.*s/%.*s", BYTES_ARG(message->ns), BYTES_ARG(message->name));
-    letter_put(engine, &(struct dead_letter){.cause = bytes_of(cause),
-                                             .origin = address_text(engine, sender->wire),
+    address_add_text(&origin, sender->wire);
+    letter_put(engine, &(struct dead_letter){.kind = kind,
+                                             .cause = bytes_of(cause),
+                                             .origin = buffer_bytes(&origin),
                                              .egress = buffer_bytes(&egress),
                                              .value = message->argument});
     buffer_destroy(&egress);
+    buffer_destroy(&origin);
+}
+
+void effects_put_record(struct engine *engine, uint32_t egress, struct bytes record)
+{
+    struct bytes key = key_of_record(&engine->key, engine->options.bindings->egresses[egress].id,
+                                     engine->epoch, engine->options.worker, engine->record_nth++);
+    delta_put_record(engine->open, egress, key, record);
+    engine->open_egresses |= UINT64_C(1) << (egress < 63 ? egress : 63);
 }
 
 static void apply_egress(struct engine *engine, struct function_type *type,
@@ -167,20 +170,18 @@ static void apply_egress(struct engine *engine, struct function_type *type,
                                            bytes_equal(bindings->egresses[i].name, message->name)))
         i++;
     if (i == bindings->egress_count) {
-        put_egress_letter(engine, sender, message, "Unknown egress: no module defines it");
+        put_egress_letter(engine, sender, message, DEAD_UNKNOWN_EGRESS,
+                          "Unknown egress: no module defines it");
         return;
     }
 
     struct bytes record;
     struct sf_status status;
     if (!bindings->egresses[i].accept(message->argument, &record, &status)) {
-        put_egress_letter(engine, sender, message, status.message);
+        put_egress_letter(engine, sender, message, DEAD_REFUSED, status.message);
         return;
     }
-    struct bytes key = key_of_record(&engine->key, bindings->egresses[i].id, engine->epoch,
-                                     engine->options.worker, engine->record_nth++);
-    delta_put_record(engine->open, i, key, record);
-    engine->open_egresses |= UINT64_C(1) << (i < 63 ? i : 63);
+    effects_put_record(engine, i, record);
     type->figures.out_egress++;
 }
 

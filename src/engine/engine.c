@@ -24,14 +24,16 @@ struct engine *engine_new(const struct engine_options *options)
     engine->viewed = (struct view_progress){options->epoch - 1, options->epoch - 1};
     engine->horizon_ms = UINT64_MAX;
 
-    struct list *lists[] = {&engine->fresh,     &engine->fresh_delayed, &engine->dirty,
-                            &engine->sources,   &engine->dirty_sources, &engine->functions,
-                            &engine->runnable,  &engine->idle,          &engine->busy,
-                            &engine->gone_order};
+    struct list *lists[] = {
+        &engine->fresh,      &engine->fresh_delayed, &engine->dirty,
+        &engine->sources,    &engine->dirty_sources, &engine->functions,
+        &engine->runnable,   &engine->idle,          &engine->busy,
+        &engine->gone_order, &engine->dead_requests, &engine->gone_letters_order};
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
-    struct map *maps[] = {&engine->types,  &engine->instances,       &engine->keys,
-                          &engine->tokens, &engine->delayed_by_name, &engine->gone};
+    struct map *maps[] = {&engine->types,       &engine->instances,       &engine->keys,
+                          &engine->tokens,      &engine->delayed_by_name, &engine->gone,
+                          &engine->gone_letters};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         map_init(maps[i]);
 
@@ -51,6 +53,7 @@ void engine_free(struct engine *engine)
     if (!engine)
         return;
     delayed_free_all(engine);
+    dead_free_all(engine);
     engine->now_ms = UINT64_MAX;
     delivery_forget_keys(engine);
     instance_free_all(engine);
@@ -72,8 +75,9 @@ void engine_free(struct engine *engine)
     free(engine->settlements[0].items);
     free(engine->settlements[1].items);
 
-    struct map *maps[] = {&engine->types,  &engine->instances,       &engine->keys,
-                          &engine->tokens, &engine->delayed_by_name, &engine->gone};
+    struct map *maps[] = {&engine->types,       &engine->instances,       &engine->keys,
+                          &engine->tokens,      &engine->delayed_by_name, &engine->gone,
+                          &engine->gone_letters};
     for (size_t i = 0; i < sizeof maps / sizeof *maps; i++)
         map_destroy(maps[i]);
     heap_destroy(&engine->outages);
@@ -238,6 +242,7 @@ static enum acceptance refuse(struct engine *engine)
 /* One target of a record, looked up once. */
 struct route {
     struct address address;
+    bool has_address;
     struct function_type *type; /* NULL: `cause` says why there is none */
     const char *cause;
 };
@@ -252,8 +257,9 @@ static struct route *find_routes(struct engine *engine, const struct record *rec
         route->type = NULL;
         route->cause = CAUSE_UNSERVED;
         /* A key that is no text, or too long to be part of an address, fails for every target. */
-        if (address_make(target->ns, target->name, record->id, &engine->arena, &route->address,
-                         status))
+        route->has_address = address_make(target->ns, target->name, record->id, &engine->arena,
+                                          &route->address, status);
+        if (route->has_address)
             route->type = function_find(engine, &route->address);
         else
             route->cause = status->message;
@@ -272,17 +278,42 @@ static bool has_room(struct engine *engine, const struct record *record, const s
     return true;
 }
 
+static struct bytes ingress_of(const struct source *source)
+{
+    struct key key = {0};
+    bool good = !source || key_parse(buffer_bytes(&source->key), &key);
+    assert(good);
+    return key.subject;
+}
+
 static void put_record_letter(struct engine *engine, const struct record *record, size_t index,
-                              const char *cause)
+                              const struct route *route)
 {
     const struct record_target *target = &record->targets[index];
+    struct dead_letter letter = {
+        .kind = DEAD_UNSERVED,
+        .cause = bytes_of(route->cause),
+        .origin = record->origin,
+        .ingress = ingress_of(record->source),
+        .key = record->id,
+        .value = record->argument,
+    };
     struct buffer text = {0};
-    buffer_add_format(&text, "%.*s/%.*s", BYTES_ARG(target->ns), BYTES_ARG(target->name));
-    letter_put(engine, &(struct dead_letter){.cause = bytes_of(cause),
-                                             .origin = record->origin,
-                                             .target = buffer_bytes(&text),
-                                             .key = record->id,
-                                             .value = record->argument});
+    struct typed_value value;
+    struct sf_status status;
+    if (route->has_address) {
+        letter.address = route->address.wire;
+        address_add_text(&text, route->address.wire);
+    } else {
+        buffer_add_format(&text, "%.*s/%.*s", BYTES_ARG(target->ns), BYTES_ARG(target->name));
+        if (typed_value_parse(record->argument, &value, &status)) {
+            letter.kind = DEAD_INVALID_RECORD;
+            letter.type = value.type;
+            letter.value = value.value;
+        }
+    }
+    letter.target = buffer_bytes(&text);
+    letter_put(engine, &letter);
     buffer_destroy(&text);
 }
 
@@ -299,7 +330,7 @@ enum acceptance engine_accept(struct engine *engine, const struct record *record
 
     for (size_t i = 0; i < record->target_count; i++) {
         if (!routes[i].type) {
-            put_record_letter(engine, record, i, routes[i].cause);
+            put_record_letter(engine, record, i, &routes[i]);
             continue;
         }
         struct message *message =
@@ -317,9 +348,17 @@ enum acceptance engine_reject(struct engine *engine, struct source *source, stru
 {
     if (!delivery_has_room(engine, engine->options.worker, NULL))
         return refuse(engine);
-    letter_put(engine, letter);
+    struct dead_letter sourced = *letter;
+    sourced.kind = DEAD_INVALID_RECORD;
+    sourced.ingress = ingress_of(source);
+    letter_put(engine, &sourced);
     set_position(engine, source, position);
     return ACCEPTED;
+}
+
+void engine_skip(struct engine *engine, struct source *source, struct bytes position)
+{
+    set_position(engine, source, position);
 }
 
 /* --- time and turns --- */
@@ -372,6 +411,7 @@ void engine_run(struct engine *engine)
 {
     dispatch_run(engine);
     delayed_trim_memory(engine);
+    dead_forget_gone(engine);
     spill(engine);
     instance_evict(engine);
     delivery_update_room(engine);
@@ -381,6 +421,8 @@ void engine_loaded(struct engine *engine, struct load *load)
 {
     if (load == engine->delayed_load)
         delayed_loaded(engine, load);
+    else if (dead_is_load(engine, load))
+        dead_loaded(engine);
     else
         dispatch_loaded(engine, load);
 }

@@ -99,9 +99,12 @@ enum acceptance {
 enum acceptance engine_accept(struct engine *engine, const struct record *record);
 
 /* Sets a record aside that cannot become messages; its position moves on. `letter` needs cause,
- * origin, target, key and value. REFUSED as above. */
+ * origin, target, type, key and value. REFUSED as above. */
 enum acceptance engine_reject(struct engine *engine, struct source *source, struct bytes position,
                               const struct dead_letter *letter);
+
+/* Passes a record over that leaves nothing behind. */
+void engine_skip(struct engine *engine, struct source *source, struct bytes position);
 
 /* From another worker. */
 void engine_receive(struct engine *engine, uint32_t from, const struct post *post);
@@ -153,6 +156,10 @@ void engine_confirmed(struct engine *engine, uint32_t egress, uint64_t epoch);
 
 /* One record of an outbox was taken or can never be delivered (then `letter` says why). */
 void engine_record_done(struct engine *engine, struct bytes key, const struct dead_letter *letter);
+
+/* Sends dead letters again, or removes them: what is DEAD_DONE is in one epoch, sent and removed
+ * together. All such requests go to the same worker. */
+void engine_dead_letters(struct engine *engine, struct dead_request *request);
 
 /* The outboxes hold too much: refuse records until that is over. */
 void engine_outbox_full(struct engine *engine, bool full);

@@ -8,6 +8,7 @@
  *     delivery   a message finds its mailbox, here or at another worker
  *     delayed    messages that wait for their time
  *     effects    a reply is judged, then applied
+ *     dead       dead letters that are sent again or removed
  *     dispatch   who is invoked next; loads, invocations, failures
  *     epoch      sealing the delta, markers, what a commit allows
  *     engine     records in, recovery, time, figures
@@ -189,9 +190,9 @@ void letter_put(struct engine *engine, const struct dead_letter *letter);
 
 #define CAUSE_UNSERVED "Cannot find a provider for this function type: no endpoint serves it"
 
-/* A message that no function will ever take. */
-void letter_put_message(struct engine *engine, struct bytes target, struct bytes origin,
-                        struct bytes argument, const char *cause);
+/* A message that its function does not get. `caller` may be empty. */
+void letter_put_message(struct engine *engine, enum dead_kind kind, struct bytes target,
+                        struct bytes caller, struct bytes argument, struct bytes cause);
 
 /* Takes a message whose function no endpoint serves. */
 void letter_put_unserved(struct engine *engine, struct message *message);
@@ -284,6 +285,16 @@ void delayed_free_all(struct engine *engine);
 bool effects_apply(struct engine *engine, struct instance *instance,
                    const struct from_function *reply, struct sf_status *status);
 
+/* Puts a record that its egress has accepted into the outbox. */
+void effects_put_record(struct engine *engine, uint32_t egress, struct bytes record);
+
+/* --- dead --- */
+
+bool dead_is_load(const struct engine *engine, const struct load *load);
+void dead_loaded(struct engine *engine);
+void dead_forget_gone(struct engine *engine);
+void dead_free_all(struct engine *engine);
+
 /* --- dispatch --- */
 
 void dispatch_run(struct engine *engine);
@@ -373,6 +384,11 @@ struct engine {
     uint64_t delayed_tried;    /* the view's epoch when trimming last found nothing more */
     struct load *delayed_load; /* under way, of delayed_partition */
     uint32_t delayed_partition;
+
+    /* dead letters */
+    struct list dead_requests; /* the first is under way */
+    struct map gone_letters;
+    struct list gone_letters_order;
 
     struct engine_figures figures;
     struct arena arena;       /* cleared with each input that uses it */

@@ -11,16 +11,22 @@ enum { SPEC_TYPE = 1, SPEC_MODE = 2, SPEC_EXPIRE_AFTER = 3 };
 
 /* message StoredDeadLetter { string cause = 1; string origin = 2; string target = 3;
  *                            string egress = 4; bytes key = 5; bytes value = 6; uint64 time_ms = 7;
- * } */
-enum {
-    LETTER_CAUSE = 1,
-    LETTER_ORIGIN = 2,
-    LETTER_TARGET = 3,
-    LETTER_EGRESS = 4,
-    LETTER_KEY = 5,
-    LETTER_VALUE = 6,
-    LETTER_TIME = 7
+ *                            uint64 kind = 8; string ingress = 9; bytes address = 10;
+ *                            bytes caller = 11; string type = 12; } */
+enum { LETTER_TIME = 7, LETTER_KIND = 8 };
+
+/* The fields of a letter that are bytes. */
+static const struct {
+    uint32_t number;
+    size_t offset;
+} letter_parts[] = {
+    {1, offsetof(struct dead_letter, cause)},   {2, offsetof(struct dead_letter, origin)},
+    {3, offsetof(struct dead_letter, target)},  {4, offsetof(struct dead_letter, egress)},
+    {5, offsetof(struct dead_letter, key)},     {6, offsetof(struct dead_letter, value)},
+    {9, offsetof(struct dead_letter, ingress)}, {10, offsetof(struct dead_letter, address)},
+    {11, offsetof(struct dead_letter, caller)}, {12, offsetof(struct dead_letter, type)},
 };
+enum { LETTER_PARTS = sizeof letter_parts / sizeof *letter_parts };
 
 static void start(struct buffer *key, enum key_kind kind)
 {
@@ -273,15 +279,49 @@ bool stored_spec_parse(struct bytes value, struct state_spec *ret_spec)
     return !reader.failed && spec.mode <= EXPIRE_AFTER_INVOKE;
 }
 
+static const char *const kind_names[DEAD_KINDS] = {
+    [DEAD_UNKNOWN] = "unknown",   [DEAD_INVALID_RECORD] = "invalid-record",
+    [DEAD_UNSERVED] = "unserved", [DEAD_UNKNOWN_EGRESS] = "unknown-egress",
+    [DEAD_REFUSED] = "refused",   [DEAD_UNDELIVERABLE] = "undeliverable",
+};
+
+const char *dead_kind_name(enum dead_kind kind)
+{
+    return kind_names[kind];
+}
+
+bool dead_kind_parse(struct bytes name, enum dead_kind *ret_kind)
+{
+    for (size_t i = 0; i < DEAD_KINDS; i++)
+        if (bytes_is(name, kind_names[i])) {
+            *ret_kind = (enum dead_kind)i;
+            return true;
+        }
+    return false;
+}
+
+static struct bytes *letter_part(struct dead_letter *letter, size_t i)
+{
+    return (struct bytes *)((char *)letter + letter_parts[i].offset);
+}
+
 void dead_letter_add(struct buffer *value, const struct dead_letter *letter)
 {
-    pb_add_bytes(value, LETTER_CAUSE, letter->cause);
-    pb_add_bytes(value, LETTER_ORIGIN, letter->origin);
-    pb_add_bytes(value, LETTER_TARGET, letter->target);
-    pb_add_bytes(value, LETTER_EGRESS, letter->egress);
-    pb_add_bytes(value, LETTER_KEY, letter->key);
-    pb_add_bytes(value, LETTER_VALUE, letter->value);
+    for (size_t i = 0; i < LETTER_PARTS; i++)
+        pb_add_bytes(value, letter_parts[i].number, *letter_part((struct dead_letter *)letter, i));
     pb_add_uint(value, LETTER_TIME, letter->time_ms);
+    pb_add_uint(value, LETTER_KIND, letter->kind);
+}
+
+static void take_letter_field(struct dead_letter *letter, const struct pb_field *field)
+{
+    if (field->number == LETTER_TIME)
+        letter->time_ms = field->value;
+    else if (field->number == LETTER_KIND && field->value < DEAD_KINDS)
+        letter->kind = (enum dead_kind)field->value;
+    for (size_t i = 0; i < LETTER_PARTS; i++)
+        if (field->number == letter_parts[i].number)
+            *letter_part(letter, i) = field->bytes;
 }
 
 bool dead_letter_parse(struct bytes value, struct dead_letter *ret_letter)
@@ -289,33 +329,8 @@ bool dead_letter_parse(struct bytes value, struct dead_letter *ret_letter)
     struct dead_letter letter = {0};
     struct pb_reader reader = pb_read(value);
     struct pb_field field;
-    while (pb_next(&reader, &field)) {
-        switch (field.number) {
-        case LETTER_CAUSE:
-            letter.cause = field.bytes;
-            break;
-        case LETTER_ORIGIN:
-            letter.origin = field.bytes;
-            break;
-        case LETTER_TARGET:
-            letter.target = field.bytes;
-            break;
-        case LETTER_EGRESS:
-            letter.egress = field.bytes;
-            break;
-        case LETTER_KEY:
-            letter.key = field.bytes;
-            break;
-        case LETTER_VALUE:
-            letter.value = field.bytes;
-            break;
-        case LETTER_TIME:
-            letter.time_ms = field.value;
-            break;
-        default:
-            break;
-        }
-    }
+    while (pb_next(&reader, &field))
+        take_letter_field(&letter, &field);
     *ret_letter = letter;
     return !reader.failed;
 }

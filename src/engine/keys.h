@@ -94,15 +94,36 @@ bool stored_delayed_parse(struct bytes value, struct stored_delayed *ret_delayed
 void stored_spec_add(struct buffer *value, const struct state_spec *spec);
 bool stored_spec_parse(struct bytes value, struct state_spec *ret_spec);
 
-/* A record or message that can never be delivered, set aside with its cause. */
+/* Why something was set aside, which also tells what its value is. The numbers are stored. */
+enum dead_kind {
+    DEAD_UNKNOWN = 0,        /* written before there were kinds */
+    DEAD_INVALID_RECORD = 1, /* of an ingress, cannot become a message; value: as it was read */
+    DEAD_UNSERVED = 2,       /* no endpoint serves its target; value: the argument (TypedValue) */
+    DEAD_UNKNOWN_EGRESS = 3, /* no module defines its egress; value: the argument */
+    DEAD_REFUSED = 4,        /* its egress does not take such a thing; value: the argument */
+    DEAD_UNDELIVERABLE = 5,  /* its destination does not take it; value: as it was in the outbox */
+    DEAD_KINDS
+};
+
+/* As people write it: "invalid-record", "unserved", ... */
+const char *dead_kind_name(enum dead_kind kind);
+bool dead_kind_parse(struct bytes name, enum dead_kind *ret_kind);
+
+/* A record or message that cannot be delivered, set aside with its cause. What does not apply is
+ * empty. */
 struct dead_letter {
+    enum dead_kind kind;
     struct bytes cause; /* what is wrong, what was expected, what was found */
     struct bytes
         origin; /* where it came from: topic, partition and offset, or the sender's address */
-    struct bytes target; /* the address it was meant for, as text; empty for an egress */
-    struct bytes egress; /* the egress it was meant for, as text; empty for an address */
-    struct bytes key;    /* of an ingress record that did not become a message */
-    struct bytes value;  /* of an ingress record, or a message's argument (TypedValue) */
+    struct bytes ingress; /* that read it: "namespace/name" */
+    struct bytes target;  /* whom it was meant for, as text: an address, or function types */
+    struct bytes egress;  /* the egress that it was meant for: "namespace/name" */
+    struct bytes address; /* of a message: its target; with it, it can be sent again */
+    struct bytes caller;  /* of a message from a function: the sender's address */
+    struct bytes type;    /* of an invalid record: the typename that its value would have had */
+    struct bytes key;     /* of an ingress record that did not become a message */
+    struct bytes value;
     uint64_t time_ms;
 };
 void dead_letter_add(struct buffer *value, const struct dead_letter *letter);

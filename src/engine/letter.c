@@ -20,16 +20,22 @@ void letter_put(struct engine *engine, const struct dead_letter *letter)
     engine->options.ports.report(engine->options.ports.owner, &report);
 }
 
-void letter_put_message(struct engine *engine, struct bytes target, struct bytes origin,
-                        struct bytes argument, const char *cause)
+void letter_put_message(struct engine *engine, enum dead_kind kind, struct bytes target,
+                        struct bytes caller, struct bytes argument, struct bytes cause)
 {
-    struct buffer text = {0};
-    address_add_text(&text, target);
-    letter_put(engine, &(struct dead_letter){.cause = bytes_of(cause),
-                                             .origin = origin,
-                                             .target = buffer_bytes(&text),
+    struct buffer to = {0}, from = {0};
+    address_add_text(&to, target);
+    if (caller.size)
+        address_add_text(&from, caller);
+    letter_put(engine, &(struct dead_letter){.kind = kind,
+                                             .cause = cause,
+                                             .origin = buffer_bytes(&from),
+                                             .target = buffer_bytes(&to),
+                                             .address = target,
+                                             .caller = caller,
                                              .value = argument});
-    buffer_destroy(&text);
+    buffer_destroy(&to);
+    buffer_destroy(&from);
 }
 
 void letter_put_unserved(struct engine *engine, struct message *message)
@@ -37,12 +43,7 @@ void letter_put_unserved(struct engine *engine, struct message *message)
     struct bytes caller = {0}, argument = {0};
     bool good = message_body_parse(message_body(message), &caller, &argument);
     assert(good);
-
-    struct buffer origin = {0};
-    if (caller.size)
-        address_add_text(&origin, caller);
-    letter_put_message(engine, message_target(message), buffer_bytes(&origin), argument,
-                       CAUSE_UNSERVED);
-    buffer_destroy(&origin);
+    letter_put_message(engine, DEAD_UNSERVED, message_target(message), caller, argument,
+                       bytes_of(CAUSE_UNSERVED));
     message_free(message);
 }

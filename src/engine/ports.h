@@ -31,6 +31,25 @@ struct load {
     void *subject;         /* the engine's own */
 };
 
+/* Dead letters that an operator wants sent again or removed. Memory of the caller's, who gets it
+ * back through `dead_done`. */
+enum dead_action { DEAD_REPLAY, DEAD_DISCARD };
+
+enum dead_outcome {
+    DEAD_DONE,
+    DEAD_GONE,   /* there is no such letter (any more) */
+    DEAD_STUCK,  /* it cannot be sent: the reason says why. It stays */
+    DEAD_NO_ROOM /* nor can it just now. It stays */
+};
+
+struct dead_request {
+    struct list link; /* the engine's */
+    enum dead_action action;
+    struct load load;       /* POINTS: the keys of the letters */
+    struct buffer outcomes; /* (outcome 1, size 2, reason) for each key, in order */
+    uint64_t epoch;         /* what is DEAD_DONE is when that is durable; 0: nothing is */
+};
+
 /* What one worker tells another. Posts of one worker to another arrive in the order sent. */
 enum post_kind {
     POST_MESSAGE, /* `message` changes hands */
@@ -92,6 +111,9 @@ struct ports {
     void (*sealed)(void *owner, struct delta *delta);
 
     void (*settle)(void *owner, uint64_t receipt, enum settlement settlement, uint64_t epoch);
+
+    /* The request is answered and changes hands. */
+    void (*dead_done)(void *owner, struct dead_request *request);
 
     /* Records that were refused may be offered again. */
     void (*room)(void *owner);

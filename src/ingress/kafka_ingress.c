@@ -4,6 +4,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "spec/value.h"
+#include "wire/protobuf.h"
 #include "wire/typed_value.h"
 
 #include <assert.h>
@@ -218,6 +219,22 @@ bool kafka_ingress_connect(struct kafka_ingress *ingress, size_t partitions,
 
 /* --- life --- */
 
+/* How long an id may be so that every target's address is within its limit: the address is three
+ * fields of one digit. */
+static size_t id_bytes_max(const struct kafka_topic_spec *spec)
+{
+    size_t most = ADDRESS_BYTES_MAX;
+    for (size_t i = 0; i < spec->target_count; i++) {
+        size_t type = pb_bytes_size(1, strlen(spec->targets[i].ns)) +
+                      pb_bytes_size(2, strlen(spec->targets[i].name));
+        size_t left = type < ADDRESS_BYTES_MAX ? ADDRESS_BYTES_MAX - type : 0;
+        size_t framing = pb_bytes_size(3, left) - left;
+        left -= framing < left ? framing : left;
+        most = left < most ? left : most;
+    }
+    return most;
+}
+
 static void topic_init(struct kafka_topic *topic, const struct kafka_topic_spec *spec)
 {
     *topic = (struct kafka_topic){.spec = spec, .first_count = -1};
@@ -228,6 +245,7 @@ static void topic_init(struct kafka_topic *topic, const struct kafka_topic_spec 
             (struct record_target){.ns = bytes_of(target->ns), .name = bytes_of(target->name)};
         buffer_add_format(&topic->targets_text, "%s%s/%s", i ? ", " : "", target->ns, target->name);
     }
+    topic->id_bytes_max = id_bytes_max(spec);
     typed_value_add(&topic->argument_head,
                     &(struct typed_value){.type = bytes_of(spec->value_type), .has_value = true});
 }
@@ -291,6 +309,30 @@ void kafka_ingress_stop(struct kafka_ingress *ingress)
     pthread_mutex_unlock(&ingress->lock);
 }
 
+void kafka_ingress_halt(struct kafka_ingress *ingress, struct bytes origin, const char *cause)
+{
+    pthread_mutex_lock(&ingress->lock);
+    bool is_first = !ingress->halt_cause;
+    if (is_first)
+        ingress->halt_cause = mem_format("%.*s: %s", BYTES_ARG(origin), cause);
+    pthread_mutex_unlock(&ingress->lock);
+    atomic_store(&ingress->is_halted, true);
+    if (is_first)
+        log_error("an ingress stops at an invalid record; everything else goes on",
+                  LOG_TEXT("ingress", ingress->id), LOG_BYTES("origin", origin),
+                  LOG_TEXT("cause", cause));
+}
+
+bool kafka_ingress_has_halted(struct kafka_ingress *ingress, struct buffer *text)
+{
+    pthread_mutex_lock(&ingress->lock);
+    bool has_halted = ingress->halt_cause != NULL;
+    if (has_halted)
+        buffer_add_format(text, "ingress %s has stopped: %s\n", ingress->id, ingress->halt_cause);
+    pthread_mutex_unlock(&ingress->lock);
+    return has_halted;
+}
+
 bool kafka_ingress_is_stopped(struct kafka_ingress *ingress)
 {
     pthread_mutex_lock(&ingress->lock);
@@ -319,6 +361,7 @@ void kafka_ingress_close(struct kafka_ingress *ingress)
     free((struct kafka_position *)ingress->options.positions);
     pthread_cond_destroy(&ingress->wake);
     pthread_mutex_destroy(&ingress->lock);
+    free(ingress->halt_cause);
     free(ingress->id);
     free(ingress);
 }

@@ -13,8 +13,9 @@
  * waits.
  *
  * Record to message: key = id of every target, value = value of a typed value of the topic's
- * valueType, no caller. A record without key or value cannot become a message: it is set aside as a
- * dead letter and the stream goes on. Brokers that are away are waited for, however long, and said
+ * valueType, no caller. A record without key or value, or with a key too long, cannot become a
+ * message: unless its spec says otherwise it is set aside as a dead letter and the stream goes on.
+ * Brokers that are away are waited for, however long, and said
  * so once. */
 #ifndef INGRESS_KAFKA_INGRESS_H
 #define INGRESS_KAFKA_INGRESS_H
@@ -78,7 +79,10 @@ void kafka_lane_free(struct kafka_lane *lane);      /* NULL is fine */
 struct kafka_lane_figures {
     const char *topic;
     int32_t partition;
-    uint64_t records, bytes, rejected;
+    uint64_t records, bytes;
+    uint64_t invalid;            /* records that could not become messages, and were passed: */
+    uint64_t skipped, forwarded; /* so many of them so, the others as dead letters */
+    bool has_halted;
     int64_t position;       /* of the next record to accept; -1: none yet */
     int64_t high_watermark; /* of the partition, as far as known; -1: not known */
     bool waits_for_room;
@@ -86,6 +90,10 @@ struct kafka_lane_figures {
 void kafka_lane_each(const struct kafka_lane *lane,
                      void (*visit)(void *owner, const struct kafka_lane_figures *figures),
                      void *owner);
+
+/* Any thread. True if the ingress has stopped by itself, at a record that it must not go past; then
+ * a line that says so is added to `text`. */
+bool kafka_ingress_has_halted(struct kafka_ingress *ingress, struct buffer *text);
 
 /* For `statefun check --connect`: false says which broker or topic cannot be reached or found. */
 bool kafka_ingress_check(const struct kafka_ingress_spec *spec, uint64_t timeout_ms,

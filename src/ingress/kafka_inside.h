@@ -28,6 +28,7 @@ struct kafka_topic {
     struct record_target *targets; /* spec->target_count of them */
     struct buffer targets_text;    /* "ns/name, ns/name", for dead letters */
     struct buffer argument_head;   /* of a TypedValue: all but its value */
+    size_t id_bytes_max;           /* with more no address can be made for one of the targets */
 
     /* Of the control's thread. */
     struct kafka_feed **feeds; /* by partition; NULL: not handed out yet */
@@ -76,10 +77,12 @@ struct kafka_ingress {
     pthread_t thread;
     bool has_thread;
     pthread_mutex_t lock;
-    bool is_stopped;     /* under lock */
-    struct list resets;  /* of kafka_feed.reset, under lock */
-    struct list nudges;  /* of kafka_feed.nudge, under lock */
-    pthread_cond_t wake; /* the control: something of the above has changed */
+    bool is_stopped;       /* under lock */
+    char *halt_cause;      /* under lock; NULL: it has not halted */
+    struct list resets;    /* of kafka_feed.reset, under lock */
+    struct list nudges;    /* of kafka_feed.nudge, under lock */
+    pthread_cond_t wake;   /* the control: something of the above has changed */
+    atomic_bool is_halted; /* by a record that it must not go past: no lane reads any more */
 
     struct kafka_group { /* of the control's thread */
         bool is_there;   /* its coordinator has answered, and no outage came since */
@@ -162,8 +165,22 @@ rd_kafka_resp_err_t kafka_start_resolve(struct kafka_ingress *ingress,
 
 /* --- records --- */
 
+/* A lane: there is a record at `origin` that `spec->invalid` says not to go past. */
+void kafka_ingress_halt(struct kafka_ingress *ingress, struct bytes origin, const char *cause);
+
+/* What became of a record that was taken. */
+enum kafka_fate {
+    KAFKA_BECAME_MESSAGE,
+    KAFKA_BECAME_DEAD_LETTER,
+    KAFKA_SKIPPED,
+    KAFKA_FORWARDED,
+    KAFKA_HALTS, /* ... or was not, and never will be in this run */
+    KAFKA_FATES
+};
+
 /* What a lane keeps to offer records without allocating. */
 struct kafka_offer {
+    struct kafka_ingress *ingress;
     struct source *source;
     const struct kafka_topic *topic;
     bool forwards_headers;
@@ -173,9 +190,10 @@ struct kafka_offer {
     size_t origin_head;
 };
 
-/* Offers a record that has no error. `ret_rejected`: it became a dead letter. */
+/* Offers a record that has no error. `ret_fate` counts when it is ACCEPTED; KAFKA_HALTS comes with
+ * REFUSED. */
 enum acceptance kafka_record_offer(struct engine *engine, const struct kafka_offer *offer,
-                                   const rd_kafka_message_t *message, bool *ret_rejected);
+                                   const rd_kafka_message_t *message, enum kafka_fate *ret_fate);
 
 /* Appends `bytes` as text the way Java does: what is not UTF-8 becomes U+FFFD. */
 void kafka_id_add(struct buffer *text, struct bytes bytes);

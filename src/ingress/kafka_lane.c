@@ -8,6 +8,8 @@
  *     IDLE ──letter──▶ READY ──bunch──┬──▶ IDLE (the queue was empty)  │
  *                        ▲            ├──▶ READY, at the end ──────────┘
  *                        └── room ─── └──▶ WAITING (a record was refused and stays in hand)
+ *     (no more, once the ingress has halted at a record that it must not go past)
+ *
  *     any ──its position does not exist──▶ LOST ──a new one from the control──▶ IDLE
  *
  * Records are taken in bunches and a turn takes a bounded number of them. What is left of a bunch
@@ -60,7 +62,7 @@ struct reading {
     struct mark marks[2];           /* by epoch & 1 */
     struct list marked;             /* in the lane's `marked` while there is something to tell */
     rd_kafka_resp_err_t last_error; /* said already */
-    uint64_t records, bytes, rejected;
+    uint64_t fates[KAFKA_FATES], bytes;
 
     struct letter letter;  /* of whoever turns `is_posted` on, until it is turned off */
     atomic_bool is_posted; /* librdkafka's threads turn it on */
@@ -149,6 +151,7 @@ static bool take_record(struct reading *reading, const rd_kafka_message_t *messa
 {
     struct kafka_lane *lane = reading->lane;
     const struct kafka_offer offer = {
+        .ingress = lane->ingress,
         .source = reading->source,
         .topic = reading->feed->topic,
         .forwards_headers = lane->ingress->spec->forwards_headers,
@@ -157,19 +160,18 @@ static bool take_record(struct reading *reading, const rd_kafka_message_t *messa
         .origin = &reading->origin,
         .origin_head = reading->origin_head,
     };
-    bool rejected;
+    enum kafka_fate fate;
     if (message->offset < reading->position)
         return true; /* counted already */
-    if (kafka_record_offer(lane->engine, &offer, message, &rejected) == REFUSED) {
+    if (kafka_record_offer(lane->engine, &offer, message, &fate) == REFUSED) {
         set_state(reading, WAITING);
         return false;
     }
     lane->patience_ms = ROOM_MS_MIN;
     reading->position = message->offset + 1;
     reading->last_error = RD_KAFKA_RESP_ERR_NO_ERROR;
-    reading->records += !rejected;
-    reading->rejected += rejected;
-    reading->bytes += rejected ? 0 : message->len;
+    reading->fates[fate]++;
+    reading->bytes += fate == KAFKA_BECAME_MESSAGE ? message->len : 0;
     return true;
 }
 
@@ -262,10 +264,18 @@ static bool read_queue(struct reading *reading, struct allowance *allowance)
     return count == BUNCH || reading->in_hand;
 }
 
+static bool has_halted(const struct kafka_lane *lane)
+{
+    return atomic_load_explicit(&lane->ingress->is_halted, memory_order_acquire);
+}
+
 static void read_some(struct kafka_lane *lane)
 {
     struct allowance allowance = {TURN_RECORDS_MAX, TURN_BYTES_MAX};
-    while (allowance.records && allowance.bytes && !list_is_empty(&lane->ready)) {
+    if (has_halted(lane))
+        return;
+    while (!has_halted(lane) && allowance.records && allowance.bytes &&
+           !list_is_empty(&lane->ready)) {
         struct reading *reading = list_first(&lane->ready, struct reading, node);
         bool has_more =
             reading->in_hand ? read_hand(reading, &allowance) : read_queue(reading, &allowance);
@@ -314,7 +324,7 @@ static void on_offer(struct loop_timer *timer)
 
 void kafka_lane_room(struct kafka_lane *lane)
 {
-    if (list_is_empty(&lane->waiting) || heap_holds(&lane->offer.due))
+    if (has_halted(lane) || list_is_empty(&lane->waiting) || heap_holds(&lane->offer.due))
         return;
     if (loop_now_ms(lane->loop) < lane->offer_ms)
         loop_timer_set(lane->loop, &lane->offer, lane->offer_ms);
@@ -505,11 +515,15 @@ void kafka_lane_each(const struct kafka_lane *lane,
         struct kafka_lane_figures figures = {
             .topic = reading->feed->topic->spec->topic,
             .partition = reading->feed->partition,
-            .records = reading->records,
+            .records = reading->fates[KAFKA_BECAME_MESSAGE],
             .bytes = reading->bytes,
-            .rejected = reading->rejected,
+            .invalid = reading->fates[KAFKA_BECAME_DEAD_LETTER] + reading->fates[KAFKA_SKIPPED] +
+                       reading->fates[KAFKA_FORWARDED],
+            .skipped = reading->fates[KAFKA_SKIPPED],
+            .forwarded = reading->fates[KAFKA_FORWARDED],
+            .has_halted = has_halted(lane),
             .position = reading->position < 0 ? -1 : reading->position,
-            .waits_for_room = reading->state == WAITING,
+            .waits_for_room = reading->state == WAITING && !has_halted(lane),
         };
         int64_t low;
         if (rd_kafka_get_watermark_offsets(lane->ingress->client, figures.topic, figures.partition,

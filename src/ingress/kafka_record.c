@@ -1,4 +1,5 @@
-/* kafka_record.c - what a record becomes: messages to its topic's targets, or a dead letter.
+/* kafka_record.c - what a record becomes: messages to its topic's targets, or what
+ * `invalidRecordHandling` says.
  *
  * This runs once per record; nothing here allocates once the buffers have grown. */
 #include "ingress/kafka_inside.h"
@@ -14,6 +15,7 @@ static const char no_key[] =
 static const char no_value[] =
     "the record has no value: expected one, be it empty (a null, as in a topic that is compacted, "
     "cannot become a message)";
+static const char long_key[] = "the record's key is too long to be the id of its targets";
 
 /* snprintf would take longer than all the rest. */
 static struct bytes add_offset(struct buffer *origin, size_t head, int64_t offset)
@@ -29,15 +31,27 @@ static struct bytes add_offset(struct buffer *origin, size_t head, int64_t offse
     return buffer_bytes(origin);
 }
 
-static enum acceptance reject(struct engine *engine, const struct kafka_offer *offer,
-                              const rd_kafka_message_t *message, struct bytes position,
-                              struct bytes origin)
+/* What is wrong with a record, or NULL. */
+static const char *fault(const struct kafka_offer *offer, const rd_kafka_message_t *message,
+                         struct bytes id)
+{
+    if (!message->key)
+        return no_key;
+    if (!message->payload)
+        return no_value;
+    return id.size > offer->topic->id_bytes_max ? long_key : NULL;
+}
+
+static enum acceptance set_aside(struct engine *engine, const struct kafka_offer *offer,
+                                 const rd_kafka_message_t *message, struct bytes position,
+                                 struct bytes origin, const char *cause)
 {
     return engine_reject(engine, offer->source, position,
                          &(struct dead_letter){
-                             .cause = bytes_of(message->key ? no_value : no_key),
+                             .cause = bytes_of(cause),
                              .origin = origin,
                              .target = buffer_bytes(&offer->topic->targets_text),
+                             .type = bytes_of(offer->topic->spec->value_type),
                              .key = bytes_make(message->key, message->key_len),
                              .value = bytes_make(message->payload, message->len),
                          });
@@ -65,36 +79,84 @@ static void add_headers(struct buffer *argument, const rd_kafka_message_t *messa
     }
 }
 
+/* The message that a forwarded record becomes: without a value if it has none, and at the address
+ * of its partition if its key is no id. */
+static enum acceptance forward(struct engine *engine, const struct kafka_offer *offer,
+                               const rd_kafka_message_t *message, struct record *record)
+{
+    const struct spec_name *name = &offer->ingress->spec->invalid_target;
+    const struct record_target target = {bytes_of(name->ns), bytes_of(name->name)};
+    struct buffer argument = {0}, id = {0};
+    buffer_add_format(&id, "%s/%d", offer->topic->spec->topic, (int)message->partition);
+    typed_value_add(&argument, &(struct typed_value){
+                                   .type = bytes_of(offer->topic->spec->value_type),
+                                   .value = bytes_make(message->payload, message->len),
+                                   .has_value = message->payload != NULL,
+                               });
+    if (offer->forwards_headers)
+        add_headers(&argument, message);
+    record->targets = &target;
+    record->target_count = 1;
+    record->argument = buffer_bytes(&argument);
+    if (!message->key || record->id.size > offer->topic->id_bytes_max)
+        record->id = buffer_bytes(&id);
+    enum acceptance acceptance = engine_accept(engine, record);
+    buffer_destroy(&argument);
+    buffer_destroy(&id);
+    return acceptance;
+}
+
+static enum acceptance handle_invalid(struct engine *engine, const struct kafka_offer *offer,
+                                      const rd_kafka_message_t *message, struct record *record,
+                                      const char *cause, enum kafka_fate *ret_fate)
+{
+    switch (offer->ingress->spec->invalid) {
+    case KAFKA_INVALID_SKIP:
+        *ret_fate = KAFKA_SKIPPED;
+        engine_skip(engine, offer->source, record->position);
+        return ACCEPTED;
+    case KAFKA_INVALID_FORWARD:
+        *ret_fate = KAFKA_FORWARDED;
+        return forward(engine, offer, message, record);
+    case KAFKA_INVALID_FAIL:
+        *ret_fate = KAFKA_HALTS;
+        kafka_ingress_halt(offer->ingress, record->origin, cause);
+        return REFUSED;
+    case KAFKA_INVALID_DEAD_LETTER:
+        break;
+    }
+    *ret_fate = KAFKA_BECAME_DEAD_LETTER;
+    return set_aside(engine, offer, message, record->position, record->origin, cause);
+}
+
 enum acceptance kafka_record_offer(struct engine *engine, const struct kafka_offer *offer,
-                                   const rd_kafka_message_t *message, bool *ret_rejected)
+                                   const rd_kafka_message_t *message, enum kafka_fate *ret_fate)
 {
     uint8_t next[sizeof(uint64_t)];
     u64_put(next, (uint64_t)message->offset + 1);
-    struct bytes position = bytes_make(next, sizeof next);
-    struct bytes origin = add_offset(offer->origin, offer->origin_head, message->offset);
-
-    *ret_rejected = !message->key || !message->payload;
-    if (*ret_rejected)
-        return reject(engine, offer, message, position, origin);
-
-    struct bytes id = bytes_make(message->key, message->key_len);
-    if (!bytes_are_utf8(id)) {
+    struct record record = {
+        .source = offer->source,
+        .position = bytes_make(next, sizeof next),
+        .origin = add_offset(offer->origin, offer->origin_head, message->offset),
+        .id = bytes_make(message->key, message->key_len),
+        .targets = offer->topic->targets,
+        .target_count = offer->topic->spec->target_count,
+    };
+    if (!bytes_are_utf8(record.id)) {
         buffer_clear(offer->id);
-        kafka_id_add(offer->id, id);
-        id = buffer_bytes(offer->id);
+        kafka_id_add(offer->id, record.id);
+        record.id = buffer_bytes(offer->id);
     }
+    const char *cause = fault(offer, message, record.id);
+    if (cause)
+        return handle_invalid(engine, offer, message, &record, cause, ret_fate);
+
     offer->argument->size = offer->topic->argument_head.size;
     if (message->len)
         pb_add_bytes(offer->argument, TYPED_VALUE, bytes_make(message->payload, message->len));
     if (offer->forwards_headers)
         add_headers(offer->argument, message);
-    return engine_accept(engine, &(struct record){
-                                     .source = offer->source,
-                                     .position = position,
-                                     .origin = origin,
-                                     .id = id,
-                                     .targets = offer->topic->targets,
-                                     .target_count = offer->topic->spec->target_count,
-                                     .argument = buffer_bytes(offer->argument),
-                                 });
+    record.argument = buffer_bytes(offer->argument);
+    *ret_fate = KAFKA_BECAME_MESSAGE;
+    return engine_accept(engine, &record);
 }

@@ -1,6 +1,9 @@
 /* admin.c - requests for figures, gathered from all workers before they are answered. */
 #include "runtime/admin.h"
 
+#include "runtime/admin_letters.h"
+
+#include "net/address.h"
 #include "net/http_server.h"
 
 #include <stdatomic.h>
@@ -16,7 +19,8 @@ enum {
     BEATS_MISSED_MAX = 10
 };
 
-/* One request for /metrics. */
+/* One request for /metrics. What waits for an answer remembers its exchange where the exchange's
+ * context points to. */
 struct gathering {
     struct list link;
     struct admin *admin;
@@ -33,6 +37,7 @@ struct beat {
 
 struct admin {
     struct admin_options options;
+    struct admin_letters *letters;
     struct http_server *server;
     struct list gatherings;
     struct loop_timer beat_timer;
@@ -152,7 +157,7 @@ static void gather(struct admin *admin, struct http_exchange *exchange)
     gathering->figures = mem_new(gathering->missing * sizeof(struct worker_figures *));
     gathering->timer.on_timer = on_gather_timeout;
     list_put_last(&admin->gatherings, &gathering->link);
-    http_exchange_set_context(exchange, gathering);
+    http_exchange_set_context(exchange, &gathering->exchange);
     loop_timer_set(admin->options.loop, &gathering->timer,
                    loop_now_ms(admin->options.loop) + GATHER_MS_MAX);
     for (uint32_t i = 0; i < admin->options.worker_count; i++)
@@ -161,10 +166,10 @@ static void gather(struct admin *admin, struct http_exchange *exchange)
 
 static void on_gone(void *owner, struct http_exchange *exchange)
 {
-    struct gathering *gathering = http_exchange_context(exchange);
+    struct http_exchange **waiting = http_exchange_context(exchange);
     (void)owner;
-    if (gathering)
-        gathering->exchange = NULL;
+    if (waiting)
+        *waiting = NULL;
 }
 
 /* --- health --- */
@@ -197,6 +202,19 @@ static void answer_health(struct admin *admin, struct http_exchange *exchange)
     answer_text(exchange, 200, "ok\n");
 }
 
+/* An ingress that has stopped by itself is said and no more: all else takes messages. */
+static void answer_readiness(struct admin *admin, struct http_exchange *exchange)
+{
+    const struct admin_options *options = &admin->options;
+    bool is_ready = atomic_load(&admin->ready);
+    struct buffer text = {0};
+    buffer_add_text(&text, is_ready ? "ready\n" : "not ready\n");
+    for (size_t i = 0; i < options->kafka_ingress_count; i++)
+        (void)kafka_ingress_has_halted(options->kafka_ingresses[i], &text);
+    answer_text(exchange, is_ready ? 200 : 503, buffer_text(&text));
+    buffer_destroy(&text);
+}
+
 static void answer_status(struct admin *admin, struct http_exchange *exchange)
 {
     const struct admin_options *options = &admin->options;
@@ -211,7 +229,9 @@ static void on_request(void *owner, struct http_exchange *exchange)
 {
     struct admin *admin = owner;
     const struct http_head *head = http_exchange_head(exchange);
-    if (!bytes_is(head->method, "GET") && !bytes_is(head->method, "HEAD"))
+    if (admin_letters_serves(head->target))
+        admin_letters_request(admin->letters, exchange);
+    else if (!bytes_is(head->method, "GET") && !bytes_is(head->method, "HEAD"))
         http_respond(exchange,
                      &(struct http_answer){.status = 405, .headers = "Allow: GET, HEAD\r\n"});
     else if (bytes_is(head->target, "/metrics"))
@@ -219,12 +239,12 @@ static void on_request(void *owner, struct http_exchange *exchange)
     else if (bytes_is(head->target, "/healthz"))
         answer_health(admin, exchange);
     else if (bytes_is(head->target, "/readyz"))
-        answer_text(exchange, atomic_load(&admin->ready) ? 200 : 503,
-                    atomic_load(&admin->ready) ? "ready\n" : "not ready\n");
+        answer_readiness(admin, exchange);
     else if (bytes_is(head->target, "/status"))
         answer_status(admin, exchange);
     else
-        answer_text(exchange, 404, "here are /metrics, /healthz, /readyz and /status\n");
+        answer_text(exchange, 404,
+                    "here are /metrics, /healthz, /readyz, /status and /deadletters\n");
 }
 
 /* --- life --- */
@@ -236,6 +256,13 @@ struct admin *admin_new(const struct admin_options *options)
     admin->start_time_s = (uint64_t)time(NULL);
     admin->beats = mem_new(options->worker_count * sizeof *admin->beats);
     list_init(&admin->gatherings);
+    admin->letters = admin_letters_new(&(struct admin_letters_options){
+        .loop = options->loop,
+        .inbox = options->inbox,
+        .store = options->store,
+        .worker = options->workers[0],
+        .may_write = net_is_local(options->listen_fd),
+    });
     admin->beat_timer.on_timer = on_beat;
     loop_timer_set(options->loop, &admin->beat_timer, loop_now_ms(options->loop) + BEAT_MS);
     admin->server = http_server_new(options->loop, &(struct http_server_options){
@@ -251,6 +278,14 @@ struct admin *admin_new(const struct admin_options *options)
     return admin;
 }
 
+void admin_stop(struct admin *admin)
+{
+    if (!admin)
+        return;
+    http_server_free(admin->server);
+    admin->server = NULL;
+}
+
 void admin_free(struct admin *admin)
 {
     if (!admin)
@@ -258,6 +293,7 @@ void admin_free(struct admin *admin)
     http_server_free(admin->server);
     list_for_each_safe (&admin->gatherings, node)
         gathering_free(container_of(node, struct gathering, link));
+    admin_letters_free(admin->letters);
     loop_timer_cancel(admin->options.loop, &admin->beat_timer);
     free(admin->beats);
     free(admin);

@@ -1,4 +1,4 @@
-/* admin.h - the admin listener: /metrics, /healthz, /readyz, /status.
+/* admin.h - the admin listener: /metrics, /healthz, /readyz, /status, /deadletters.
  *
  * It lives on a loop that is on nobody's hot path. Figures are asked of the workers and shown when
  * all have answered; a worker that does not answer makes /metrics fail and, after ten seconds,
@@ -30,10 +30,14 @@ struct admin_options {
     struct store *store;
     const struct admin_egress *egresses;
     size_t egress_count;
+    struct kafka_ingress *const *kafka_ingresses;
+    size_t kafka_ingress_count;
 };
 
 struct admin *admin_new(const struct admin_options *options);
-void admin_free(struct admin *admin); /* after the workers' threads have ended. NULL is fine */
+/* Closes its connections: from now on nothing is answered, and nobody is asked. NULL is fine. */
+void admin_stop(struct admin *admin);
+void admin_free(struct admin *admin); /* after the workers are gone. NULL is fine */
 
 /* Any thread: whether /readyz says yes. */
 void admin_set_ready(struct admin *admin, bool ready);

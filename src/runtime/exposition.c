@@ -258,9 +258,24 @@ static uint64_t lane_bytes(const struct kafka_lane_figures *f)
     return f->bytes;
 }
 
-static uint64_t lane_rejected(const struct kafka_lane_figures *f)
+static uint64_t lane_invalid(const struct kafka_lane_figures *f)
 {
-    return f->rejected;
+    return f->invalid;
+}
+
+static uint64_t lane_skipped(const struct kafka_lane_figures *f)
+{
+    return f->skipped;
+}
+
+static uint64_t lane_forwarded(const struct kafka_lane_figures *f)
+{
+    return f->forwarded;
+}
+
+static uint64_t lane_halted(const struct kafka_lane_figures *f)
+{
+    return f->has_halted;
 }
 
 static uint64_t lane_position(const struct kafka_lane_figures *f)
@@ -289,7 +304,13 @@ static void expose_lanes(struct buffer *text, const struct exposed *exposed)
         {"statefun_kafka_ingress_records_total", "counter", "Records accepted.", lane_records},
         {"statefun_kafka_ingress_bytes_total", "counter", "Bytes of their values.", lane_bytes},
         {"statefun_kafka_ingress_rejected_total", "counter",
-         "Records that could not become messages.", lane_rejected},
+         "Records that could not become messages.", lane_invalid},
+        {"statefun_kafka_ingress_skipped_total", "counter", "Of them, those that were skipped.",
+         lane_skipped},
+        {"statefun_kafka_ingress_forwarded_total", "counter",
+         "Of them, those that were forwarded to a function.", lane_forwarded},
+        {"statefun_kafka_ingress_stopped", "gauge",
+         "1 when the ingress has stopped at an invalid record.", lane_halted},
         {"statefun_kafka_ingress_position", "gauge", "Offset of the next record to accept.",
          lane_position},
         {"statefun_kafka_ingress_lag", "gauge", "Records between that and the end.", lane_lag},

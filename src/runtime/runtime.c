@@ -366,6 +366,8 @@ static void start_front(struct runtime *runtime)
         .store = runtime->store,
         .egresses = egresses,
         .egress_count = egress_count,
+        .kafka_ingresses = runtime->kafka_ingresses,
+        .kafka_ingress_count = runtime->application->kafka_ingress_count,
     });
     loop_on_wake(runtime->front_loop, on_front_wake, runtime);
     if (pthread_create(&runtime->front_thread, NULL, run_front, runtime))
@@ -578,14 +580,15 @@ void runtime_close(struct runtime *runtime)
         kafka_ingress_close(runtime->kafka_ingresses[i]);
 
     loader_free(runtime->loader); /* what it still reads goes to workers */
-    errands_run(runtime->front_inbox, runtime->admin);
-    admin_free(runtime->admin);
+    admin_stop(runtime->admin);
     if (runtime->notice)
         notice_remove(settings_text(runtime->settings, SETTING_DATA));
     store_close(runtime->store); /* before those whom its view tells how far it is */
     egresses_free(runtime->egresses);
     for (uint32_t i = 0; runtime->workers && i < runtime->worker_count; i++)
         worker_free(runtime->workers[i]);
+    errands_run(runtime->front_inbox, runtime->admin); /* what workers said at last */
+    admin_free(runtime->admin);
     committer_free(runtime->committer);
     inbox_free(runtime->front_inbox);
     loop_free(runtime->front_loop);

@@ -147,6 +147,14 @@ static void on_settle(void *owner, uint64_t receipt, enum settlement settlement,
     errand_send(worker->options.peers[to]->inbox, &errand->errand);
 }
 
+static void on_dead_done(void *owner, struct dead_request *request)
+{
+    struct worker_dead_letters *letters =
+        container_of(request, struct worker_dead_letters, request);
+    (void)owner;
+    letters->on_done(letters);
+}
+
 static void on_room(void *owner)
 {
     struct worker *worker = owner;
@@ -307,6 +315,7 @@ struct worker *worker_new(const struct worker_options *options)
         .post = on_post,
         .sealed = on_sealed,
         .settle = on_settle,
+        .dead_done = on_dead_done,
         .room = on_room,
         .hurry = on_hurry,
         .report = on_report,
@@ -575,6 +584,19 @@ void worker_record_done(struct worker *worker, struct bytes key, const struct de
     if (letter)
         dead_letter_add(&errand->letter, letter);
     errand_send(worker->inbox, &errand->errand);
+}
+
+static void run_dead_letters(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct worker_dead_letters *letters = container_of(errand, struct worker_dead_letters, errand);
+    engine_dead_letters(worker->engine, &letters->request);
+}
+
+void worker_take_dead_letters(struct worker *worker, struct worker_dead_letters *letters)
+{
+    letters->errand.run = run_dead_letters;
+    errand_send(worker->inbox, &letters->errand);
 }
 
 struct partition_errand {

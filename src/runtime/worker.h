@@ -16,6 +16,14 @@
 
 struct worker;
 
+/* Dead letters to be sent again or removed: memory of the sender's until `on_done`, which is called
+ * on the worker's thread. */
+struct worker_dead_letters {
+    struct errand errand;
+    struct dead_request request;
+    void (*on_done)(struct worker_dead_letters *letters);
+};
+
 struct worker_options {
     struct engine_options engine; /* its ports are filled in here */
     const struct endpoints *endpoints;
@@ -47,6 +55,7 @@ void worker_loaded(struct worker *worker, struct load *load);
 void worker_confirmed(struct worker *worker, uint32_t egress, uint64_t epoch);
 void worker_record_done(struct worker *worker, struct bytes key, const struct dead_letter *letter);
 void worker_outbox_full(struct worker *worker, bool full);
+void worker_take_dead_letters(struct worker *worker, struct worker_dead_letters *letters);
 void worker_add_partition(struct worker *worker, size_t ingress, struct kafka_partition *partition);
 
 /* Takes no more input from outside, and starts no more invocations. */

@@ -70,11 +70,16 @@ static void check_bound(struct loading *loading)
 }
 
 /* Upstream does not look: there the job fails when the first message arrives. */
+static bool is_served(const struct reader *reader, const struct spec_name *target)
+{
+    return binding_exists(reader, BINDING_FUNCTIONS, target->ns, target->name) ||
+           binding_exists(reader, BINDING_FUNCTIONS, target->ns, "*");
+}
+
 static void check_target(struct reader *reader, const struct kafka_topic_spec *topic,
                          const struct spec_name *target)
 {
-    if (!binding_exists(reader, BINDING_FUNCTIONS, target->ns, target->name) &&
-        !binding_exists(reader, BINDING_FUNCTIONS, target->ns, "*"))
+    if (!is_served(reader, target))
         reader_warning(reader, &topic->place, "no endpoint serves the target %s/%s of topic %s",
                        target->ns, target->name, text_quoted(topic->topic).text);
 }
@@ -90,6 +95,12 @@ static void check_targets(struct loading *loading)
         for (size_t j = 0; j < ingress->topic_count; j++)
             for (size_t k = 0; k < ingress->topics[j].target_count; k++)
                 check_target(&loading->reader, &ingress->topics[j], &ingress->topics[j].targets[k]);
+        const struct spec_name *invalid = &ingress->invalid_target;
+        if (ingress->invalid == KAFKA_INVALID_FORWARD && !is_served(&loading->reader, invalid))
+            reader_warning(&loading->reader, &ingress->place,
+                           "no endpoint serves %s/%s, to which ingress %s/%s forwards invalid "
+                           "records",
+                           invalid->ns, invalid->name, ingress->id.ns, ingress->id.name);
     }
 }
 

@@ -108,6 +108,14 @@ enum kafka_start {
     KAFKA_START_DATE
 };
 
+/* What becomes of a record that cannot become a message. */
+enum kafka_invalid {
+    KAFKA_INVALID_DEAD_LETTER,
+    KAFKA_INVALID_SKIP,
+    KAFKA_INVALID_FAIL,
+    KAFKA_INVALID_FORWARD
+};
+
 struct kafka_offset_spec {
     char *topic;
     int32_t partition;
@@ -127,7 +135,9 @@ struct kafka_ingress_spec {
     int64_t start_date_ms; /* of DATE: ms since 1970 */
     struct kafka_topic_spec *topics;
     size_t topic_count;
-    bool forwards_headers;           /* of records, as metadata of their messages */
+    bool forwards_headers; /* of records, as metadata of their messages */
+    enum kafka_invalid invalid;
+    struct spec_name invalid_target; /* of FORWARD: a function type */
     struct property_list properties; /* in librdkafka's names: spec/kafka_properties.h */
 };
 

@@ -83,6 +83,24 @@ static bool read_reset(struct reader *reader, const struct property *property,
                         property->key, yaml_describe(node).text);
 }
 
+static bool read_invalid(struct reader *reader, const struct property *property,
+                         const struct yaml_node *node, void *to)
+{
+    static const char *const names[] = {
+        [KAFKA_INVALID_DEAD_LETTER] = "deadLetter",
+        [KAFKA_INVALID_SKIP] = "skip",
+        [KAFKA_INVALID_FAIL] = "fail",
+        [KAFKA_INVALID_FORWARD] = "forward",
+    };
+    enum kafka_invalid *invalid = to;
+    for (size_t i = 0; node->kind == YAML_TEXT && i < COUNT_OF(names); i++)
+        if (!strcasecmp(node->text, names[i])) {
+            *invalid = (enum kafka_invalid)i;
+            return true;
+        }
+    return reader_mismatch(reader, property->key, node, "skip, fail, forward or deadLetter");
+}
+
 #define INGRESS(member) offsetof(struct kafka_ingress_spec, member)
 
 static const struct property properties[] = {
@@ -94,6 +112,8 @@ static const struct property properties[] = {
     PROPERTY("autoOffsetResetPosition", read_reset, INGRESS(reset_to_earliest)),
     PROPERTY("startupPosition", kafka_start_read, 0),
     PROPERTY("forwardHeaders", switch_read, INGRESS(forwards_headers)),
+    PROPERTY("invalidRecordHandling", read_invalid, INGRESS(invalid)),
+    PROPERTY("invalidRecordTarget", name_read, INGRESS(invalid_target)),
     PROPERTY("properties", client_properties_read, INGRESS(properties)),
 };
 
@@ -159,6 +179,24 @@ static void check_offsets(struct reader *reader, const struct kafka_ingress_spec
     name_map_destroy(&topics);
 }
 
+/* Forwarding needs somewhere to go, and nothing else does. */
+static bool check_invalid(struct reader *reader, const struct kafka_ingress_spec *ingress,
+                          const struct yaml_node *spec)
+{
+    const struct yaml_entry *target = yaml_find(spec, "invalidRecordTarget");
+    bool forwards = ingress->invalid == KAFKA_INVALID_FORWARD;
+    if (target && !forwards)
+        reader_warning(reader, &target->value->place,
+                       "'invalidRecordTarget' has no effect: 'invalidRecordHandling' is not "
+                       "forward");
+    if (forwards && !target)
+        return reader_error(reader, &yaml_find(spec, "invalidRecordHandling")->value->place,
+                            "'invalidRecordHandling' is forward: expected 'invalidRecordTarget' "
+                            "beside it, the function type (<namespace>/<name>) that gets invalid "
+                            "records, found none");
+    return true;
+}
+
 void kafka_ingress_read(struct reader *reader, const struct yaml_node *spec)
 {
     struct application *application = reader->application;
@@ -169,6 +207,7 @@ void kafka_ingress_read(struct reader *reader, const struct yaml_node *spec)
     for (size_t i = 0; i < COUNT_OF(settled); i++)
         good &= settle(reader, spec, &settled[i], is_certain, &ingress);
     good &= kafka_properties_map(reader, KAFKA_CONSUMER, &ingress.properties, &ingress.place);
+    good &= check_invalid(reader, &ingress, spec);
     if (!good)
         return;
     check_offsets(reader, &ingress, spec);

@@ -123,9 +123,10 @@ static void note(struct rig *rig, struct bytes target, struct bytes body)
     assert_true(message_body_parse(body, &caller, &argument));
     assert_int_equal(caller.size, 0);
     assert_good(typed_value_parse(argument, &value, &status), &status);
-    assert_true(value.has_value);
     address_add_text(&text, target);
-    buffer_add_format(&text, " %.*s=%.*s", BYTES_ARG(value.type), BYTES_ARG(value.value));
+    buffer_add_format(&text, " %.*s", BYTES_ARG(value.type));
+    if (value.has_value)
+        buffer_add_format(&text, "=%.*s", BYTES_ARG(value.value));
     struct header header;
     while (kafka_header_next(&argument, &header))
         buffer_add_format(&text, " [%.*s=%.*s]", BYTES_ARG(header.key), BYTES_ARG(header.value));

@@ -182,6 +182,103 @@ static void a_record_without_key_or_value_is_set_aside_and_the_next_is_read(void
     rig_crash(&f->rig);
 }
 
+static void produce_invalid(struct fixture *f)
+{
+    broker_create_topic(f->topic, 1);
+    produce(f->topic, 0, "ann", "1");
+    broker_produce(f->topic, 0, (struct bytes){0}, bytes_of("value"), 0);
+    broker_produce(f->topic, 0, bytes_of("key"), (struct bytes){0}, 0);
+    produce(f->topic, 0, "ann", "2");
+    broker_flush();
+}
+
+static void an_invalid_record_can_be_skipped(void **state)
+{
+    struct fixture *f = *state;
+    struct dead_letter letter;
+    f->rig.spec.invalid = KAFKA_INVALID_SKIP;
+    produce_invalid(f);
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 2);
+    rig_run(&f->rig, 50);
+    assert_string_equal(f->rig.messages[1].text, "test/fn/ann test/type=2");
+    assert_int_equal(rig_position(&f->rig, f->topic, 0), 4);
+    assert_false(rig_letter(&f->rig, 0, &letter));
+    rig_crash(&f->rig);
+}
+
+/* By its key, or else by its partition: those of a partition keep their order. */
+static void an_invalid_record_can_be_forwarded(void **state)
+{
+    struct fixture *f = *state;
+    char text[160];
+    f->rig.spec.invalid = KAFKA_INVALID_FORWARD;
+    f->rig.spec.invalid_target = (struct spec_name){"test", "invalid"};
+    produce_invalid(f);
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 4);
+    size_t seen = 0;
+    snprintf(text, sizeof text, "test/invalid/%s/0 test/type=value", f->topic);
+    for (size_t i = 0; i < 4; i++)
+        seen += !strcmp(f->rig.messages[i].text, text) ||
+                !strcmp(f->rig.messages[i].text, "test/invalid/key test/type");
+    assert_int_equal(seen, 2);
+    rig_run(&f->rig, 50);
+    assert_int_equal(rig_position(&f->rig, f->topic, 0), 4);
+    rig_crash(&f->rig);
+}
+
+static void an_ingress_can_stop_before_an_invalid_record(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer text = {0};
+    f->rig.spec.invalid = KAFKA_INVALID_FAIL;
+    produce_invalid(f);
+    for (int life = 0; life < 2; life++) {
+        rig_start(&f->rig);
+        rig_run(&f->rig, 500);
+        assert_int_equal(f->rig.message_count, 1);
+        assert_int_equal(rig_position(&f->rig, f->topic, 0), 1);
+        buffer_clear(&text);
+        assert_true(kafka_ingress_has_halted(f->rig.ingress, &text));
+        assert_mentions(buffer_text(&text), "ingress test/in has stopped: topic ");
+        assert_mentions(buffer_text(&text), "partition 0 offset 1: the record has no key");
+        rig_crash(&f->rig);
+    }
+    f->rig.spec.invalid = KAFKA_INVALID_DEAD_LETTER;
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 2);
+    assert_false(kafka_ingress_has_halted(f->rig.ingress, &text));
+    rig_crash(&f->rig);
+    buffer_destroy(&text);
+}
+
+/* The longest key that fits goes through, whatever the type; one byte more does not. */
+static void the_longest_id_is_as_long_as_an_address_allows(void **state)
+{
+    struct fixture *f = *state;
+    struct dead_letter letter;
+    /* 4096 less "test" and "fn" with two bytes of framing each, and three of the id's own. */
+    enum { LONGEST = ADDRESS_BYTES_MAX - 6 - 4 - 3 };
+    char *key = mem_new(LONGEST + 2);
+    broker_create_topic(f->topic, 1);
+    memset(key, 'k', LONGEST);
+    produce(f->topic, 0, key, "fits");
+    key[LONGEST] = 'k';
+    produce(f->topic, 0, key, "does not");
+    produce(f->topic, 0, "ann", "hello");
+    broker_flush();
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 2);
+    rig_run(&f->rig, 50);
+    assert_true(rig_letter(&f->rig, 0, &letter));
+    assert_int_equal(letter.kind, DEAD_INVALID_RECORD);
+    assert_bytes(letter.value, "does not");
+    assert_false(rig_letter(&f->rig, 1, &letter));
+    rig_crash(&f->rig);
+    free(key);
+}
+
 static void a_key_that_is_too_long_for_an_address_is_set_aside(void **state)
 {
     struct fixture *f = *state;
@@ -739,6 +836,10 @@ int main(int count, char **arguments)
         TEST(headers_are_left_out_unless_they_are_asked_for),
         TEST(an_empty_key_and_an_empty_value_are_a_key_and_a_value),
         TEST(a_record_without_key_or_value_is_set_aside_and_the_next_is_read),
+        TEST(an_invalid_record_can_be_skipped),
+        TEST(an_invalid_record_can_be_forwarded),
+        TEST(an_ingress_can_stop_before_an_invalid_record),
+        TEST(the_longest_id_is_as_long_as_an_address_allows),
         TEST(a_key_that_is_too_long_for_an_address_is_set_aside),
         TEST(a_key_that_is_no_text_is_decoded_as_java_does),
         TEST(it_begins_with_the_earliest_record),

@@ -13,6 +13,7 @@ enum {
     DO_EGRESS = 'e',  /* egress 1, record 8 */
     DO_NOWHERE = 'x', /* a record for an egress that does not exist */
     DO_LOST = 'l',    /* a message for a function that does not exist */
+    DO_LATE = 'z',    /* record 8: a message for one that does not exist yet, which writes it */
     DO_TOKEN = 't',   /* token 8, delay 4: a delayed message to oneself, with a token */
     DO_CANCEL = 'c',  /* token 8 */
     DO_WRITE = 'w',   /* the expiring state */
@@ -27,7 +28,7 @@ enum {
     FROM_TOKEN = 'F'     /* token 8, due 8; no tree */
 };
 
-enum { TTL_MS = 300 };
+enum { TTL_MS = 300, FUNCTIONS = 3 };
 #define BOOK_TYPE "sim/book"
 #define TTL_TYPE  "sim/ttl"
 
@@ -112,7 +113,7 @@ void app_init(struct app *app, uint64_t seed)
     app->expected_counts = mem_new(app->types * app->ids * sizeof *app->expected_counts);
     app->next_id = 1;
 
-    struct function_binding *functions = mem_new(2 * sizeof *functions);
+    struct function_binding *functions = mem_new(FUNCTIONS * sizeof *functions);
     functions[0] = (struct function_binding){
         .ns = bytes_of("sim.many"),
         .any_name = true,
@@ -125,12 +126,25 @@ void app_init(struct app *app, uint64_t seed)
         .batch_max = random_between(&app->random, 1, 3),
         .in_flight_max = random_between(&app->random, 1, 40),
     };
+    functions[2] = (struct function_binding){
+        .ns = bytes_of("sim.late"), .any_name = true, .batch_max = 2, .in_flight_max = 3};
     struct bindings *bindings = mem_new(sizeof *bindings);
     *bindings = (struct bindings){.functions = functions,
-                                  .function_count = 2,
+                                  .function_count = FUNCTIONS - 1,
                                   .egresses = egress_bindings,
                                   .egress_count = APP_EGRESSES};
     app->bindings = bindings;
+}
+
+void app_serve_late(struct app *app)
+{
+    ((struct bindings *)app->bindings)->function_count = FUNCTIONS;
+    app->serves_late = true;
+}
+
+bool app_is_late(const struct dead_letter *letter)
+{
+    return bytes_starts_with(letter->target, bytes_of("sim.late/"));
 }
 
 void app_destroy(struct app *app)
@@ -253,9 +267,13 @@ static void make_command(struct app *app, uint32_t self, unsigned depth, struct 
         buffer_add_u8(tree, DO_WRITE);
     } else if (choice < 96) {
         buffer_add_u8(tree, DO_CLEAR);
-    } else {
-        buffer_add_u8(tree, choice < 98 ? DO_NOWHERE : DO_LOST);
+    } else if (choice < 98) {
+        buffer_add_u8(tree, choice < 97 ? DO_NOWHERE : DO_LOST);
         app->expected_letters++;
+    } else {
+        buffer_add_u8(tree, DO_LATE);
+        buffer_add_u64(tree, app->next_id);
+        app_ids_add(&app->expected_records[APP_EGRESS_EXACT], app->next_id++);
     }
 }
 
@@ -535,6 +553,25 @@ static void do_lost(struct execution *run)
     send(run, nowhere, bytes_of("never"));
 }
 
+static void do_late(struct execution *run, struct cursor *tree)
+{
+    struct address late;
+    struct sf_status status;
+    uint64_t record = take_u64(tree);
+    char id[16];
+    int size = snprintf(id, sizeof id, "id%u", (unsigned)(record % 10));
+    bool good = address_make(bytes_of("sim.late"), bytes_of("late"), bytes_make(id, (size_t)size),
+                             run->arena, &late, &status);
+    SIM_CHECK(good, "%s", status.message);
+    struct buffer payload = {0};
+    buffer_add_u8(&payload, FROM_ANYWHERE);
+    buffer_add_u8(&payload, DO_EGRESS);
+    buffer_add_u8(&payload, APP_EGRESS_EXACT);
+    buffer_add_u64(&payload, record);
+    send(run, late, buffer_bytes(&payload));
+    buffer_destroy(&payload);
+}
+
 static void execute_tree(struct execution *run, struct cursor *tree)
 {
     while (tree->at < tree->end) {
@@ -558,6 +595,9 @@ static void execute_tree(struct execution *run, struct cursor *tree)
             break;
         case DO_LOST:
             do_lost(run);
+            break;
+        case DO_LATE:
+            do_late(run, tree);
             break;
         case DO_TOKEN:
             do_token(run, tree);
@@ -687,6 +727,11 @@ void app_execute(struct app *app, const struct app_call *call, uint64_t now_ms, 
     struct address self;
     bool good = address_parse(call->request.target, &self);
     SIM_CHECK(good, "the target of a request is not canonical");
+    if (bytes_is(self.ns, "sim.late")) { /* it has no state */
+        for (size_t i = 0; i < call->request.message_count; i++)
+            execute_message(&run, call->request.messages[i]);
+        return;
+    }
     run.self = number_of(app, &self);
     enum expire_mode mode = ttl_mode(run.self % app->types);
 

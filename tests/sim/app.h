@@ -8,6 +8,9 @@
  * state expires when it should. What they know they keep in their state, so it is as exactly-once
  * as the engine makes it.
  *
+ * One function is served only from some life on: what is sent to it before becomes dead letters,
+ * which an operator has sent again.
+ *
  * Addresses are numbered: number = id * types + type. */
 #ifndef SIM_APP_H
 #define SIM_APP_H
@@ -41,10 +44,17 @@ struct app {
     uint64_t expected_letters;
     uint64_t next_id; /* of records and tokens */
     const struct bindings *bindings;
+    bool serves_late;
 };
 
 void app_init(struct app *app, uint64_t seed);
 void app_destroy(struct app *app);
+
+/* From the next life on, the late function is served too. */
+void app_serve_late(struct app *app);
+
+/* A letter for the late function. */
+bool app_is_late(const struct dead_letter *letter);
 
 /* Makes a tree for an address, and counts what must come of it. */
 void app_make_tree(struct app *app, uint32_t number, struct buffer *tree);

@@ -82,6 +82,12 @@ struct sim_request {
     uint64_t waiting; /* answers that are due; impatient clients repeat a request that has a key */
 };
 
+/* An operator wants something done with dead letters. */
+struct operation {
+    struct list link;
+    struct dead_request request;
+};
+
 struct world {
     struct random random;
     bool trace;
@@ -101,6 +107,7 @@ struct world {
     struct table truth;
     uint64_t truth_epoch;
     uint64_t expected_letters; /* by the world; the app has its own */
+    uint64_t removed_letters;  /* of them */
     struct app_ids delivered[APP_EGRESSES];
     uint64_t delivered_epoch; /* of the exact egress: with the records, atomically */
 
@@ -112,8 +119,9 @@ struct world {
     struct table whole;        /* the truth at viewed.kept */
     struct table view;         /* that, perhaps without what was queued after viewed.whole */
     struct view_progress viewed;
-    bool has_unconfirmed; /* records that were delivered are still in the outbox */
-    struct list outbox;   /* struct commit: durable, not delivered to the exact egress */
+    bool has_unconfirmed;   /* records that were delivered are still in the outbox */
+    struct list outbox;     /* struct commit: durable, not delivered to the exact egress */
+    struct list operations; /* struct operation: what the operator has asked for */
 
     struct sim_source sources[SOURCES_MAX];
     uint32_t source_count;
@@ -273,6 +281,23 @@ static void on_settle(void *owner, uint64_t receipt, enum settlement settlement,
     trace(world, "request %llu is settled", (unsigned long long)receipt);
 }
 
+static void free_operation(struct operation *operation)
+{
+    list_take(&operation->link);
+    buffer_destroy(&operation->request.load.keys);
+    buffer_destroy(&operation->request.load.results);
+    buffer_destroy(&operation->request.outcomes);
+    free(operation);
+}
+
+static void on_dead_done(void *owner, struct dead_request *request)
+{
+    struct worker *worker;
+    struct world *world = world_of(owner, &worker);
+    trace(world, "the operator is answered, first outcome %d", (int)request->outcomes.data[0]);
+    free_operation(container_of(request, struct operation, request));
+}
+
 static void on_nothing(void *owner)
 {
     (void)owner;
@@ -312,6 +337,7 @@ static void start(struct world *world)
     world->has_unconfirmed = true; /* what a crash left may have been delivered */
     list_init(&world->unviewed);
     list_init(&world->outbox);
+    list_init(&world->operations);
     uint64_t hash_seed = random_next(&world->random);
 
     for (uint32_t i = 0; i < world->workers; i++) {
@@ -340,6 +366,7 @@ static void start(struct world *world)
                       .post = on_post,
                       .sealed = on_sealed,
                       .settle = on_settle,
+                      .dead_done = on_dead_done,
                       .room = on_nothing,
                       .hurry = on_hurry,
                       .report = on_report,
@@ -396,7 +423,7 @@ static void free_loads(struct list *loads)
         struct load *load = container_of(node, struct load, link);
         list_take(node);
         if (!load->subject)
-            continue; /* the engine frees that of its delayed messages */
+            continue; /* of delayed messages, or an operation's: others free it */
         buffer_destroy(&load->keys);
         buffer_destroy(&load->results);
         free(load);
@@ -444,11 +471,27 @@ static void trace_delta(struct world *world, const struct delta *delta)
     }
 }
 
+/* A dead letter is removed once, while it is there. */
+static void count_removed_letters(struct world *world, const struct delta *delta)
+{
+    struct bytes rest = buffer_bytes(&delta->entries);
+    struct delta_entry entry;
+    while (delta_next(&rest, &entry)) {
+        if (entry.change != DELTA_REMOVE || entry.key.data[0] != KEY_DEAD_LETTER)
+            continue;
+        struct dead_letter letter;
+        const struct table_row *row = table_find(&world->truth, entry.key);
+        SIM_CHECK(row && dead_letter_parse(row->value, &letter), "a dead letter is removed twice");
+        world->removed_letters += !app_is_late(&letter);
+    }
+}
+
 static void become_durable(struct world *world)
 {
     struct commit *commit = world->committing;
     for (uint32_t i = 0; i < commit->count; i++) {
         trace_delta(world, commit->parts[i]);
+        count_removed_letters(world, commit->parts[i]);
         table_apply(&world->truth, commit->parts[i]);
     }
     world->truth_epoch = commit->epoch;
@@ -482,6 +525,8 @@ static void crash(struct world *world)
         engine_free(worker->engine);
         worker->engine = NULL;
     }
+    list_for_each_safe (&world->operations, node)
+        free_operation(container_of(node, struct operation, link));
     coordinator_free(world->coordinator);
     free_commits(&world->unviewed);
     free_commits(&world->outbox);
@@ -863,6 +908,75 @@ static bool request_comes(struct world *world)
     return true;
 }
 
+static bool inputs_are_done(const struct world *world)
+{
+    for (uint32_t i = 0; i < world->source_count; i++)
+        if (world->sources[i].next < world->sources[i].count)
+            return false;
+    for (size_t i = 0; i < world->request_count; i++) {
+        const struct sim_request *request = &world->requests[i];
+        bool lost = !request->has_key && request->sends && request->status == REQUEST_NEW;
+        if ((request->status != REQUEST_SETTLED && !lost) || request->waiting)
+            return false;
+    }
+    return true;
+}
+
+static size_t first_letter(const struct table *table)
+{
+    static const uint8_t kind = KEY_DEAD_LETTER;
+    return table_seek(table, bytes_make(&kind, 1));
+}
+
+static bool is_letter(const struct table *table, size_t row)
+{
+    return row < table->count && table->rows[row].key.data[0] == KEY_DEAD_LETTER;
+}
+
+/* What was sent to the late function before it was served. */
+static bool late_letters_are_left(const struct world *world)
+{
+    for (size_t i = first_letter(&world->truth); is_letter(&world->truth, i); i++) {
+        struct dead_letter letter;
+        if (dead_letter_parse(world->truth.rows[i].value, &letter) && app_is_late(&letter))
+            return true;
+    }
+    return false;
+}
+
+/* He sees the view, and what he sees may be gone. What can be sent he never throws away. */
+static bool operator_acts(struct world *world)
+{
+    size_t first = first_letter(&world->view), end = first;
+    while (is_letter(&world->view, end))
+        end++;
+    bool has_work = world->app.serves_late && late_letters_are_left(world);
+    if (first == end || (inputs_are_done(world) && !has_work))
+        return false;
+    struct operation *operation = mem_new(sizeof *operation);
+    struct dead_request *request = &operation->request;
+    request->action = random_chance(&world->random, 100) ? DEAD_DISCARD : DEAD_REPLAY;
+    for (size_t i = random_between(&world->random, first, end - 1), n = 0; i < end && n < 3; i++) {
+        const struct table_row *row = &world->view.rows[i];
+        struct dead_letter letter;
+        bool good = dead_letter_parse(row->value, &letter);
+        SIM_CHECK(good, "a stored dead letter cannot be read");
+        if (request->action == DEAD_DISCARD && app_is_late(&letter))
+            continue;
+        buffer_add_u32(&request->load.keys, (uint32_t)row->key.size);
+        buffer_add_bytes(&request->load.keys, row->key);
+        request->load.count = ++n;
+    }
+    list_put_last(&world->operations, &operation->link);
+    if (!request->load.keys.size) {
+        free_operation(operation);
+        return false;
+    }
+    trace(world, "the operator %s", request->action == DEAD_REPLAY ? "replays" : "discards");
+    engine_dead_letters(world->worker[0].engine, request);
+    return true;
+}
+
 static bool time_passes(struct world *world)
 {
     /* Mostly a little, sometimes up to when the next thing is due. */
@@ -889,24 +1003,11 @@ static happening *const happenings[] = {
     post_arrives,       call_ends,    load_ends,     load_is_told,          notice_arrives,
     coordinator_acts,   commit_ends,  view_advances, exact_egress_delivers, exact_egress_confirms,
     taken_egress_gives, record_comes, request_comes, time_passes,           turn_ends,
+    operator_acts,
 };
 enum { HAPPENINGS = sizeof happenings / sizeof *happenings };
 
 /* --- the end --- */
-
-static bool inputs_are_done(const struct world *world)
-{
-    for (uint32_t i = 0; i < world->source_count; i++)
-        if (world->sources[i].next < world->sources[i].count)
-            return false;
-    for (size_t i = 0; i < world->request_count; i++) {
-        const struct sim_request *request = &world->requests[i];
-        bool lost = !request->has_key && request->sends && request->status == REQUEST_NEW;
-        if ((request->status != REQUEST_SETTLED && !lost) || request->waiting)
-            return false;
-    }
-    return true;
-}
 
 static bool engines_are_idle(const struct world *world)
 {
@@ -929,8 +1030,8 @@ static bool engines_are_idle(const struct world *world)
     buffer_destroy(&outbox);
     if (taken < world->truth.count && world->truth.rows[taken].key.data[0] == KEY_OUTBOX)
         return false;
-    return !world->committing && world->delivered_epoch == world->truth_epoch &&
-           !world->has_unconfirmed;
+    return !world->committing && list_is_empty(&world->operations) &&
+           world->delivered_epoch == world->truth_epoch && !world->has_unconfirmed;
 }
 
 static int by_number(const void *a, const void *b)
@@ -973,7 +1074,7 @@ static void check_records(struct world *world)
 
 static void check_store(struct world *world)
 {
-    uint64_t letters = 0;
+    uint64_t letters = world->removed_letters;
     for (size_t i = 0; i < world->truth.count; i++) {
         struct key key;
         bool good = key_parse(world->truth.rows[i].key, &key);
@@ -1099,11 +1200,15 @@ void world_run(uint64_t seed, bool traced, struct world_result *ret_result)
     for (size_t i = 0; i < HAPPENINGS; i++)
         total += weights[i] = random_between(&world.random, 1, 30);
 
+    bool is_over = false;
     for (unsigned quiet = 0; quiet < QUIET_STEPS; world.step++) {
         SIM_CHECK(world.step < STEPS_MAX, "the run does not come to its end");
-        if (world.crashes_left && random_chance(&world.random, world.crash_chance)) {
-            world.crashes_left--;
+        bool crashes = world.crashes_left && random_chance(&world.random, world.crash_chance);
+        if (crashes || (is_over && !world.app.serves_late)) {
+            world.crashes_left -= crashes;
             crash(&world);
+            if (is_over || random_chance(&world.random, 300))
+                app_serve_late(&world.app);
             start(&world);
         }
         uint64_t draw = random_below(&world.random, total);
@@ -1111,10 +1216,8 @@ void world_run(uint64_t seed, bool traced, struct world_result *ret_result)
         while (draw >= weights[i])
             draw -= weights[i++];
         (void)happenings[i](&world);
-        if (inputs_are_done(&world) && engines_are_idle(&world))
-            quiet++;
-        else
-            quiet = 0;
+        is_over = inputs_are_done(&world) && engines_are_idle(&world);
+        quiet = is_over && !late_letters_are_left(&world) ? quiet + 1 : 0;
     }
     check_records(&world);
     check_store(&world);

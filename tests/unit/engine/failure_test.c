@@ -292,7 +292,8 @@ static void a_record_for_an_unknown_function_becomes_a_dead_letter(void **state)
     struct dead_letter letter;
     assert_true(dead_letter_parse(script_nth(s, KEY_DEAD_LETTER, 0)->value, &letter));
     assert_bytes(letter.origin, "the script");
-    assert_bytes(letter.target, "a/nobody");
+    assert_bytes(letter.target, "a/nobody/ann");
+    assert_bytes(letter.ingress, "a/in");
     assert_bytes(letter.key, "ann");
     assert_int_equal(script_count(s, KEY_POSITION), 1);
 }

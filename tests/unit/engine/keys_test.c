@@ -283,12 +283,22 @@ static void a_dead_letter_is_read_back(void **state)
                                                 .egress = bytes_of("egress"),
                                                 .key = BYTES_LITERAL("\xff"),
                                                 .value = bytes_of("value"),
+                                                .kind = DEAD_UNDELIVERABLE,
+                                                .ingress = bytes_of("ingress"),
+                                                .address = bytes_of("address"),
+                                                .caller = bytes_of("caller"),
+                                                .type = bytes_of("type"),
                                                 .time_ms = UINT64_MAX});
     assert_true(dead_letter_parse(buffer_bytes(&key), &found));
     assert_bytes(found.cause, "cause");
     assert_bytes(found.origin, "origin");
     assert_bytes(found.target, "target");
     assert_bytes(found.egress, "egress");
+    assert_int_equal(found.kind, DEAD_UNDELIVERABLE);
+    assert_bytes(found.ingress, "ingress");
+    assert_bytes(found.address, "address");
+    assert_bytes(found.caller, "caller");
+    assert_bytes(found.type, "type");
     assert_bytes(found.key, "\xff");
     assert_bytes(found.value, "value");
     assert_int_equal(found.time_ms, UINT64_MAX);

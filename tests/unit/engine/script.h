@@ -178,6 +178,12 @@ static inline void script_settle(void *owner, uint64_t receipt, enum settlement 
     s->settled[s->settled_count++].epoch = epoch;
 }
 
+/* The test keeps the request. */
+static inline void script_dead_done(void *owner, struct dead_request *request)
+{
+    (void)owner, (void)request;
+}
+
 static inline void script_room(void *owner)
 {
     ((struct script *)owner)->rooms++;
@@ -231,6 +237,7 @@ static inline int script_set_up(void **state)
                   .post = script_post,
                   .sealed = script_sealed,
                   .settle = script_settle,
+                  .dead_done = script_dead_done,
                   .room = script_room,
                   .hurry = script_hurry,
                   .report = script_report},

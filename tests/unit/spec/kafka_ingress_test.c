@@ -351,6 +351,49 @@ static void faults_of_a_start_position(void **state)
     CHECK_CASES(cases, SOME_ENDPOINT, NULL);
 }
 
+static void expect_invalid(const char *more, enum kafka_invalid invalid, const char *target)
+{
+    char *yaml = mem_format("%s%s", PLAIN, more);
+    struct application *application = load_ingress(yaml);
+    const struct kafka_ingress_spec *ingress = only_ingress(application);
+    assert_int_equal(ingress->invalid, invalid);
+    if (target) {
+        assert_string_equal(ingress->invalid_target.ns, "n");
+        assert_string_equal(ingress->invalid_target.name, target);
+    }
+    application_free(application);
+    free(yaml);
+}
+
+static void handling_of_invalid_records_is_read(void **state)
+{
+    (void)state;
+    expect_invalid("", KAFKA_INVALID_DEAD_LETTER, NULL);
+    expect_invalid("  invalidRecordHandling: deadLetter\n", KAFKA_INVALID_DEAD_LETTER, NULL);
+    expect_invalid("  invalidRecordHandling: skip\n", KAFKA_INVALID_SKIP, NULL);
+    expect_invalid("  invalidRecordHandling: FAIL\n", KAFKA_INVALID_FAIL, NULL);
+    expect_invalid("  invalidRecordHandling: forward\n  invalidRecordTarget: n/f\n",
+                   KAFKA_INVALID_FORWARD, "f");
+}
+
+static void faults_of_handling_invalid_records(void **state)
+{
+    (void)state;
+    static const struct load_case cases[] = {
+        {PLAIN "  invalidRecordHandling: ignore\n",
+         {"7:26: error: 'invalidRecordHandling': expected skip, fail, forward or deadLetter, found "
+          "text 'ignore'"}},
+        {PLAIN "  invalidRecordHandling: forward\n",
+         {"7:26: error: 'invalidRecordHandling' is forward: expected 'invalidRecordTarget' beside "
+          "it"}},
+        {PLAIN "  invalidRecordTarget: n/f\n",
+         {"7:24: warning: 'invalidRecordTarget' has no effect"}},
+        {PLAIN "  invalidRecordHandling: forward\n  invalidRecordTarget: m/f\n",
+         {"3:7: warning: no endpoint serves m/f, to which ingress a/in forwards invalid records"}},
+    };
+    CHECK_CASES(cases, SOME_ENDPOINT, NULL);
+}
+
 /* Upstream notices with the first message, and stops. */
 static void a_target_that_nobody_serves_is_a_warning(void **state)
 {
@@ -391,6 +434,8 @@ int main(void)
         cmocka_unit_test(of_a_topic_given_twice_the_last_counts),
         cmocka_unit_test(faults_of_an_ingress),
         cmocka_unit_test(faults_of_a_start_position),
+        cmocka_unit_test(handling_of_invalid_records_is_read),
+        cmocka_unit_test(faults_of_handling_invalid_records),
         cmocka_unit_test(a_target_that_nobody_serves_is_a_warning),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

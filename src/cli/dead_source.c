@@ -1,0 +1,207 @@
+/* dead_source.c - the admin listener asked, or the store opened. */
+#include "cli/dead_source.h"
+
+#include "base/mem.h"
+#include "net/http_ask.h"
+
+#include <unistd.h>
+
+enum { ANSWER_BYTES_MAX = 64 << 20, TIMEOUT_MS = 30 * 1000 };
+
+struct dead_source {
+    char *where;         /* of a running runtime's admin listener; or NULL */
+    struct store *store; /* of a stopped one */
+};
+
+/* --- which of both --- */
+
+static bool find_listener(const char *directory, char **ret_where, struct sf_status *status)
+{
+    char *file = mem_format("%s/runtime.json", directory);
+    json_error_t error;
+    json_t *notice = json_load_file(file, 0, &error);
+    const char *where =
+        json_string_value(json_object_get(json_object_get(notice, "listeners"), "admin"));
+    *ret_where = where ? mem_string(where) : NULL;
+    if (!where)
+        sf_fail(status, SF_NOT_FOUND,
+                "the data directory is in use, and %s does not say where its runtime listens (yet)",
+                file);
+    json_decref(notice);
+    free(file);
+    return where != NULL;
+}
+
+static bool open_directory(struct dead_source *source, const char *directory,
+                           struct sf_status *status)
+{
+    char *format = mem_format("%s/FORMAT", directory);
+    bool is_there = access(format, F_OK) == 0;
+    free(format);
+    if (!is_there) /* opening would make one */
+        return sf_fail(status, SF_NOT_FOUND, "there is no data directory %s", directory);
+    struct store_options options = store_defaults;
+    options.directory = directory;
+    options.partitions = 1; /* it has its own */
+    if (store_open(&options, &source->store, status))
+        return true;
+    return status->code == SF_CONFLICT && find_listener(directory, &source->where, status);
+}
+
+bool dead_source_open(const char *where, const char *directory, struct dead_source **ret_source,
+                      struct sf_status *status)
+{
+    struct dead_source *source = mem_new(sizeof *source);
+    if (where)
+        source->where = mem_string(where);
+    if (!where && !open_directory(source, directory, status)) {
+        free(source);
+        return false;
+    }
+    *ret_source = source;
+    return true;
+}
+
+void dead_source_close(struct dead_source *source)
+{
+    if (!source)
+        return;
+    store_close(source->store);
+    free(source->where);
+    free(source);
+}
+
+/* --- a running runtime --- */
+
+static void add_parameter(struct buffer *target, const char *name, const char *value)
+{
+    bool is_first = !memchr(target->data, '?', target->size);
+    buffer_add_format(target, "%c%s=", is_first ? '?' : '&', name);
+    for (const char *c = value; *c; c++) {
+        bool is_plain = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') ||
+                        (*c >= 'A' && *c <= 'Z') || strchr("-._~/:", *c);
+        if (is_plain)
+            buffer_add_u8(target, (uint8_t)*c);
+        else
+            buffer_add_format(target, "%%%02X", (unsigned char)*c);
+    }
+}
+
+static void make_target(struct buffer *target, const char *path,
+                        const struct dead_question *question)
+{
+    buffer_add_text(target, path);
+    for (size_t i = 0; i < question->choice_count; i++)
+        add_parameter(target, question->choices[i].name, question->choices[i].value);
+    if (question->from)
+        add_parameter(target, "from", question->from);
+    if (question->limit) {
+        char *limit = mem_format("%zu", question->limit);
+        add_parameter(target, "limit", limit);
+        free(limit);
+    }
+}
+
+static bool judge(int http_status, struct bytes body, json_t **ret_answer, struct sf_status *status)
+{
+    json_error_t error;
+    json_t *answer = json_loadb((const char *)body.data, body.size, 0, &error);
+    if (http_status == 200 && answer) {
+        *ret_answer = answer;
+        return true;
+    }
+    const char *text = json_string_value(json_object_get(answer, "error"));
+    if (text)
+        sf_fail(status, http_status == 400 ? SF_INVALID : SF_IO, "%s", text);
+    else
+        sf_fail(status, SF_IO, "the runtime answers with HTTP status %d and no explanation",
+                http_status);
+    json_decref(answer);
+    return false;
+}
+
+static bool ask(struct dead_source *source, const char *method, const char *path,
+                const struct dead_question *question, json_t **ret_answer, struct sf_status *status)
+{
+    struct buffer target = {0}, body = {0};
+    int http_status;
+    make_target(&target, path, question);
+    bool good = http_ask(&(struct http_question){.where = source->where,
+                                                 .method = method,
+                                                 .target = buffer_text(&target),
+                                                 .answer_bytes_max = ANSWER_BYTES_MAX,
+                                                 .timeout_ms = TIMEOUT_MS},
+                         &http_status, &body, status) &&
+                judge(http_status, buffer_bytes(&body), ret_answer, status);
+    buffer_destroy(&target);
+    buffer_destroy(&body);
+    return good;
+}
+
+/* --- a stopped one --- */
+
+static bool make_filter(const struct dead_question *question, struct dead_filter *filter,
+                        struct sf_status *status)
+{
+    bool good = true;
+    *filter = (struct dead_filter){0};
+    for (size_t i = 0; good && i < question->choice_count; i++)
+        good = !strcmp(question->choices[i].name, "all") ||
+               dead_filter_set(filter, bytes_of(question->choices[i].name),
+                               bytes_of(question->choices[i].value), status);
+    if (good && question->from)
+        good = dead_filter_set(filter, bytes_of("from"), bytes_of(question->from), status);
+    if (!good)
+        dead_filter_destroy(filter);
+    return good;
+}
+
+static void add_letter(void *owner, struct bytes key, const struct dead_letter *letter)
+{
+    json_array_append_new(owner, dead_letter_json(key, letter));
+}
+
+static bool list_stopped(struct dead_source *source, const struct dead_question *question,
+                         json_t **ret_answer, struct sf_status *status)
+{
+    struct dead_filter filter;
+    struct buffer next = {0}, id = {0};
+    if (!make_filter(question, &filter, status))
+        return false;
+    json_t *letters = json_array();
+    dead_letters_page(source->store, &filter, question->limit, add_letter, letters, &next);
+    if (next.size)
+        dead_id_add(&id, buffer_bytes(&next));
+    *ret_answer =
+        json_pack("{s:o, s:s?}", "letters", letters, "next", next.size ? buffer_text(&id) : NULL);
+    dead_filter_destroy(&filter);
+    buffer_destroy(&next);
+    buffer_destroy(&id);
+    return true;
+}
+
+/* --- both --- */
+
+bool dead_source_list(struct dead_source *source, const struct dead_question *question,
+                      json_t **ret_answer, struct sf_status *status)
+{
+    return source->store ? list_stopped(source, question, ret_answer, status)
+                         : ask(source, "GET", "/deadletters", question, ret_answer, status);
+}
+
+bool dead_source_take(struct dead_source *source, enum dead_action action,
+                      const struct dead_question *question, json_t **ret_answer,
+                      struct sf_status *status)
+{
+    struct dead_filter filter;
+    if (!source->store)
+        return ask(source, "POST",
+                   action == DEAD_REPLAY ? "/deadletters/replay" : "/deadletters/discard", question,
+                   ret_answer, status);
+    if (!make_filter(question, &filter, status))
+        return false;
+    bool good =
+        dead_stopped_take(source->store, action, &filter, question->limit, ret_answer, status);
+    dead_filter_destroy(&filter);
+    return good;
+}

@@ -1,0 +1,428 @@
+/* admin_letters.c - requests about dead letters.
+ *
+ *     SEEING ──the view is there──▶ answered                          (list, show)
+ *        └──────▶ WORKING ──the worker has done it──▶ SAVING ──durable──▶ answered
+ *
+ * View and commits tell nobody here, so a job looks again every few milliseconds. One that takes
+ * too long is answered all the same; what the worker then does is found by asking again. */
+#include "runtime/admin_letters.h"
+
+#include "runtime/dead_letters.h"
+
+#include <assert.h>
+#include <stdio.h>
+
+enum { POLL_MS = 5, PATIENCE_MS = 10 * 1000, LETTERS_MAX = DEAD_PAGE_LETTERS };
+
+enum verb { VERB_LIST, VERB_SHOW, VERB_REPLAY, VERB_DISCARD };
+enum job_state { SEEING, WORKING, SAVING };
+
+struct job {
+    struct list link;
+    struct admin_letters *letters;
+    struct http_exchange *exchange; /* NULL: nobody waits any more */
+    enum job_state state;
+    enum verb verb;
+    bool is_single; /* one letter, by its id */
+    struct dead_filter filter;
+    size_t limit; /* of letters; 0: a page */
+    uint64_t epoch;
+    uint64_t deadline_ms;
+    struct loop_timer timer;
+    json_t *found;      /* of LIST and SHOW */
+    struct buffer next; /* key; empty: that was the last page */
+    struct worker_dead_letters work;
+    struct errand back; /* from the worker */
+};
+
+struct admin_letters {
+    struct admin_letters_options options;
+    struct list jobs;
+};
+
+/* --- answers --- */
+
+static void job_free(struct job *job)
+{
+    loop_timer_cancel(job->letters->options.loop, &job->timer);
+    list_take(&job->link);
+    dead_filter_destroy(&job->filter);
+    json_decref(job->found);
+    buffer_destroy(&job->next);
+    buffer_destroy(&job->work.request.load.keys);
+    buffer_destroy(&job->work.request.load.results);
+    buffer_destroy(&job->work.request.outcomes);
+    free(job);
+}
+
+static void respond(struct http_exchange *exchange, int status, const char *headers, json_t *json)
+{
+    char *text = json_dumps(json, JSON_COMPACT);
+    struct buffer body = {0};
+    buffer_add_format(&body, "%s\n", text ? text : "{}");
+    http_respond(exchange, &(struct http_answer){.status = status,
+                                                 .content_type = "application/json",
+                                                 .headers = headers,
+                                                 .body = buffer_bytes(&body)});
+    buffer_destroy(&body);
+    free(text);
+    json_decref(json);
+}
+
+static void complain(struct http_exchange *exchange, int status, const char *headers,
+                     const char *text)
+{
+    respond(exchange, status, headers, json_pack("{s:s}", "error", text));
+}
+
+/* Ends a job, whose exchange goes with its answer. */
+static void finish(struct job *job, int status, json_t *json)
+{
+    if (job->exchange)
+        respond(job->exchange, status, NULL, json);
+    else
+        json_decref(json);
+    job_free(job);
+}
+
+static json_t *id_or_null(struct bytes key)
+{
+    struct buffer id = {0};
+    if (key.size)
+        dead_id_add(&id, key);
+    json_t *json = key.size ? json_string(buffer_text(&id)) : json_null();
+    buffer_destroy(&id);
+    return json;
+}
+
+static void finish_missing(struct job *job)
+{
+    finish(job, 404, json_pack("{s:s}", "error", "there is no such dead letter"));
+}
+
+/* --- list and show --- */
+
+static void add_found(void *owner, struct bytes key, const struct dead_letter *letter)
+{
+    struct job *job = owner;
+    json_array_append_new(job->found, dead_letter_json(key, letter));
+}
+
+static void show(struct job *job)
+{
+    job->found = json_array();
+    dead_letters_page(job->letters->options.store, &job->filter, job->limit, add_found, job,
+                      &job->next);
+    if (job->verb == VERB_LIST)
+        finish(job, 200,
+               json_pack("{s:O, s:o}", "letters", job->found, "next",
+                         id_or_null(buffer_bytes(&job->next))));
+    else if (json_array_size(job->found))
+        finish(job, 200, json_incref(json_array_get(job->found, 0)));
+    else
+        finish_missing(job);
+}
+
+/* --- replay and discard --- */
+
+static void add_key(void *owner, struct bytes key, const struct dead_letter *letter)
+{
+    struct load *load = owner;
+    (void)letter;
+    buffer_add_u32(&load->keys, (uint32_t)key.size);
+    buffer_add_bytes(&load->keys, key);
+    load->count++;
+}
+
+static json_t *left_json(struct bytes key, struct bytes reason)
+{
+    json_t *json = json_pack("{s:o}", "id", id_or_null(key));
+    json_object_set_new(json, "reason", json_stringn((const char *)reason.data, reason.size));
+    return json;
+}
+
+/* Counts what was done; what has no room is where the next page begins. */
+static void finish_work(struct job *job)
+{
+    struct dead_request *request = &job->work.request;
+    struct bytes keys = buffer_bytes(&request->load.keys);
+    struct bytes outcomes = buffer_bytes(&request->outcomes);
+    json_t *left = json_array();
+    json_int_t done = 0;
+    bool is_busy = false;
+    while (outcomes.size && !is_busy) {
+        struct bytes key = bytes_make(keys.data + 4, u32_get(keys.data));
+        struct bytes reason = bytes_make(outcomes.data + 3, u16_get(outcomes.data + 1));
+        enum dead_outcome outcome = (enum dead_outcome)outcomes.data[0];
+        keys = bytes_from(keys, 4 + key.size);
+        outcomes = bytes_from(outcomes, 3 + reason.size);
+        done += outcome == DEAD_DONE;
+        is_busy = outcome == DEAD_NO_ROOM;
+        if (outcome == DEAD_STUCK)
+            json_array_append_new(left, left_json(key, reason));
+        if (is_busy) {
+            buffer_clear(&job->next);
+            buffer_add_bytes(&job->next, key);
+        }
+    }
+    json_t *json = json_pack("{s:I, s:o, s:b, s:o}", "done", done, "left", left, "busy", is_busy,
+                             "next", id_or_null(buffer_bytes(&job->next)));
+    if (job->is_single && !done && !json_array_size(left) && !is_busy) {
+        json_decref(json);
+        finish_missing(job);
+    } else {
+        finish(job, job->is_single && !done ? (is_busy ? 503 : 409) : 200, json);
+    }
+}
+
+static void look(struct job *job);
+
+/* The admin's loop: the worker has done what it could, in an epoch that is not durable yet. */
+static void run_back(struct errand *errand, void *owner)
+{
+    struct job *job = container_of(errand, struct job, back);
+    (void)owner;
+    if (!job->exchange) {
+        job_free(job);
+        return;
+    }
+    job->state = SAVING;
+    job->epoch = job->work.request.epoch;
+    look(job);
+}
+
+/* The worker's thread. */
+static void on_done(struct worker_dead_letters *work)
+{
+    struct job *job = container_of(work, struct job, work);
+    errand_send(job->letters->options.inbox, &job->back);
+}
+
+static void begin_work(struct job *job)
+{
+    struct dead_request *request = &job->work.request;
+    request->action = job->verb == VERB_REPLAY ? DEAD_REPLAY : DEAD_DISCARD;
+    dead_letters_page(job->letters->options.store, &job->filter, job->limit, add_key,
+                      &request->load, &job->next);
+    if (!request->load.count) {
+        finish_work(job);
+        return;
+    }
+    job->state = WORKING;
+    job->work.on_done = on_done;
+    job->back.run = run_back;
+    worker_take_dead_letters(job->letters->options.worker, &job->work);
+}
+
+/* --- waiting --- */
+
+static void give_up(struct job *job)
+{
+    const char *text = job->state == SEEING
+                           ? "the store does not catch up: nothing was done"
+                           : "it is not durable yet: ask again whether it was done";
+    complain(job->exchange, 503, "Retry-After: 1\r\n", text);
+    job->exchange = NULL;
+}
+
+/* Goes on when what it waits for has come. A job that the worker has must wait for it. */
+static void look(struct job *job)
+{
+    struct admin_letters_options *options = &job->letters->options;
+    uint64_t now_ms = loop_now_ms(options->loop);
+    uint64_t epoch =
+        job->state == SEEING ? store_view_epoch(options->store) : store_epoch(options->store);
+    if (job->exchange && job->state != WORKING && epoch >= job->epoch) {
+        if (job->state == SAVING)
+            finish_work(job);
+        else if (job->verb == VERB_LIST || job->verb == VERB_SHOW)
+            show(job);
+        else
+            begin_work(job);
+        return;
+    }
+    if (job->exchange && now_ms >= job->deadline_ms)
+        give_up(job);
+    if (job->exchange)
+        loop_timer_set(options->loop, &job->timer, now_ms + POLL_MS);
+    else if (job->state != WORKING)
+        job_free(job);
+}
+
+static void on_timer(struct loop_timer *timer)
+{
+    look(container_of(timer, struct job, timer));
+}
+
+/* --- requests --- */
+
+static bool set_parameter(struct job *job, struct bytes name, struct bytes value, bool *all,
+                          struct sf_status *status)
+{
+    if (bytes_is(name, "all")) {
+        *all = bytes_is(value, "true");
+        return *all || sf_fail(status, SF_INVALID, "all: expected true");
+    }
+    if (!bytes_is(name, "limit"))
+        return dead_filter_set(&job->filter, name, value, status);
+    char *text = bytes_string(value), *end;
+    job->limit = strtoul(text, &end, 10);
+    bool good =
+        value.size && text[0] != '-' && !*end && job->limit >= 1 && job->limit <= LETTERS_MAX;
+    free(text);
+    return good ||
+           sf_fail(status, SF_INVALID, "limit: expected a number from 1 to %d", LETTERS_MAX);
+}
+
+/* One "name=value" of a query; a '+' is a '+' here. */
+static bool read_parameter(struct job *job, struct bytes text, bool *all, struct sf_status *status)
+{
+    const uint8_t *equals = memchr(text.data, '=', text.size);
+    size_t size = equals ? (size_t)(equals - text.data) : text.size;
+    struct buffer value = {0};
+    bool good = true;
+    if (equals)
+        good = http_percent_decode(bytes_from(text, size + 1), &value) ||
+               sf_fail(status, SF_INVALID, "the query holds a malformed %% escape");
+    good =
+        good && set_parameter(job, bytes_make(text.data, size), buffer_bytes(&value), all, status);
+    buffer_destroy(&value);
+    return good;
+}
+
+static bool read_query(struct job *job, struct bytes query, struct sf_status *status)
+{
+    bool all = false;
+    while (query.size) {
+        const uint8_t *end = memchr(query.data, '&', query.size);
+        size_t size = end ? (size_t)(end - query.data) : query.size;
+        if (size && !read_parameter(job, bytes_make(query.data, size), &all, status))
+            return false;
+        query = bytes_from(query, end ? size + 1 : size);
+    }
+    bool writes = job->verb == VERB_REPLAY || job->verb == VERB_DISCARD;
+    return !writes || job->is_single || job->filter.is_set || all ||
+           sf_fail(status, SF_INVALID,
+                   "expected a filter (" DEAD_FILTERS "), or all=true for every dead letter");
+}
+
+static bool read_id(struct job *job, struct bytes id, struct sf_status *status)
+{
+    job->is_single = true;
+    if (!dead_filter_set(&job->filter, bytes_of("from"), id, status) ||
+        !dead_filter_set(&job->filter, bytes_of("to"), id, status)) {
+        status->code = SF_NOT_FOUND;
+        return false;
+    }
+    return true;
+}
+
+static const char prefix[] = "/deadletters";
+
+bool admin_letters_serves(struct bytes target)
+{
+    size_t size = sizeof prefix - 1;
+    return bytes_starts_with(target, bytes_of(prefix)) &&
+           (target.size == size || target.data[size] == '/' || target.data[size] == '?');
+}
+
+/* The path behind /deadletters: nothing, /replay, /discard, /ID, or /ID/replay. */
+static bool read_path(struct job *job, struct bytes method, struct bytes path,
+                      struct sf_status *status)
+{
+    static const char replay[] = "/replay";
+    bool posts = bytes_is(method, "POST"), deletes = bytes_is(method, "DELETE");
+    bool gets = bytes_is(method, "GET") || bytes_is(method, "HEAD");
+    if (posts && (bytes_is(path, replay) || bytes_is(path, "/discard"))) {
+        job->verb = bytes_is(path, replay) ? VERB_REPLAY : VERB_DISCARD;
+        return true;
+    }
+    if (gets && !path.size) {
+        job->verb = VERB_LIST;
+        return true;
+    }
+    bool is_replay = posts && path.size > sizeof replay &&
+                     bytes_is(bytes_from(path, path.size - (sizeof replay - 1)), replay);
+    if (path.size < 2 || (!is_replay && !gets && !deletes))
+        return sf_fail(status, SF_UNSUPPORTED,
+                       "expected GET /deadletters, POST /deadletters/replay or .../discard, GET or "
+                       "DELETE /deadletters/ID, or POST /deadletters/ID/replay");
+    job->verb = is_replay ? VERB_REPLAY : deletes ? VERB_DISCARD : VERB_SHOW;
+    struct bytes id = bytes_from(path, 1);
+    id.size -= is_replay ? sizeof replay - 1 : 0;
+    return read_id(job, id, status);
+}
+
+static bool read_request(struct job *job, const struct http_head *head, struct sf_status *status)
+{
+    struct bytes path = bytes_from(head->target, sizeof prefix - 1), query = {0};
+    const uint8_t *mark = path.size ? memchr(path.data, '?', path.size) : NULL;
+    if (mark) {
+        size_t size = (size_t)(mark - path.data);
+        query = bytes_from(path, size + 1);
+        path.size = size;
+    }
+    if (!read_path(job, head->method, path, status))
+        return false;
+    if (!job->letters->options.may_write && job->verb != VERB_LIST && job->verb != VERB_SHOW)
+        return sf_fail(status, SF_CONFLICT,
+                       "this listener can be reached from other machines, so it only reads: set "
+                       "statefun.admin to a loopback address or a unix socket");
+    return read_query(job, query, status);
+}
+
+static int status_of(const struct sf_status *status)
+{
+    switch (status->code) {
+    case SF_NOT_FOUND:
+        return 404;
+    case SF_UNSUPPORTED:
+        return 405;
+    case SF_CONFLICT:
+        return 403;
+    default:
+        return 400;
+    }
+}
+
+void admin_letters_request(struct admin_letters *letters, struct http_exchange *exchange)
+{
+    struct sf_status status;
+    struct job *job = mem_new(sizeof *job);
+    job->letters = letters;
+    job->timer.on_timer = on_timer;
+    list_put_last(&letters->jobs, &job->link);
+    if (!read_request(job, http_exchange_head(exchange), &status)) {
+        job_free(job);
+        bool is_other = status.code == SF_UNSUPPORTED;
+        complain(exchange, status_of(&status),
+                 is_other ? "Allow: GET, HEAD, POST, DELETE\r\n" : NULL, status.message);
+        return;
+    }
+    job->exchange = exchange;
+    http_exchange_set_context(exchange, &job->exchange);
+    job->epoch = store_epoch(letters->options.store);
+    job->deadline_ms = loop_now_ms(letters->options.loop) + PATIENCE_MS;
+    if (store_view_epoch(letters->options.store) < job->epoch)
+        store_hurry(letters->options.store, VIEW_WHOLE);
+    look(job);
+}
+
+/* --- life --- */
+
+struct admin_letters *admin_letters_new(const struct admin_letters_options *options)
+{
+    struct admin_letters *letters = mem_new(sizeof *letters);
+    letters->options = *options;
+    list_init(&letters->jobs);
+    return letters;
+}
+
+void admin_letters_free(struct admin_letters *letters)
+{
+    if (!letters)
+        return;
+    list_for_each_safe (&letters->jobs, node)
+        job_free(container_of(node, struct job, link));
+    free(letters);
+}
