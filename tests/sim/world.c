@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "engine/coordinator.h"
 #include "engine/partition.h"
-#include "sim/app.h"
+#include "sim/operators.h"
 
 #include <stdio.h>
 
@@ -76,6 +76,7 @@ struct sim_request {
     struct record_target target;
     struct buffer id;
     struct buffer argument;
+    uint32_t number;  /* of its address */
     uint64_t record;  /* written to the exact egress when it is executed */
     uint64_t sends;   /* how often it was accepted */
     uint64_t waiting; /* answers that are due; impatient clients repeat a request that has a key */
@@ -117,6 +118,7 @@ struct world {
     uint32_t source_count;
     struct sim_request *requests;
     size_t request_count;
+    struct operators *operators;
 };
 
 static struct world *current;
@@ -255,6 +257,11 @@ static void on_settle(void *owner, uint64_t receipt, enum settlement settlement,
 {
     struct worker *worker;
     struct world *world = world_of(owner, &worker);
+    if (operators_own(receipt)) {
+        SIM_CHECK(epoch <= world->truth_epoch, "an operator is answered before it is durable");
+        operators_settle(world->operators, receipt, settlement);
+        return;
+    }
     struct sim_request *request = &world->requests[receipt - 1];
     SIM_CHECK(request->waiting > 0, "request %llu is settled more often than it came",
               (unsigned long long)receipt);
@@ -267,8 +274,16 @@ static void on_settle(void *owner, uint64_t receipt, enum settlement settlement,
     }
     SIM_CHECK(epoch <= world->truth_epoch, "request %llu is settled before its epoch is durable",
               (unsigned long long)receipt);
+    if (request->status != REQUEST_SETTLED)
+        operators_sent(world->operators, request->number, request->record);
     request->status = REQUEST_SETTLED;
     trace(world, "request %llu is settled", (unsigned long long)receipt);
+}
+
+static void on_found(void *owner, uint64_t receipt, const struct found_state *states, size_t count)
+{
+    struct worker *worker;
+    operators_found(world_of(owner, &worker)->operators, receipt, states, count);
 }
 
 static void on_nothing(void *owner)
@@ -332,6 +347,7 @@ static void start(struct world *world)
                       .post = on_post,
                       .sealed = on_sealed,
                       .settle = on_settle,
+                      .found = on_found,
                       .room = on_nothing,
                       .hurry = on_nothing,
                       .report = on_report,
@@ -388,7 +404,7 @@ static void free_loads(struct list *loads)
         struct load *load = container_of(node, struct load, link);
         list_take(node);
         if (!load->subject)
-            continue; /* the engine frees that of its delayed messages */
+            continue; /* the engine frees those of its delayed messages and of reads */
         buffer_destroy(&load->keys);
         buffer_destroy(&load->results);
         free(load);
@@ -474,6 +490,7 @@ static void crash(struct world *world)
         engine_free(worker->engine);
         worker->engine = NULL;
     }
+    operators_crash(world->operators);
     coordinator_free(world->coordinator);
     free_commits(&world->unviewed);
     free_commits(&world->outbox);
@@ -832,6 +849,18 @@ static bool request_comes(struct world *world)
     return true;
 }
 
+static struct engine *engine_of(void *owner, struct bytes id)
+{
+    struct world *world = owner;
+    uint32_t partition = partition_of(id, world->partitions);
+    return world->worker[partition_worker(partition, world->partitions, world->workers)].engine;
+}
+
+static bool operator_acts(struct world *world)
+{
+    return operators_act(world->operators, engine_of, world);
+}
+
 static bool time_passes(struct world *world)
 {
     /* Mostly a little, sometimes up to when the next thing is due. */
@@ -857,7 +886,8 @@ typedef bool happening(struct world *world);
 static happening *const happenings[] = {
     post_arrives,       call_ends,    load_ends,     load_is_told,          notice_arrives,
     coordinator_acts,   commit_ends,  view_advances, exact_egress_delivers, exact_egress_confirms,
-    taken_egress_gives, record_comes, request_comes, time_passes,           turn_ends,
+    taken_egress_gives, record_comes, request_comes, operator_acts,         time_passes,
+    turn_ends,
 };
 enum { HAPPENINGS = sizeof happenings / sizeof *happenings };
 
@@ -874,7 +904,7 @@ static bool inputs_are_done(const struct world *world)
         if ((request->status != REQUEST_SETTLED && !lost) || request->waiting)
             return false;
     }
-    return true;
+    return operators_are_done(world->operators);
 }
 
 static bool engines_are_idle(const struct world *world)
@@ -956,6 +986,7 @@ static void check_store(struct world *world)
     SIM_CHECK(letters == expected, "%llu dead letters, expected %llu", (unsigned long long)letters,
               (unsigned long long)expected);
     app_check_states(&world->app, &world->truth, world->partitions);
+    operators_check(world->operators, &world->truth, world->partitions);
 }
 
 /* --- one run --- */
@@ -996,6 +1027,7 @@ static void make_inputs(struct world *world)
         uint32_t number;
         request->has_key = random_chance(&world->random, 600);
         app_random_target(&world->app, &request->target, &request->id, &number);
+        request->number = number;
         request->record = world->app.next_id++;
         struct buffer tree = {0};
         buffer_add_text(&tree, "e");
@@ -1030,6 +1062,7 @@ static void begin(struct world *world, uint64_t seed, bool traced)
     world->misbehave_chance =
         random_chance(&world->random, 500) ? 0 : random_below(&world->random, 200);
     make_inputs(world);
+    world->operators = operators_new(&world->app, random_next(&world->random));
 }
 
 static void end(struct world *world)
@@ -1052,6 +1085,7 @@ static void end(struct world *world)
     free(world->requests);
     for (size_t i = 0; i < APP_EGRESSES; i++)
         free(world->delivered[i].ids);
+    operators_free(world->operators);
     app_destroy(&world->app);
 }
 
