@@ -12,7 +12,7 @@
 #include "wire/protobuf.h"
 
 enum { BODY_CHANGE = 15 };
-enum { CHANGE_STATE = 1, CHANGE_VALUE = 2 };
+enum { CHANGE_STATE = 1, CHANGE_VALUE = 2, CHANGE_DEADLINE = 3 };
 
 /* --- bodies --- */
 
@@ -24,6 +24,8 @@ void change_add(struct buffer *body, const struct state_change *change)
         typed_value_add(&value, &change->value);
         pb_add_bytes(&message, CHANGE_VALUE, buffer_bytes(&value));
     }
+    if (change->deadline)
+        pb_add_uint(&message, CHANGE_DEADLINE, change->deadline);
     pb_add_bytes(body, BODY_CHANGE, buffer_bytes(&message));
     buffer_destroy(&value);
     buffer_destroy(&message);
@@ -51,6 +53,8 @@ bool change_parse(struct bytes body, struct state_change *ret_change)
             if (!typed_value_parse(field.bytes, &change.value, &status))
                 return false;
             change.is_delete = false;
+        } else if (field.number == CHANGE_DEADLINE && field.type == PB_VARINT) {
+            change.deadline = field.value;
         }
     }
     *ret_change = change;
@@ -127,8 +131,9 @@ static struct bytes known_type(const struct spec *spec, const struct slot *slot)
 }
 
 static enum settlement put(struct engine *engine, struct instance *instance, struct spec *spec,
-                           const struct message *message, struct typed_value value)
+                           const struct message *message, const struct state_change *change)
 {
+    struct typed_value value = change->value;
     size_t index = (size_t)(spec - instance->type->specs);
     if (!value.type.size)
         value.type = known_type(spec, &instance->slots[index]);
@@ -136,7 +141,8 @@ static enum settlement put(struct engine *engine, struct instance *instance, str
         return conflict(engine, message, spec);
 
     value.has_value = true;
-    instance_set(engine, instance, index, &value, spec_deadline(spec, engine->now_ms));
+    instance_set(engine, instance, index, &value,
+                 change->deadline ? change->deadline : spec_deadline(spec, engine->now_ms));
     return SETTLED;
 }
 
@@ -156,7 +162,7 @@ void change_carry_out(struct engine *engine, struct instance *instance)
     struct spec *spec = function_name_state(instance->type, change.state);
     enum settlement settlement =
         change.is_delete ? take_away(engine, instance, (size_t)(spec - instance->type->specs))
-                         : put(engine, instance, spec, message, change.value);
+                         : put(engine, instance, spec, message, &change);
 
     if (message->receipt)
         delivery_settle(engine, message->receipt->number, settlement, engine->epoch, engine->epoch);

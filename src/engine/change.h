@@ -4,9 +4,10 @@
  * a ToFunction.Invocation would stand, in a field that an Invocation does not have:
  *
  *     StateChange change = 15;
- *     message StateChange { string state = 1; TypedValue value = 2; }   without a value: a delete
+ *     message StateChange { string state = 1; TypedValue value = 2; uint64 deadline = 3; }
  *
- * So the first byte of a message's body tells whether it is a change. */
+ * Without a value it is a delete.
+ * The first byte of a message's body tells whether it is a change. */
 #ifndef ENGINE_CHANGE_H
 #define ENGINE_CHANGE_H
 
@@ -16,6 +17,7 @@ struct state_change {
     struct bytes state; /* its name */
     bool is_delete;
     struct typed_value value; /* an empty type means: the type that the state has */
+    uint64_t deadline;        /* ms since 1970; 0: as the function has declared */
 };
 
 void change_add(struct buffer *body, const struct state_change *change);

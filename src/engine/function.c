@@ -162,11 +162,10 @@ static bool parse_typename(struct bytes text, struct bytes *ret_typename)
 static bool judge_spec(const struct state_spec *given, struct state_spec *ret_spec,
                        struct sf_status *status)
 {
-    enum { NAME_BYTES_MAX = 1024 };
     *ret_spec = *given;
-    if (given->name.size > NAME_BYTES_MAX)
+    if (given->name.size > STATE_NAME_BYTES_MAX)
         return sf_fail(status, SF_INVALID, "the name of a state has %zu bytes, the most is %d",
-                       given->name.size, NAME_BYTES_MAX);
+                       given->name.size, STATE_NAME_BYTES_MAX);
     if (!given->type.size)
         ret_spec->type = bytes_of(TYPE_UNSET);
     else if (!parse_typename(given->type, &ret_spec->type))
