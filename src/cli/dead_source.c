@@ -10,6 +10,7 @@ enum { ANSWER_BYTES_MAX = 64 << 20, TIMEOUT_MS = 30 * 1000 };
 
 struct dead_source {
     char *where;         /* of a running runtime's admin listener; or NULL */
+    char *headers;       /* for that listener: the token; or NULL */
     struct store *store; /* of a stopped one */
 };
 
@@ -48,14 +49,16 @@ static bool open_directory(struct dead_source *source, const char *directory,
     return status->code == SF_CONFLICT && find_listener(directory, &source->where, status);
 }
 
-bool dead_source_open(const char *where, const char *directory, struct dead_source **ret_source,
-                      struct sf_status *status)
+bool dead_source_open(const char *where, const char *directory, const char *token,
+                      struct dead_source **ret_source, struct sf_status *status)
 {
     struct dead_source *source = mem_new(sizeof *source);
+    if (*token)
+        source->headers = mem_format("Authorization: Bearer %s\r\n", token);
     if (where)
         source->where = mem_string(where);
     if (!where && !open_directory(source, directory, status)) {
-        free(source);
+        dead_source_close(source);
         return false;
     }
     *ret_source = source;
@@ -68,6 +71,7 @@ void dead_source_close(struct dead_source *source)
         return;
     store_close(source->store);
     free(source->where);
+    free(source->headers);
     free(source);
 }
 
@@ -111,7 +115,10 @@ static bool judge(int http_status, struct bytes body, json_t **ret_answer, struc
         return true;
     }
     const char *text = json_string_value(json_object_get(answer, "error"));
-    if (text)
+    bool is_refused = (http_status == 401 || http_status == 403) && body.size;
+    if (is_refused) /* a text, with a line feed */
+        sf_fail(status, SF_INVALID, "%.*s", BYTES_ARG(bytes_make(body.data, body.size - 1)));
+    else if (text)
         sf_fail(status, http_status == 400 ? SF_INVALID : SF_IO, "%s", text);
     else
         sf_fail(status, SF_IO, "the runtime answers with HTTP status %d and no explanation",
@@ -129,6 +136,7 @@ static bool ask(struct dead_source *source, const char *method, const char *path
     bool good = http_ask(&(struct http_question){.where = source->where,
                                                  .method = method,
                                                  .target = buffer_text(&target),
+                                                 .headers = source->headers,
                                                  .answer_bytes_max = ANSWER_BYTES_MAX,
                                                  .timeout_ms = TIMEOUT_MS},
                          &http_status, &body, status) &&

@@ -10,8 +10,8 @@
 struct dead_source;
 
 /* `where`: an admin listener ("host:port", "unix:/path"), or NULL: whoever uses `directory`, else
- * the directory itself. */
-SF_CHECK bool dead_source_open(const char *where, const char *directory,
+ * the directory itself. `token`: of the listener; empty: none. */
+SF_CHECK bool dead_source_open(const char *where, const char *directory, const char *token,
                                struct dead_source **ret_source, struct sf_status *status);
 void dead_source_close(struct dead_source *source); /* NULL is fine */
 

@@ -238,7 +238,8 @@ static int open_and_carry_out(struct order *order)
     read_settings(order, &inputs);
     if (!diagnostics_report(&inputs.diagnostics))
         code = dead_source_open(order->flags[FLAG_AT], settings_text(inputs.settings, SETTING_DATA),
-                                &order->source, &status)
+                                settings_text(inputs.settings, SETTING_ADMIN_TOKEN), &order->source,
+                                &status)
                    ? carry_out(order)
                    : fail(&status);
     dead_source_close(order->source);

@@ -36,6 +36,7 @@ static const char *value_name(const struct setting_info *info)
 {
     switch (info->type) {
     case SETTING_TEXT:
+    case SETTING_SECRET:
         return "TEXT";
     case SETTING_BYTES:
         return "SIZE";
@@ -76,8 +77,11 @@ void help_show_command(const struct command *command)
         char flag[64], variable[64];
         setting_flag((enum setting)i, flag);
         setting_variable((enum setting)i, variable);
-        printf("  --%s %s   [default: %s]\n      %s, %s\n", flag, value_name(info),
-               info->default_text, variable, info->name);
+        if (setting_has_flag((enum setting)i))
+            printf("  --%s %s   [default: %s]\n      %s, %s\n", flag, value_name(info),
+                   info->default_text, variable, info->name);
+        else
+            printf("  (no flag: a secret)\n      %s, %s\n", variable, info->name);
         print_wrapped(info->help, INDENT);
     }
 }

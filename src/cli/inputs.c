@@ -26,6 +26,8 @@ static void make_options(const struct command *command, struct option *options, 
 {
     size_t count = 0;
     for (int i = 0; i < SETTINGS_COUNT; i++) {
+        if (!setting_has_flag((enum setting)i))
+            continue;
         setting_flag((enum setting)i, names[i]);
         options[count++] = (struct option){names[i], required_argument, NULL, FLAG_FIRST + i};
     }

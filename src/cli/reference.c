@@ -65,12 +65,17 @@ static void put_man_settings(void)
         char flag[64], variable[64];
         setting_flag((enum setting)i, flag);
         setting_variable((enum setting)i, variable);
-        fputs(".TP\n.B \\-\\-", stdout);
-        put_troff(flag);
-        printf("\n%s, ", variable);
-        put_troff(info->name);
-        fputs("; default ", stdout);
-        put_troff_line(info->default_text);
+        if (setting_has_flag((enum setting)i)) {
+            fputs(".TP\n.B \\-\\-", stdout);
+            put_troff(flag);
+            printf("\n%s, ", variable);
+            put_troff(info->name);
+            fputs("; default ", stdout);
+            put_troff_line(info->default_text);
+        } else {
+            printf(".TP\n.B %s\n", variable);
+            put_troff_line(info->name);
+        }
         fputs(".br\n", stdout);
         put_troff_line(info->help);
     }
@@ -113,8 +118,12 @@ static void put_markdown(void)
         char flag[64], variable[64];
         setting_flag((enum setting)i, flag);
         setting_variable((enum setting)i, variable);
-        printf("\n## `%s`\n\n`--%s`, `%s`; default `%s`", info->name, flag, variable,
-               info->default_text);
+        if (setting_has_flag((enum setting)i))
+            printf("\n## `%s`\n\n`--%s`, `%s`; default `%s`", info->name, flag, variable,
+                   info->default_text);
+        else
+            printf("\n## `%s`\n\n`%s`; no flag, as it is a secret; not set by default", info->name,
+                   variable);
         if (info->choices)
             printf("; one of `%s`", info->choices);
         printf("\n\n%s\n", info->help);
@@ -167,7 +176,8 @@ static void put_completion(void)
         for (int i = 0; i < SETTINGS_COUNT; i++) {
             char flag[64];
             setting_flag((enum setting)i, flag);
-            printf(" --%s", flag);
+            if (setting_has_flag((enum setting)i))
+                printf(" --%s", flag);
         }
         printf("' -- \"$word\"));;\n");
     }

@@ -25,10 +25,11 @@ struct engine *engine_new(const struct engine_options *options)
     engine->horizon_ms = UINT64_MAX;
 
     struct list *lists[] = {
-        &engine->fresh,      &engine->fresh_delayed, &engine->dirty,
-        &engine->sources,    &engine->dirty_sources, &engine->functions,
-        &engine->runnable,   &engine->idle,          &engine->busy,
-        &engine->gone_order, &engine->dead_requests, &engine->gone_letters_order};
+        &engine->fresh,         &engine->fresh_delayed,      &engine->dirty,    &engine->sources,
+        &engine->dirty_sources, &engine->functions,          &engine->runnable, &engine->idle,
+        &engine->busy,          &engine->gone_order,         &engine->changing, &engine->reads,
+        &engine->dead_requests, &engine->gone_letters_order,
+    };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     struct map *maps[] = {&engine->types,       &engine->instances,       &engine->keys,
@@ -54,6 +55,7 @@ void engine_free(struct engine *engine)
         return;
     delayed_free_all(engine);
     dead_free_all(engine);
+    read_free_all(engine);
     engine->now_ms = UINT64_MAX;
     delivery_forget_keys(engine);
     instance_free_all(engine);
@@ -131,7 +133,10 @@ static bool restore_message(struct engine *engine, const struct key *key, struct
 {
     struct address target;
     struct bytes caller, argument;
-    if (!address_parse(key->subject, &target) || !message_body_parse(body, &caller, &argument))
+    struct state_change change;
+    bool good = body_is_change(body) ? change_parse(body, &change)
+                                     : message_body_parse(body, &caller, &argument);
+    if (!good || !address_parse(key->subject, &target))
         return false;
     struct function_type *type = function_find(engine, &target);
     if (!type) {
@@ -423,8 +428,10 @@ void engine_loaded(struct engine *engine, struct load *load)
         delayed_loaded(engine, load);
     else if (dead_is_load(engine, load))
         dead_loaded(engine);
-    else
+    else if (load->subject)
         dispatch_loaded(engine, load);
+    else
+        read_loaded(engine, load);
 }
 
 void engine_outbox_full(struct engine *engine, bool full)

@@ -60,7 +60,7 @@ void engine_committed(struct engine *engine, uint64_t epoch)
     struct settlements *settlements = &engine->settlements[epoch & 1];
     for (size_t i = 0; i < settlements->count; i++)
         engine->options.ports.settle(engine->options.ports.owner, settlements->items[i].receipt,
-                                     SETTLED, settlements->items[i].epoch);
+                                     settlements->items[i].settlement, settlements->items[i].epoch);
     settlements->count = 0;
 }
 

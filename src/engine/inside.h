@@ -9,7 +9,9 @@
  *     delayed    messages that wait for their time
  *     effects    a reply is judged, then applied
  *     dead       dead letters that are sent again or removed
+ *     change     changes to states that come from outside
  *     dispatch   who is invoked next; loads, invocations, failures
+ *     read       a look at states from outside
  *     epoch      sealing the delta, markers, what a commit allows
  *     engine     records in, recovery, time, figures
  *
@@ -37,7 +39,8 @@ struct spec {
     struct state_spec is; /* name and type are owned */
     uint16_t generation;  /* counts changes of the type */
     bool remembered;      /* from an earlier run, not confirmed in this one */
-    bool forgotten;       /* contradicted: not sent until the function declares it again */
+    bool forgotten;       /* contradicted, or named from outside only: not sent until the function
+                           * declares it */
 };
 
 struct function_type {
@@ -50,6 +53,7 @@ struct function_type {
     struct bytes ns, name; /* views into wire */
     struct spec *specs;
     size_t spec_count;
+    size_t undeclared; /* of the specs: those that were named from outside first */
 
     struct list ready; /* instances, in turn */
     size_t in_flight;
@@ -78,6 +82,14 @@ bool function_declare(struct engine *engine, struct function_type *type,
 void function_restore_spec(struct engine *engine, struct bytes type_wire,
                            const struct state_spec *spec);
 void function_forget(struct spec *spec);
+
+/* The spec of a state that is named from outside: as declared, or one that is not sent. Too many of
+ * the latter should not be let in. */
+bool function_may_name_state(struct function_type *type, struct bytes name);
+struct spec *function_name_state(struct function_type *type, struct bytes name);
+
+/* When a value that is written now expires; 0: never. */
+uint64_t spec_deadline(const struct spec *spec, uint64_t now_ms);
 void function_free(struct function_type *type);
 
 /* Puts it among the runnable types, or takes it out, after what decides that has changed. */
@@ -110,7 +122,7 @@ struct spilled {
 struct instance {
     struct map_node by_address;
     struct list place; /* in engine->idle or engine->busy */
-    struct list turn;  /* in type->ready */
+    struct list turn;  /* in type->ready, or in engine->changing */
     struct list dirty; /* in engine->dirty */
     struct function_type *type;
     struct list front; /* messages, oldest first */
@@ -149,6 +161,13 @@ struct instance *instance_get(struct engine *engine, const struct address *addre
 
 /* Appends a message, which must have its sequence. */
 void instance_put(struct engine *engine, struct instance *instance, struct message *message);
+
+/* Puts a change before all messages but those of the batch that is under way, and behind such
+ * changes; it is carried out even while the instance backs off. */
+void instance_put_ahead(struct engine *engine, struct instance *instance, struct message *message);
+
+/* True if the oldest message is in memory and is a change. */
+bool instance_faces_change(const struct instance *instance);
 
 /* Counts messages that are in the store and not in memory; recovery only. */
 void instance_put_spilled(struct engine *engine, struct instance *instance, uint64_t sequence,
@@ -213,6 +232,10 @@ void delivery_update_room(struct engine *engine);
 bool delivery_has_room(const struct engine *engine, uint32_t worker,
                        const struct function_type *type);
 void delivery_set_room(struct engine *engine, uint32_t from, struct bytes type, bool full);
+
+/* Tells whoever has that receipt, as soon as `when_epoch` is durable. */
+void delivery_settle(struct engine *engine, uint64_t receipt, enum settlement settlement,
+                     uint64_t when_epoch, uint64_t tell_epoch);
 
 struct idempotency {
     struct map_node by_key;
@@ -294,6 +317,13 @@ bool dead_is_load(const struct engine *engine, const struct load *load);
 void dead_loaded(struct engine *engine);
 void dead_forget_gone(struct engine *engine);
 void dead_free_all(struct engine *engine);
+/* --- change --- */
+
+/* Before a change can be carried out its state must have a spec, and then be loaded. */
+void change_prepare(struct instance *instance);
+
+/* Carries out the change that is the instance's oldest message, and takes it out. */
+void change_carry_out(struct engine *engine, struct instance *instance);
 
 /* --- dispatch --- */
 
@@ -302,6 +332,11 @@ void dispatch_loaded(struct engine *engine, struct load *load);
 
 /* Lets failed addresses and endpoints whose backoff is over try again. */
 void dispatch_time(struct engine *engine);
+
+/* --- read --- */
+
+void read_loaded(struct engine *engine, struct load *load);
+void read_free_all(struct engine *engine);
 
 /* --- epoch --- */
 
@@ -319,6 +354,7 @@ struct source {
 
 struct settle_later {
     uint64_t receipt;
+    enum settlement settlement;
     uint64_t epoch; /* to be told */
 };
 
@@ -353,6 +389,8 @@ struct engine {
     /* functions and instances */
     struct map types;
     struct list functions, runnable;
+    struct list changing; /* instances whose oldest message is a change, in turn */
+    struct list reads;    /* that wait for a load */
     struct heap outages;
     struct map instances;
     struct list idle; /* least recently used first */

@@ -106,6 +106,12 @@ void instance_free_all(struct engine *engine)
 
 /* --- lifecycle --- */
 
+bool instance_faces_change(const struct instance *instance)
+{
+    return !list_is_empty(&instance->front) &&
+           body_is_change(message_body(list_first(&instance->front, struct message, place)));
+}
+
 void instance_make_ready(struct engine *engine, struct instance *instance, bool first)
 {
     if (instance->lifecycle == IDLE) {
@@ -113,7 +119,9 @@ void instance_make_ready(struct engine *engine, struct instance *instance, bool 
         list_put_last(&engine->busy, &instance->place);
     }
     instance->lifecycle = READY;
-    if (first)
+    if (instance_faces_change(instance))
+        list_put_last(&engine->changing, &instance->turn);
+    else if (first)
         list_put_first(&instance->type->ready, &instance->turn);
     else
         list_put_last(&instance->type->ready, &instance->turn);
@@ -158,6 +166,41 @@ void instance_put(struct engine *engine, struct instance *instance, struct messa
         instance_make_ready(engine, instance, false);
 }
 
+/* Takes part in the turns again, by what is now its oldest message. */
+static void look_again(struct engine *engine, struct instance *instance)
+{
+    switch ((enum lifecycle)instance->lifecycle) {
+    case WAITING:
+        heap_take(&engine->waiting, &instance->invocation->retry);
+        engine->figures.retrying--;
+        break;
+    case READY:
+        list_take(&instance->turn);
+        break;
+    case IDLE:
+        break;
+    case LOADING:
+    case IN_FLIGHT:
+        return; /* they will when they end */
+    }
+    instance_make_ready(engine, instance, false);
+}
+
+void instance_put_ahead(struct engine *engine, struct instance *instance, struct message *message)
+{
+    size_t bytes = message_bytes(message);
+    struct list *node = instance->front.next;
+    for (size_t i = 0; instance->lifecycle == IN_FLIGHT && i < instance->invocation->batch; i++)
+        node = node->next;
+    while (node != &instance->front &&
+           body_is_change(message_body(container_of(node, struct message, place))))
+        node = node->next;
+    list_put_before(node, &message->place);
+    account(instance, 1, (ptrdiff_t)bytes);
+    engine->backlog_memory += bytes;
+    look_again(engine, instance);
+}
+
 static struct spilled *spilled_new(void)
 {
     struct spilled *spilled = mem_new(sizeof *spilled);
@@ -198,7 +241,7 @@ void instance_drop(struct engine *engine, struct instance *instance, size_t coun
             delta_remove(engine->open,
                          key_of_message(&engine->key, instance->partition,
                                         instance_address(instance), message->sequence));
-        else
+        else if (!message_goes_ahead(message))
             engine->open_bytes -= bytes;
         engine->backlog_memory -= bytes;
         account(instance, -1, -(ptrdiff_t)bytes);
@@ -206,13 +249,26 @@ void instance_drop(struct engine *engine, struct instance *instance, size_t coun
     }
 }
 
-/* The first message that may be spilled: behind the batch under way, and behind what is spilled. */
+/* Whoever waits for a change that is spilled waits for the store: better tell that it is in line.
+ */
+static void tell_in_line(struct engine *engine, const struct message *message)
+{
+    if (message->receipt)
+        delivery_settle(engine, message->receipt->number, SETTLED_IN_LINE, message->persisted,
+                        message->persisted);
+}
+
+/* The first message that may be spilled: behind the batch under way, and behind what is spilled.
+ * What goes ahead is not in the store. */
 static struct list *first_to_spill(struct instance *instance)
 {
     if (instance->spilled)
         return instance->spilled->back.next;
     struct list *node = instance->front.next;
     for (size_t i = 0; instance->invocation && i < instance->invocation->batch; i++)
+        node = node->next;
+    while (node != &instance->front &&
+           message_goes_ahead(container_of(node, struct message, place)))
         node = node->next;
     return node;
 }
@@ -234,6 +290,7 @@ size_t instance_spill(struct engine *engine, struct instance *instance)
         add_to_spilled(engine, instance->spilled, message->sequence, bytes);
         engine->backlog_memory -= bytes;
         freed += bytes;
+        tell_in_line(engine, message);
         message_free(message);
     }
 
@@ -356,7 +413,8 @@ void instance_set(struct engine *engine, struct instance *instance, size_t index
     typed_value_add(&engine->value, value);
     slot_store(engine, slot, buffer_bytes(&engine->value));
     slot->deadline = deadline;
-    slot->generation = instance->type->specs[index].generation;
+    const struct spec *spec = &instance->type->specs[index];
+    slot->generation = bytes_equal(value->type, spec->is.type) ? spec->generation : 0;
     mark_dirty(engine, instance, slot);
 }
 

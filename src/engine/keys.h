@@ -5,7 +5,7 @@
  *
  *   kind  key                                                value
  *   's'   part, sized address, state name                    deadline (8, 0 = none), TypedValue
- *   'm'   part, sized address, sequence (8)                  message body (wire/invocation.h)
+ *   'm'   part, sized address, sequence (8)                  body (wire/invocation.h, change.h)
  *   't'   part, fire time in ms (8), sequence (8)            StoredDelayed (see keys.c)
  *   'i'   part, hash of address and idempotency key (16)     deadline (8), epoch (8)
  *   'p'   sized ingress id, name of its partition            position: bytes of that ingress's own

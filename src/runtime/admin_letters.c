@@ -7,6 +7,7 @@
  * too long is answered all the same; what the worker then does is found by asking again. */
 #include "runtime/admin_letters.h"
 
+#include "runtime/admin_request.h"
 #include "runtime/dead_letters.h"
 
 #include <assert.h>
@@ -18,6 +19,7 @@ enum verb { VERB_LIST, VERB_SHOW, VERB_REPLAY, VERB_DISCARD };
 enum job_state { SEEING, WORKING, SAVING };
 
 struct job {
+    struct admin_request request;
     struct list link;
     struct admin_letters *letters;
     struct http_exchange *exchange; /* NULL: nobody waits any more */
@@ -319,13 +321,6 @@ static bool read_id(struct job *job, struct bytes id, struct sf_status *status)
 
 static const char prefix[] = "/deadletters";
 
-bool admin_letters_serves(struct bytes target)
-{
-    size_t size = sizeof prefix - 1;
-    return bytes_starts_with(target, bytes_of(prefix)) &&
-           (target.size == size || target.data[size] == '/' || target.data[size] == '?');
-}
-
 /* The path behind /deadletters: nothing, /replay, /discard, /ID, or /ID/replay. */
 static bool read_path(struct job *job, struct bytes method, struct bytes path,
                       struct sf_status *status)
@@ -364,10 +359,6 @@ static bool read_request(struct job *job, const struct http_head *head, struct s
     }
     if (!read_path(job, head->method, path, status))
         return false;
-    if (!job->letters->options.may_write && job->verb != VERB_LIST && job->verb != VERB_SHOW)
-        return sf_fail(status, SF_CONFLICT,
-                       "this listener can be reached from other machines, so it only reads: set "
-                       "statefun.admin to a loopback address or a unix socket");
     return read_query(job, query, status);
 }
 
@@ -378,11 +369,14 @@ static int status_of(const struct sf_status *status)
         return 404;
     case SF_UNSUPPORTED:
         return 405;
-    case SF_CONFLICT:
-        return 403;
     default:
         return 400;
     }
+}
+
+static void on_gone(struct admin_request *request)
+{
+    container_of(request, struct job, request)->exchange = NULL;
 }
 
 void admin_letters_request(struct admin_letters *letters, struct http_exchange *exchange)
@@ -400,7 +394,8 @@ void admin_letters_request(struct admin_letters *letters, struct http_exchange *
         return;
     }
     job->exchange = exchange;
-    http_exchange_set_context(exchange, &job->exchange);
+    job->request.on_gone = on_gone;
+    http_exchange_set_context(exchange, &job->request);
     job->epoch = store_epoch(letters->options.store);
     job->deadline_ms = loop_now_ms(letters->options.loop) + PATIENCE_MS;
     if (store_view_epoch(letters->options.store) < job->epoch)

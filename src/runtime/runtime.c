@@ -93,6 +93,16 @@ static void on_view(void *owner, struct view_progress progress)
     egresses_viewed(runtime->egresses);
 }
 
+/* On the front's thread, or when that is over: then there is no admin listener any more. */
+static void run_state_answer(struct errand *errand, void *owner)
+{
+    struct state_answer *answer = container_of(errand, struct state_answer, errand);
+    if (owner)
+        admin_take_answer(owner, answer);
+    else
+        state_answer_free(answer);
+}
+
 static void on_loaded(void *worker, struct load *load)
 {
     worker_loaded(worker, load);
@@ -308,6 +318,8 @@ static void make_workers(struct runtime *runtime)
         .pipeline_max = number_of(runtime, SETTING_REMOTE_PIPELINE),
         .kafka_ingresses = runtime->kafka_ingresses,
         .kafka_ingress_count = runtime->application->kafka_ingress_count,
+        .front = runtime->front_inbox,
+        .run_state_answer = run_state_answer,
     };
     for (uint32_t i = 0; i < runtime->worker_count; i++) {
         options.engine.worker = i;
@@ -358,6 +370,9 @@ static void start_front(struct runtime *runtime)
         .loop = runtime->front_loop,
         .inbox = runtime->front_inbox,
         .listen_fd = runtime->admin_listener.fd,
+        .where = runtime->admin_listener.where,
+        .token = settings_text(runtime->settings, SETTING_ADMIN_TOKEN),
+        .body_bytes_max = number_of(runtime, SETTING_BODY_BYTES_MAX),
         .application = runtime->application,
         .notice = runtime->notice,
         .workers = runtime->workers,
@@ -590,6 +605,7 @@ void runtime_close(struct runtime *runtime)
     errands_run(runtime->front_inbox, runtime->admin); /* what workers said at last */
     admin_free(runtime->admin);
     committer_free(runtime->committer);
+    errands_run(runtime->front_inbox, NULL); /* answers that workers have sent since */
     inbox_free(runtime->front_inbox);
     loop_free(runtime->front_loop);
     close_listener(&runtime->admin_listener);

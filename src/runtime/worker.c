@@ -129,9 +129,35 @@ static void run_settle(struct errand *errand, void *owner)
     free(settle);
 }
 
+static void send_answer(struct worker *worker, struct state_answer *answer)
+{
+    answer->errand.run = worker->options.run_state_answer;
+    errand_send(worker->options.front, &answer->errand);
+}
+
+static void on_found(void *owner, uint64_t receipt, const struct found_state *states, size_t count)
+{
+    struct state_answer *answer = state_answer_new(receipt, STATE_FOUND);
+    state_answer_set(answer, states, count);
+    send_answer(owner, answer);
+}
+
+static void answer_state_call(struct worker *worker, uint64_t receipt, enum settlement settlement,
+                              uint64_t epoch)
+{
+    struct state_answer *answer = state_answer_new(receipt, STATE_SETTLED);
+    answer->settlement = settlement;
+    answer->epoch = epoch;
+    send_answer(worker, answer);
+}
+
 static void on_settle(void *owner, uint64_t receipt, enum settlement settlement, uint64_t epoch)
 {
     struct worker *worker = owner;
+    if (receipt & STATE_RECEIPT_BIT) {
+        answer_state_call(worker, receipt, settlement, epoch);
+        return;
+    }
     uint32_t to = http_ingress_worker_of(receipt);
     if (to == worker->number) {
         http_ingress_settle(worker->http, receipt, settlement, epoch);
@@ -316,6 +342,7 @@ struct worker *worker_new(const struct worker_options *options)
         .sealed = on_sealed,
         .settle = on_settle,
         .dead_done = on_dead_done,
+        .found = on_found,
         .room = on_room,
         .hurry = on_hurry,
         .report = on_report,
@@ -534,6 +561,48 @@ static void run_end(struct errand *errand, void *owner)
 void worker_end(struct worker *worker)
 {
     send_number(worker, run_end, 0, 0);
+}
+
+static enum acceptance take_state_call(struct worker *worker, const struct state_call *call)
+{
+    struct bytes ns = buffer_bytes(&call->ns), name = buffer_bytes(&call->name);
+    struct bytes id = buffer_bytes(&call->id), state = buffer_bytes(&call->state);
+    if (call->deed == STATE_GET || call->deed == STATE_LIST)
+        return engine_read(worker->engine,
+                           &(struct read_request){call->receipt, ns, name, id, state});
+    return engine_change(worker->engine,
+                         &(struct change_request){
+                             .receipt = call->receipt,
+                             .ns = ns,
+                             .name = name,
+                             .id = id,
+                             .change = {.state = state,
+                                        .is_delete = call->deed == STATE_DELETE,
+                                        .value = {.type = buffer_bytes(&call->type),
+                                                  .value = buffer_bytes(&call->value),
+                                                  .has_value = true},
+                                        .deadline = call->deadline},
+                             .ahead = call->ahead,
+                         });
+}
+
+static void run_state_call(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct state_call *call = container_of(errand, struct state_call, errand);
+    enum acceptance acceptance = take_state_call(worker, call);
+    if (acceptance != ACCEPTED) {
+        struct state_answer *answer = state_answer_new(call->receipt, STATE_REFUSED);
+        answer->acceptance = acceptance;
+        send_answer(worker, answer);
+    }
+    state_call_free(call);
+}
+
+void worker_call_state(struct worker *worker, struct state_call *call)
+{
+    call->errand.run = run_state_call;
+    errand_send(worker->inbox, &call->errand);
 }
 
 struct load_errand {

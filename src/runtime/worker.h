@@ -13,6 +13,7 @@
 #include "runtime/committer.h"
 #include "runtime/errand.h"
 #include "runtime/loader.h"
+#include "runtime/state_call.h"
 
 struct worker;
 
@@ -36,6 +37,8 @@ struct worker_options {
     size_t pipeline_max; /* requests under way on one connection to a function */
     struct kafka_ingress *const *kafka_ingresses; /* one lane is made for each */
     size_t kafka_ingress_count;
+    struct inbox *front; /* where answers to state calls go, as errands */
+    void (*run_state_answer)(struct errand *errand, void *owner);
 };
 
 /* Makes the engine, for recovery on the calling thread; drivers follow with worker_start. */
@@ -57,6 +60,9 @@ void worker_record_done(struct worker *worker, struct bytes key, const struct de
 void worker_outbox_full(struct worker *worker, bool full);
 void worker_take_dead_letters(struct worker *worker, struct worker_dead_letters *letters);
 void worker_add_partition(struct worker *worker, size_t ingress, struct kafka_partition *partition);
+
+/* The address must be of a partition of this worker's; the call changes hands. */
+void worker_call_state(struct worker *worker, struct state_call *call);
 
 /* Takes no more input from outside, and starts no more invocations. */
 void worker_stop_input(struct worker *worker);

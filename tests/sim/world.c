@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "engine/coordinator.h"
 #include "engine/partition.h"
-#include "sim/app.h"
+#include "sim/operators.h"
 
 #include <stdio.h>
 
@@ -77,6 +77,7 @@ struct sim_request {
     struct record_target target;
     struct buffer id;
     struct buffer argument;
+    uint32_t number;  /* of its address */
     uint64_t record;  /* written to the exact egress when it is executed */
     uint64_t sends;   /* how often it was accepted */
     uint64_t waiting; /* answers that are due; impatient clients repeat a request that has a key */
@@ -121,12 +122,13 @@ struct world {
     struct view_progress viewed;
     bool has_unconfirmed;   /* records that were delivered are still in the outbox */
     struct list outbox;     /* struct commit: durable, not delivered to the exact egress */
-    struct list operations; /* struct operation: what the operator has asked for */
+    struct list operations; /* struct operation: what was asked for dead letters */
 
     struct sim_source sources[SOURCES_MAX];
     uint32_t source_count;
     struct sim_request *requests;
     size_t request_count;
+    struct operators *operators;
 };
 
 static struct world *current;
@@ -265,6 +267,11 @@ static void on_settle(void *owner, uint64_t receipt, enum settlement settlement,
 {
     struct worker *worker;
     struct world *world = world_of(owner, &worker);
+    if (operators_own(receipt)) {
+        SIM_CHECK(epoch <= world->truth_epoch, "an operator is answered before it is durable");
+        operators_settle(world->operators, receipt, settlement);
+        return;
+    }
     struct sim_request *request = &world->requests[receipt - 1];
     SIM_CHECK(request->waiting > 0, "request %llu is settled more often than it came",
               (unsigned long long)receipt);
@@ -277,6 +284,8 @@ static void on_settle(void *owner, uint64_t receipt, enum settlement settlement,
     }
     SIM_CHECK(epoch <= world->truth_epoch, "request %llu is settled before its epoch is durable",
               (unsigned long long)receipt);
+    if (request->status != REQUEST_SETTLED)
+        operators_sent(world->operators, request->number, request->record);
     request->status = REQUEST_SETTLED;
     trace(world, "request %llu is settled", (unsigned long long)receipt);
 }
@@ -296,6 +305,12 @@ static void on_dead_done(void *owner, struct dead_request *request)
     struct world *world = world_of(owner, &worker);
     trace(world, "the operator is answered, first outcome %d", (int)request->outcomes.data[0]);
     free_operation(container_of(request, struct operation, request));
+}
+
+static void on_found(void *owner, uint64_t receipt, const struct found_state *states, size_t count)
+{
+    struct worker *worker;
+    operators_found(world_of(owner, &worker)->operators, receipt, states, count);
 }
 
 static void on_nothing(void *owner)
@@ -367,6 +382,7 @@ static void start(struct world *world)
                       .sealed = on_sealed,
                       .settle = on_settle,
                       .dead_done = on_dead_done,
+                      .found = on_found,
                       .room = on_nothing,
                       .hurry = on_hurry,
                       .report = on_report,
@@ -423,7 +439,7 @@ static void free_loads(struct list *loads)
         struct load *load = container_of(node, struct load, link);
         list_take(node);
         if (!load->subject)
-            continue; /* of delayed messages, or an operation's: others free it */
+            continue; /* the engine's own, or an operation's: others free it */
         buffer_destroy(&load->keys);
         buffer_destroy(&load->results);
         free(load);
@@ -527,6 +543,7 @@ static void crash(struct world *world)
     }
     list_for_each_safe (&world->operations, node)
         free_operation(container_of(node, struct operation, link));
+    operators_crash(world->operators);
     coordinator_free(world->coordinator);
     free_commits(&world->unviewed);
     free_commits(&world->outbox);
@@ -919,7 +936,7 @@ static bool inputs_are_done(const struct world *world)
         if ((request->status != REQUEST_SETTLED && !lost) || request->waiting)
             return false;
     }
-    return true;
+    return operators_are_done(world->operators);
 }
 
 static size_t first_letter(const struct table *table)
@@ -944,8 +961,9 @@ static bool late_letters_are_left(const struct world *world)
     return false;
 }
 
-/* He sees the view, and what he sees may be gone. What can be sent he never throws away. */
-static bool operator_acts(struct world *world)
+/* Whoever looks after them sees the view, and what he sees may be gone. What can be sent he never
+ * throws away. */
+static bool letters_are_handled(struct world *world)
 {
     size_t first = first_letter(&world->view), end = first;
     while (is_letter(&world->view, end))
@@ -972,9 +990,21 @@ static bool operator_acts(struct world *world)
         free_operation(operation);
         return false;
     }
-    trace(world, "the operator %s", request->action == DEAD_REPLAY ? "replays" : "discards");
+    trace(world, "somebody %s letters", request->action == DEAD_REPLAY ? "replays" : "discards");
     engine_dead_letters(world->worker[0].engine, request);
     return true;
+}
+
+static struct engine *engine_of(void *owner, struct bytes id)
+{
+    struct world *world = owner;
+    uint32_t partition = partition_of(id, world->partitions);
+    return world->worker[partition_worker(partition, world->partitions, world->workers)].engine;
+}
+
+static bool operator_acts(struct world *world)
+{
+    return operators_act(world->operators, engine_of, world);
 }
 
 static bool time_passes(struct world *world)
@@ -1000,10 +1030,12 @@ static bool turn_ends(struct world *world)
 typedef bool happening(struct world *world);
 
 static happening *const happenings[] = {
-    post_arrives,       call_ends,    load_ends,     load_is_told,          notice_arrives,
-    coordinator_acts,   commit_ends,  view_advances, exact_egress_delivers, exact_egress_confirms,
-    taken_egress_gives, record_comes, request_comes, time_passes,           turn_ends,
-    operator_acts,
+    post_arrives,          call_ends,           load_ends,
+    load_is_told,          notice_arrives,      coordinator_acts,
+    commit_ends,           view_advances,       exact_egress_delivers,
+    exact_egress_confirms, taken_egress_gives,  record_comes,
+    request_comes,         time_passes,         turn_ends,
+    operator_acts,         letters_are_handled,
 };
 enum { HAPPENINGS = sizeof happenings / sizeof *happenings };
 
@@ -1088,6 +1120,7 @@ static void check_store(struct world *world)
     SIM_CHECK(letters == expected, "%llu dead letters, expected %llu", (unsigned long long)letters,
               (unsigned long long)expected);
     app_check_states(&world->app, &world->truth, world->partitions);
+    operators_check(world->operators, &world->truth, world->partitions);
 }
 
 /* --- one run --- */
@@ -1128,6 +1161,7 @@ static void make_inputs(struct world *world)
         uint32_t number;
         request->has_key = random_chance(&world->random, 600);
         app_random_target(&world->app, &request->target, &request->id, &number);
+        request->number = number;
         request->record = world->app.next_id++;
         struct buffer tree = {0};
         buffer_add_text(&tree, "e");
@@ -1162,6 +1196,7 @@ static void begin(struct world *world, uint64_t seed, bool traced)
     world->misbehave_chance =
         random_chance(&world->random, 500) ? 0 : random_below(&world->random, 200);
     make_inputs(world);
+    world->operators = operators_new(&world->app, random_next(&world->random));
 }
 
 static void end(struct world *world)
@@ -1185,6 +1220,7 @@ static void end(struct world *world)
     free(world->requests);
     for (size_t i = 0; i < APP_EGRESSES; i++)
         free(world->delivered[i].ids);
+    operators_free(world->operators);
     app_destroy(&world->app);
 }
 

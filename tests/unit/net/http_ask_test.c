@@ -45,7 +45,6 @@ static void start(struct server *server, const char *where, const char *answer)
     struct sf_status status;
     *server = (struct server){.answer = answer};
     assert_good(net_listen(where, &server->listen_fd, &server->where, &status), &status);
-    assert_true(net_is_local(server->listen_fd));
     assert_int_equal(pthread_create(&server->thread, NULL, serve, server), 0);
 }
 
@@ -146,24 +145,6 @@ static void nobody_there_is_said(void **state)
     buffer_destroy(&body);
 }
 
-static void only_loopback_is_local(void **state)
-{
-    (void)state;
-    static const struct {
-        const char *where;
-        bool is_local;
-    } listeners[] = {{"127.0.0.1:0", true}, {"0.0.0.0:0", false}, {":0", false}};
-    for (size_t i = 0; i < sizeof listeners / sizeof *listeners; i++) {
-        int fd;
-        char *where;
-        struct sf_status status;
-        assert_good(net_listen(listeners[i].where, &fd, &where, &status), &status);
-        assert_int_equal(net_is_local(fd), listeners[i].is_local);
-        close(fd);
-        free(where);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -171,7 +152,6 @@ int main(void)
         cmocka_unit_test(a_unix_socket_is_asked_too),
         cmocka_unit_test(an_answer_that_is_none_is_said),
         cmocka_unit_test(nobody_there_is_said),
-        cmocka_unit_test(only_loopback_is_local),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
