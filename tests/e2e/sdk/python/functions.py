@@ -156,16 +156,20 @@ def only(name):
     return alone
 
 
-def serve(functions):
-    handler = RequestReplyHandler(functions)
+def serve(handle):
+    """`handle` makes a reply of the bytes of a request, in time."""
+    async def answer(request):
+        return web.Response(body=await handle(await request.read()), content_type="application/octet-stream")
+    return answer
 
-    async def handle(request):
-        reply = await handler.handle_async(await request.read())
-        return web.Response(body=reply, content_type="application/octet-stream")
-    return handle
+
+def handle_sync(functions):
+    """As servers do that have threads, and no event loop."""
+    handler = RequestReplyHandler(functions)
+    return lambda request: asyncio.to_thread(handler.handle_sync, request)
 
 
 application = web.Application(client_max_size=64 << 20)
-application.add_routes([web.post("/statefun", serve(functions)),
-                        *(web.post(f"/functions/{name}", serve(only(name))) for name in ("one", "two"))])
+application.add_routes([web.post("/statefun", serve(RequestReplyHandler(functions).handle_async)),
+                        *(web.post(f"/functions/{name}", serve(handle_sync(only(name)))) for name in ("one", "two"))])
 web.run_app(application, host="127.0.0.1", port=options.port, print=None, access_log=None)
