@@ -24,12 +24,14 @@ struct command_flag {
 
 struct command {
     const char *name;
-    const char *arguments;            /* after the flags, for the synopsis */
+    const char *arguments;            /* what is no flag, for the synopsis; NULL: nothing */
+    const char *words;                /* "a|b|c", what the first of them may be, for completion */
     const char *summary;              /* one line */
     const char *text;                 /* some paragraphs, for --help and the man page */
     const struct command_flag *flags; /* of its own; a name of NULL ends them */
-    bool takes_modules;               /* with -m, and settings */
+    bool takes_modules;               /* and all settings */
     bool takes_files;                 /* as its arguments */
+    const enum setting *settings; /* that it takes otherwise, ended by SETTINGS_COUNT; or NULL */
     int (*run)(const struct command *command, int argc, char **argv);
 };
 
@@ -42,14 +44,21 @@ extern const struct command_flag module_flag, config_flag, help_flag;
 #define MODULES_VARIABLE "STATEFUN_MODULES"
 #define CONFIG_VARIABLE  "STATEFUN_CONFIG"
 
-/* --- what run and check share: modules and settings --- */
+bool command_takes(const struct command *command, enum setting setting);
+
+/* --- what commands share: modules, settings and arguments --- */
+
+enum { OWN_FLAGS_MAX = 8 };
 
 struct inputs {
     struct settings *settings;
     const char **modules;
     size_t module_count;
     struct diagnostics diagnostics;
-    unsigned flags; /* bit i: the command's own flag i was given */
+    unsigned flags;                    /* bit i: the command's own flag i was given */
+    const char *values[OWN_FLAGS_MAX]; /* of those that take one */
+    char **arguments;                  /* what is no flag */
+    size_t argument_count;
 };
 
 /* Reads the command line, the environment and the configuration file. False: go no further, and
@@ -76,8 +85,9 @@ int run_run(const struct command *command, int argc, char **argv);
 int check_run(const struct command *command, int argc, char **argv);
 int migrate_run(const struct command *command, int argc, char **argv);
 int deadletter_run(const struct command *command, int argc, char **argv);
+int state_run(const struct command *command, int argc, char **argv);
 
-extern const struct command_flag check_flags[];
-extern const struct command_flag deadletter_flags[];
+extern const struct command_flag check_flags[], deadletter_flags[], state_flags[];
+extern const enum setting state_settings[];
 
 #endif

@@ -19,24 +19,34 @@ const struct command_flag config_flag = {
     "A file of 'key: value' lines with settings; else the one named by $" CONFIG_VARIABLE "."};
 const struct command_flag help_flag = {"help", 'h', NULL, "Show this."};
 
-enum { FLAG_FIRST = 256, OWN_FLAGS_MAX = 8 };
+enum { FLAG_FIRST = 256 };
+
+bool command_takes(const struct command *command, enum setting setting)
+{
+    const enum setting *taken = command->settings;
+    while (taken && *taken != SETTINGS_COUNT && *taken != setting)
+        taken++;
+    return command->takes_modules || (taken && *taken == setting);
+}
 
 /* Numbers that getopt_long gives: settings from FLAG_FIRST on, then the command's own flags. */
 static void make_options(const struct command *command, struct option *options, char names[][64])
 {
     size_t count = 0;
     for (int i = 0; i < SETTINGS_COUNT; i++) {
-        if (!setting_has_flag((enum setting)i))
+        if (!setting_has_flag((enum setting)i) || !command_takes(command, (enum setting)i))
             continue;
         setting_flag((enum setting)i, names[i]);
         options[count++] = (struct option){names[i], required_argument, NULL, FLAG_FIRST + i};
     }
-    options[count++] = (struct option){module_flag.name, required_argument, NULL, 'm'};
+    if (command->takes_modules)
+        options[count++] = (struct option){module_flag.name, required_argument, NULL, 'm'};
     options[count++] = (struct option){config_flag.name, required_argument, NULL, 'c'};
     options[count++] = (struct option){help_flag.name, no_argument, NULL, 'h'};
     for (int i = 0; command->flags[i].name; i++)
-        options[count++] = (struct option){command->flags[i].name, no_argument, NULL,
-                                           FLAG_FIRST + SETTINGS_COUNT + i};
+        options[count++] = (struct option){
+            command->flags[i].name, command->flags[i].argument ? required_argument : no_argument,
+            NULL, FLAG_FIRST + SETTINGS_COUNT + i};
 }
 
 static int wrong(const struct command *command)
@@ -54,7 +64,7 @@ static int complain(const struct command *command, char *argument, int reason)
     argument[strcspn(argument, "=")] = 0;
     fprintf(stderr, "statefun %s: there is no flag '%s'", command->name, argument);
     int near = !strncmp(argument, "--", 2) ? setting_suggest_flag(argument + 2) : -1;
-    if (near >= 0) {
+    if (near >= 0 && command_takes(command, (enum setting)near)) {
         char flag[64];
         setting_flag((enum setting)near, flag);
         fprintf(stderr, "; did you mean '--%s'?", flag);
@@ -93,6 +103,23 @@ struct command_line {
     const char *config;
 };
 
+static void take_flag(struct inputs *inputs, struct command_line *line, int flag)
+{
+    int own = flag - FLAG_FIRST - SETTINGS_COUNT;
+    if (flag == 'm') {
+        add_module(inputs, optarg);
+    } else if (flag == 'c') {
+        line->config = optarg;
+    } else if (own >= 0) {
+        inputs->flags |= 1u << own;
+        inputs->values[own] = optarg;
+    } else {
+        line->flags = mem_resize(line->flags, (line->flag_count + 1) * sizeof *line->flags);
+        line->flags[line->flag_count++] =
+            (struct given_flag){(enum setting)(flag - FLAG_FIRST), optarg};
+    }
+}
+
 static bool read_command_line(struct inputs *inputs, struct command_line *line,
                               const struct command *command, int argc, char **argv, int *ret_code)
 {
@@ -100,7 +127,8 @@ static bool read_command_line(struct inputs *inputs, struct command_line *line,
     struct option options[SETTINGS_COUNT + 3 + OWN_FLAGS_MAX + 1] = {0};
     make_options(command, options, names);
     opterr = 0;
-    for (int flag; (flag = getopt_long(argc, argv, ":m:c:h", options, NULL)) != -1;) {
+    const char *letters = command->takes_modules ? ":m:c:h" : ":c:h";
+    for (int flag; (flag = getopt_long(argc, argv, letters, options, NULL)) != -1;) {
         if (flag == 'h') {
             help_show_command(command);
             *ret_code = EXIT_GOOD;
@@ -110,19 +138,11 @@ static bool read_command_line(struct inputs *inputs, struct command_line *line,
             *ret_code = complain(command, argv[optind - 1], flag);
             return false;
         }
-        if (flag == 'm')
-            add_module(inputs, optarg);
-        else if (flag == 'c')
-            line->config = optarg;
-        else if (flag >= FLAG_FIRST + SETTINGS_COUNT)
-            inputs->flags |= 1u << (flag - FLAG_FIRST - SETTINGS_COUNT);
-        else {
-            line->flags = mem_resize(line->flags, (line->flag_count + 1) * sizeof *line->flags);
-            line->flags[line->flag_count++] =
-                (struct given_flag){(enum setting)(flag - FLAG_FIRST), optarg};
-        }
+        take_flag(inputs, line, flag);
     }
-    if (optind < argc) {
+    inputs->arguments = argv + optind;
+    inputs->argument_count = (size_t)(argc - optind);
+    if (optind < argc && !command->arguments) {
         fprintf(stderr,
                 "statefun %s: found '%s', expected only flags (modules are given with -m)\n",
                 command->name, argv[optind]);
@@ -146,7 +166,7 @@ bool inputs_read(struct inputs *inputs, const struct command *command, int argc,
         for (size_t i = 0; i < line.flag_count; i++)
             settings_set_flag(inputs->settings, line.flags[i].setting, line.flags[i].text,
                               &inputs->diagnostics);
-        if (!inputs->module_count)
+        if (command->takes_modules && !inputs->module_count)
             add_default_modules(inputs);
     }
     free(line.flags);

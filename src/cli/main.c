@@ -60,8 +60,27 @@ const struct command commands[] = {
         .run = deadletter_run,
     },
     {
+        .name = "state",
+        .arguments = "get|put|delete|list|export|import [ARGUMENT]...",
+        .words = "get|put|delete|list|export|import",
+        .summary = "see and change the states of functions, export and import them",
+        .text =
+            "get ADDRESS STATE prints a value; put ADDRESS STATE [VALUE] sets it, to what is on "
+            "standard input if no value is given; delete ADDRESS STATE takes it away; list ADDRESS "
+            "tells which states there are. An ADDRESS is namespace/type/id. export [FILE] writes "
+            "all states as lines of JSON, import [FILE] puts what such lines say; FILE is - for "
+            "standard output or input, as when it is left out. All of this works on a running "
+            "application, which is asked through its admin listener, and on the data directory of "
+            "one that is stopped. Exits 1 if there is no such value, or if something failed, and 2 "
+            "if the command line or a line of the file is wrong.",
+        .flags = state_flags,
+        .settings = state_settings,
+        .run = state_run,
+    },
+    {
         .name = "reference",
         .arguments = "man|markdown|completion",
+        .words = "man|markdown|completion",
         .summary = "print the man page, the reference of settings, or bash's completion",
         .text = "All three are made from the tables that the program itself uses. Completion: "
                 "source <(statefun reference completion)",

@@ -89,6 +89,7 @@ static void put_man(void)
            ".B statefun run\n[\\fB\\-m\\fR \\fIPATH\\fR]... [\\fIflag\\fR]...\n.br\n"
            ".B statefun check\n[\\fB\\-m\\fR \\fIPATH\\fR]... [\\fB\\-\\-connect\\fR]\n.br\n"
            ".B statefun migrate\n\\fIFILE\\fR...\n"
+           ".B statefun state\n\\fIaction\\fR [\\fIargument\\fR]... [\\fIflag\\fR]...\n"
            ".SH DESCRIPTION\n"
            "Runs applications made for Stateful Functions 3.x: their module.yaml files, and their "
            "functions in any SDK, as remote functions over HTTP. Every message has its effect on "
@@ -132,6 +133,19 @@ static void put_markdown(void)
 
 /* --- completion --- */
 
+static void put_flags(const struct command *command)
+{
+    printf(command->takes_modules ? " --module --config --help" : " --config --help");
+    for (const struct command_flag *flag = command->flags; flag->name; flag++)
+        printf(" --%s", flag->name);
+    for (int i = 0; i < SETTINGS_COUNT; i++) {
+        char flag[64];
+        setting_flag((enum setting)i, flag);
+        if (setting_has_flag((enum setting)i) && command_takes(command, (enum setting)i))
+            printf(" --%s", flag);
+    }
+}
+
 static void put_completion(void)
 {
     printf("# bash completion for statefun\n"
@@ -159,26 +173,13 @@ static void put_completion(void)
     printf("' -- \"$word\"))\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n");
     for (const struct command *command = commands; command->name; command++) {
         printf("        %s) COMPREPLY=($(compgen ", command->name);
-        if (command->takes_files) {
-            printf("-f -- \"$word\"));;\n");
-            continue;
-        }
+        if (command->takes_files)
+            printf("-f ");
         printf("-W '");
-        if (!command->takes_modules) {
-            for (const char *c = command->arguments; *c; c++)
-                putchar(*c == '|' ? ' ' : *c);
-            printf("' -- \"$word\"));;\n");
-            continue;
-        }
-        printf("--module --config --help");
-        for (const struct command_flag *flag = command->flags; flag->name; flag++)
-            printf(" --%s", flag->name);
-        for (int i = 0; i < SETTINGS_COUNT; i++) {
-            char flag[64];
-            setting_flag((enum setting)i, flag);
-            if (setting_has_flag((enum setting)i))
-                printf(" --%s", flag);
-        }
+        for (const char *c = command->words ? command->words : ""; *c; c++)
+            putchar(*c == '|' ? ' ' : *c);
+        if (command->takes_modules || command->settings)
+            put_flags(command);
         printf("' -- \"$word\"));;\n");
     }
     printf("    esac\n}\ncomplete -F _statefun statefun\n");

@@ -239,7 +239,10 @@ static void answer_read(struct waiting *waiting)
     struct buffer body = {0};
     assert(found && "a read is settled after what it found");
     if (waiting->deed == STATE_LIST) {
-        state_http_list(waiting->asked, found->states, found->count, &body);
+        struct address address = {.ns = buffer_bytes(&waiting->asked->ns),
+                                  .name = buffer_bytes(&waiting->asked->name),
+                                  .id = buffer_bytes(&waiting->asked->id)};
+        state_http_list(&address, found->states, found->count, &body);
         answer(waiting->exchange, 200, NULL, "application/json", buffer_bytes(&body));
     } else if (!found->count) {
         answer_text(waiting->exchange, 404, NULL, "there is no value\n");
@@ -370,32 +373,16 @@ static void serve_address(struct admin_state *state, struct http_exchange *excha
 
 /* --- import --- */
 
-static struct bytes take_line(struct bytes *rest)
-{
-    const uint8_t *end = memchr(rest->data, '\n', rest->size);
-    struct bytes line = bytes_make(rest->data, end ? (size_t)(end - rest->data) : rest->size);
-    *rest = bytes_from(*rest, end ? line.size + 1 : line.size);
-    return line;
-}
-
-static bool is_blank(struct bytes line)
-{
-    return !line.size || (line.size == 1 && line.data[0] == '\r');
-}
-
-static bool check_lines(struct bytes lines, size_t *ret_count, struct sf_status *status)
+static bool check_lines(struct bytes text, size_t *ret_count, struct sf_status *status)
 {
     struct arena arena = {0};
+    struct state_lines lines = {text, 0};
+    struct state_line line;
     bool good = true;
-    *ret_count = 0;
-    for (size_t number = 1; good && lines.size; number++) {
-        struct bytes text = take_line(&lines);
-        struct state_line line;
-        if (is_blank(text))
-            continue;
+    for (*ret_count = 0; good && state_lines_next(&lines, &text); ++*ret_count) {
         arena_clear(&arena);
-        good = state_line_parse(text, &arena, &line, status) || sf_wrap(status, "line %zu", number);
-        ++*ret_count;
+        good = state_line_parse(text, &arena, &line, status) ||
+               sf_wrap(status, "line %zu", lines.number);
     }
     arena_destroy(&arena);
     return good;
@@ -415,19 +402,17 @@ static struct state_call *call_of_line(const struct state_line *line)
     return call;
 }
 
-static void put_lines(struct admin_state *state, struct waiting *waiting, struct bytes lines)
+static void put_lines(struct admin_state *state, struct waiting *waiting, struct bytes text)
 {
     struct arena arena = {0};
+    struct state_lines lines = {text, 0};
     struct sf_status status;
-    for (size_t number = 1; lines.size; number++) {
-        struct bytes text = take_line(&lines);
+    while (state_lines_next(&lines, &text)) {
         struct state_line line;
-        if (is_blank(text))
-            continue;
         arena_clear(&arena);
         bool good = state_line_parse(text, &arena, &line, &status);
         assert(good);
-        call_worker(state, waiting, number, call_of_line(&line));
+        call_worker(state, waiting, lines.number, call_of_line(&line));
     }
     arena_destroy(&arena);
 }

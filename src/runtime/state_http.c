@@ -173,12 +173,12 @@ static void add_text(struct buffer *json, const char *before, struct bytes text)
     json_add_string(json, text);
 }
 
-void state_http_list(const struct state_call *call, const struct found_state *states, size_t count,
+void state_http_list(const struct address *address, const struct found_state *states, size_t count,
                      struct buffer *json)
 {
-    add_text(json, "{\"namespace\":", buffer_bytes(&call->ns));
-    add_text(json, ",\"type\":", buffer_bytes(&call->name));
-    add_text(json, ",\"id\":", buffer_bytes(&call->id));
+    add_text(json, "{\"namespace\":", address->ns);
+    add_text(json, ",\"type\":", address->name);
+    add_text(json, ",\"id\":", address->id);
     buffer_add_text(json, ",\"states\":[");
     for (size_t i = 0; i < count; i++) {
         add_text(json, i ? ",{\"state\":" : "{\"state\":", states[i].name);

@@ -20,8 +20,8 @@ bool state_http_value(const struct http_head *head, struct bytes body, struct st
 char *state_http_show(const struct http_head *head, const struct found_state *found,
                       struct buffer *body);
 
-/* A list of states as JSON. */
-void state_http_list(const struct state_call *call, const struct found_state *states, size_t count,
+/* A list of states as JSON; of the address, its parts count. */
+void state_http_list(const struct address *address, const struct found_state *states, size_t count,
                      struct buffer *json);
 
 #endif

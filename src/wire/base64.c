@@ -23,11 +23,11 @@ void base64_add(struct buffer *text, struct bytes bytes)
 static uint32_t value_of(uint8_t c)
 {
     if (c >= 'A' && c <= 'Z')
-        return c - 'A';
+        return (uint32_t)(c - 'A');
     if (c >= 'a' && c <= 'z')
-        return c - 'a' + 26;
+        return (uint32_t)(c - 'a' + 26);
     if (c >= '0' && c <= '9')
-        return c - '0' + 52;
+        return (uint32_t)(c - '0' + 52);
     return c == '+' ? 62 : c == '/' ? 63 : 64;
 }
 

@@ -156,3 +156,19 @@ bool state_line_parse(struct bytes line, struct arena *arena, struct state_line 
            read_value(&members, arena, &ret_line->value, status) &&
            read_deadline(&members, &ret_line->deadline, status);
 }
+
+bool state_lines_next(struct state_lines *lines, struct bytes *ret_line)
+{
+    while (lines->rest.size) {
+        const uint8_t *end = memchr(lines->rest.data, '\n', lines->rest.size);
+        struct bytes line =
+            bytes_make(lines->rest.data, end ? (size_t)(end - lines->rest.data) : lines->rest.size);
+        lines->rest = bytes_from(lines->rest, end ? line.size + 1 : line.size);
+        lines->number++;
+        if (line.size && !(line.size == 1 && line.data[0] == '\r')) {
+            *ret_line = line;
+            return true;
+        }
+    }
+    return false;
+}

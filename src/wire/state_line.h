@@ -26,4 +26,13 @@ void state_line_add(struct buffer *text, const struct state_line *line);
 bool state_line_parse(struct bytes line, struct arena *arena, struct state_line *ret_line,
                       struct sf_status *status);
 
+/* Lines of a text, one after the other. */
+struct state_lines {
+    struct bytes rest;
+    size_t number; /* of the last line that was given, from 1 */
+};
+
+/* The next line that is not blank; false at the end. */
+bool state_lines_next(struct state_lines *lines, struct bytes *ret_line);
+
 #endif

@@ -33,7 +33,7 @@ def module(directory, text=GOOD):
 def test_help_tells_every_command_and_setting():
     shown = statefun("--help")
     assert shown.returncode == 0
-    for command in ("run", "check"):
+    for command in ("run", "check", "state"):
         assert command in shown.stdout
     shown = statefun("run", "--help")
     assert shown.returncode == 0
