@@ -250,7 +250,7 @@ def test_who_has_no_token_sees_and_changes_nothing(strays, make_statefun, monkey
     assert subprocess.run(command, capture_output=True, timeout=30).returncode == 0
     monkeypatch.setenv("STATEFUN_ADMIN_TOKEN", "another-secret-of-length")
     result = subprocess.run(command, capture_output=True, text=True, timeout=30)
-    assert result.returncode == 1 and "the token is wrong or missing" in result.stderr
+    assert result.returncode == 2 and "the token is wrong or missing" in result.stderr
 
 
 def test_a_listener_that_does_not_answer_is_said(tmp_path):
