@@ -1,11 +1,13 @@
 """statefun state: on a running application, and on the data directory of one that is stopped."""
 import json
 import os
+import pty
 import subprocess
+import time
 
 import pytest
 from function_process import GREETER
-from statefun_process import PROGRAM
+from statefun_process import PROGRAM, wait_for
 from test_greeter_http import MODULE, again, visit
 
 TOKEN = "a-token-of-some-length"
@@ -146,6 +148,38 @@ def test_what_is_imported_into_a_stopped_directory_survives_a_kill_of_what_runs_
     statefun.kill()
     statefun.start()
     assert good("get", "example/person/Ada", "visits", "--data", statefun.data) == "5\n"
+
+
+def test_an_import_that_was_killed_is_simply_done_again(tmp_path):
+    file, data = tmp_path / "states", tmp_path / "data"
+    count = 100000
+    file.write_text("".join(line(f"id-{i}", i + 1) for i in range(count)))
+    process = subprocess.Popen([PROGRAM, "state", "import", file, "--data", data], stderr=subprocess.DEVNULL)
+    wait_for(lambda: process.poll() is not None or (data / "FORMAT").exists(), what="the data directory")
+    time.sleep(0.3)  # wherever that is
+    process.kill()
+    process.wait()
+    good("import", file, "--data", data)
+    good("export", tmp_path / "back", "--data", data)
+    exported = [json.loads(one) for one in (tmp_path / "back").read_text().splitlines()]
+    assert sorted((one["id"], one["value"]) for one in exported) == sorted((f"id-{i}", i + 1) for i in range(count))
+
+
+def test_a_terminal_is_shown_a_bar(tmp_path):
+    file = tmp_path / "states"
+    file.write_text("".join(line(f"id-{i}", i + 1) for i in range(100000)))
+    ours, theirs = pty.openpty()
+    process = subprocess.Popen([PROGRAM, "state", "import", file, "--data", tmp_path / "data"], stderr=theirs)
+    os.close(theirs)
+    shown = b""
+    while True:
+        try:
+            shown += os.read(ours, 4096)
+        except OSError:  # nobody has the other end any more
+            break
+    os.close(ours)
+    assert process.wait() == 0
+    assert b"[#" in shown and b" %, " in shown and b"100000 lines in " in shown
 
 
 def test_a_directory_that_is_in_use_and_says_no_listener_is_told(statefun):
