@@ -16,11 +16,12 @@ def free_port():
 
 
 class Function:
-    """A Python script that serves functions at --port."""
+    """A script that serves functions at --port: Python, or JavaScript if its name says so."""
 
     def __init__(self, directory, script, *flags):
         self.port = free_port()
-        self.command = [sys.executable, script, "--port", str(self.port), *flags]
+        interpreter = "node" if Path(script).suffix == ".mjs" else sys.executable
+        self.command = [interpreter, script, "--port", str(self.port), *flags]
         self.log_file = Path(directory) / f"{Path(script).stem}.log"
         self.process = None
 
