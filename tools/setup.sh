@@ -7,11 +7,11 @@
 STATEFUN_CACHE=${STATEFUN_CACHE:-$HOME/.cache/statefun}
 
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config librdkafka-dev librocksdb-dev libyaml-dev
-    libjansson-dev libxxhash-dev zlib1g-dev libssl-dev)
+    libjansson-dev libxxhash-dev zlib1g-dev libssl-dev libnghttp2-dev)
 PYTHON_PACKAGES=(python3 python3-venv curl)
 KAFKA_PACKAGES=(openjdk-17-jre-headless curl kcat)
 TEST_PACKAGES=(libcmocka-dev libprotobuf-c-dev protobuf-c-compiler clang-14 libclang-rt-14-dev
-    clang-format-14 shellcheck dpkg-dev file openssl)
+    clang-format-14 shellcheck dpkg-dev file openssl nodejs)
 
 if [[ -t 1 ]]; then
     bold=$(printf '\033[1m') plain=$(printf '\033[0m')

@@ -32,6 +32,13 @@ static bool open_tls(const struct tls_spec *spec, struct tls_context *tls,
     return true;
 }
 
+enum http_protocol endpoint_protocol(const struct endpoint_spec *spec)
+{
+    static const enum http_protocol protocols[] = {
+        [HTTP_VERSION_AUTO] = HTTP_2_OR_1, [HTTP_VERSION_1_1] = HTTP_1, [HTTP_VERSION_2] = HTTP_2};
+    return protocols[spec->transport.http_version];
+}
+
 bool endpoint_open(const struct endpoint_spec *spec, struct endpoint *ret_endpoint,
                    struct spec_place *ret_place, struct sf_status *status)
 {

@@ -7,7 +7,7 @@
 
 #include "function/gate.h"
 #include "function/headers.h"
-#include "net/tls.h"
+#include "net/http_client.h"
 #include "spec/application.h"
 #include "statefun/status.h"
 
@@ -32,6 +32,9 @@ struct endpoints {
     pthread_cond_t ended;
     bool is_ending;
 };
+
+/* What is spoken with it. */
+enum http_protocol endpoint_protocol(const struct endpoint_spec *spec);
 
 /* One endpoint; on failure `ret_place` (may be NULL) says what of its spec is at fault. */
 SF_CHECK bool endpoint_open(const struct endpoint_spec *spec, struct endpoint *ret_endpoint,

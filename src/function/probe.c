@@ -58,6 +58,7 @@ static void probe_call(struct probe *probe, const struct endpoint *endpoint,
     struct http_pool *pool =
         http_pool_new(loop, target,
                       &(struct http_pool_options){
+                          .protocol = endpoint_protocol(endpoint->spec),
                           .connections_max = 1,
                           .connections_first = 1,
                           .pipeline_max = 1,

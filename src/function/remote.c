@@ -256,6 +256,7 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
     function->path = mem_string(target.path);
     function->pool = http_pool_new(remote->loop, &target,
                                    &(struct http_pool_options){
+                                       .protocol = endpoint_protocol(endpoint->spec),
                                        .connections_max = transport->pool_size,
                                        .connections_first = CONNECTIONS_FIRST,
                                        .pipeline_max = remote->pipeline_max,

@@ -1,8 +1,8 @@
 /* channel.c - one connection of a pool: how it comes about, what carries its bytes, how it ends.
  *
- * On the loop's thread. What is said over it is http1.c's. Connecting never fails at once: an error
- * is noted and dealt with at the turn's end, so that a caller never sees a call fail before
- * http_pool_send has returned. */
+ * On the loop's thread. What is said over it is for http1.c and http2.c. Connecting never fails at
+ * once: an error is noted and dealt with at the turn's end, so that a caller never sees a call fail
+ * before http_pool_send has returned. */
 #include "net/client.h"
 
 #include "base/mem.h"
@@ -19,7 +19,10 @@
 
 enum { BACKLOG_RETRY_MS = 5, JITTER_MS = 3000, MESSAGE_MAX = 240 };
 
+static const char no_http2[] = "the server does not speak HTTP/2 here";
+
 static void channel_try(struct channel *channel);
+static void channel_speak(struct channel *channel);
 static void on_ready(struct loop_watch *watch, uint32_t events);
 static void on_timer(struct loop_timer *timer);
 
@@ -51,7 +54,8 @@ static const struct socket_address *channel_address(const struct channel *channe
     return count ? &pool->addresses.list[(pool->best_address + channel->attempts) % count] : NULL;
 }
 
-void channel_describe_peer(const struct channel *channel, char text[static SOCKET_TEXT_MAX])
+/* With whom it speaks. */
+static void describe_peer(const struct channel *channel, char text[static SOCKET_TEXT_MAX])
 {
     const struct socket_address *address = channel_address(channel);
     if (address)
@@ -104,15 +108,40 @@ static uint64_t attempt_end_ms(const struct channel *channel)
 static void channel_connected(struct channel *channel)
 {
     struct http_pool *pool = channel->pool;
+    loop_timer_set(pool->loop, &channel->timer, attempt_end_ms(channel));
     if (!pool->options.tls) {
-        loop_rewatch(pool->loop, &channel->watch, EPOLLIN);
-        channel_opened(channel);
+        channel_speak(channel);
         return;
     }
     channel->state = CHANNEL_GREETING;
     channel->tls = tls_new(pool->options.tls, channel->watch.fd, pool->host, &pool->ticket);
+    if (pool->options.protocol != HTTP_1)
+        tls_offer_http2(channel->tls, pool->options.protocol == HTTP_2_OR_1);
     loop_rewatch(pool->loop, &channel->watch, EPOLLOUT);
-    loop_timer_set(pool->loop, &channel->timer, attempt_end_ms(channel));
+}
+
+/* What carries the bytes is there; which HTTP is it to be? */
+static void channel_speak(struct channel *channel)
+{
+    struct http_pool *pool = channel->pool;
+    bool is_asked = pool->options.protocol == HTTP_2;
+    bool is_http2 = channel->tls ? tls_speaks_http2(channel->tls) : is_asked;
+    if (is_asked && !is_http2) {
+        channel_attempt_failed(channel, no_http2);
+    } else if (is_http2) {
+        channel->state = CHANNEL_SETTLING;
+        http2_open(channel);
+        loop_rewatch(pool->loop, &channel->watch, EPOLLIN | EPOLLOUT);
+    } else {
+        loop_rewatch(pool->loop, &channel->watch, EPOLLIN);
+        channel_opened(channel);
+    }
+}
+
+void channel_settled(struct channel *channel)
+{
+    assert(channel->state == CHANNEL_SETTLING);
+    channel_opened(channel);
 }
 
 static void channel_try(struct channel *channel)
@@ -156,15 +185,16 @@ static void channel_disconnect(struct channel *channel)
 }
 
 /* One address did not work: the next one, or the end. */
-static void channel_attempt_failed(struct channel *channel, const char *cause)
+void channel_attempt_failed(struct channel *channel, const char *cause)
 {
     struct http_pool *pool = channel->pool;
     char where[SOCKET_TEXT_MAX], message[MESSAGE_MAX];
-    channel_describe_peer(channel, where);
+    describe_peer(channel, where);
     snprintf(message, sizeof message, "connect to %s: %s", where, cause);
 
     channel->error = 0;
     channel_disconnect(channel);
+    http2_close(channel);
     loop_timer_cancel(pool->loop, &channel->timer);
     channel->state = CHANNEL_CONNECTING;
     if (channel->attempts + 1 < pool->addresses.count &&
@@ -196,8 +226,7 @@ static void channel_greet(struct channel *channel)
                      EPOLLIN | (tls_has_unsent(channel->tls) ? EPOLLOUT : 0));
         break;
     case TLS_DONE:
-        loop_rewatch(loop, &channel->watch, EPOLLIN);
-        channel_opened(channel);
+        channel_speak(channel);
         break;
     case TLS_FAILED:
         channel_attempt_failed(channel, tls_cause(channel->tls));
@@ -214,6 +243,8 @@ static void channel_give_up(struct channel *channel)
     else if (channel->state == CHANNEL_GREETING)
         channel_attempt_failed(channel, "the TLS handshake did not end in time; does the server "
                                         "speak TLS on this port?");
+    else if (channel->state == CHANNEL_SETTLING)
+        channel_attempt_failed(channel, no_http2);
     else
         channel_attempt_failed(channel, strerrordesc_np(backlog_was_full ? EAGAIN : ETIMEDOUT));
 }
@@ -254,6 +285,7 @@ void channel_close(struct channel *channel)
 void channel_free(struct channel *channel)
 {
     list_take(&channel->node);
+    http2_close(channel);
     buffer_destroy(&channel->in);
     free(channel);
 }
@@ -278,9 +310,48 @@ ssize_t channel_receive(struct channel *channel, void *to, size_t room)
                         : recv(channel->watch.fd, to, room, 0);
 }
 
-const char *channel_cause(const struct channel *channel, int error)
+static const char *cause_of(const struct channel *channel, int error)
 {
     return channel->tls && error == EPROTO ? tls_cause(channel->tls) : strerrordesc_np(error);
+}
+
+void channel_note_error(struct channel *channel, int error)
+{
+    channel->error = error;
+    pool_mark_dirty(channel);
+}
+
+struct request *channel_first_request(const struct channel *channel)
+{
+    return list_is_empty(&channel->requests) ? NULL
+                                             : list_first(&channel->requests, struct request, node);
+}
+
+void channel_lost(struct channel *channel, int error)
+{
+    struct request *request = channel_first_request(channel);
+    char message[MESSAGE_MAX], where[SOCKET_TEXT_MAX];
+    const char *cause = error ? cause_of(channel, error) : "the server closed the connection";
+    if (channel->state < CHANNEL_OPEN) {
+        channel_attempt_failed(channel, error ? cause : no_http2);
+        return;
+    }
+    bool is_stale = !channel->has_begun && channel->has_answered;
+    bool is_mute = !channel->has_begun && !channel->has_answered;
+    if (request && is_mute)
+        channel->pool->is_outdated = true; /* perhaps it is somebody else's address by now */
+    const char *refusal = is_mute && channel->tls ? tls_suspicion(channel->tls) : NULL;
+    if (is_mute && error == EPROTO && !refusal)
+        refusal = cause;
+    if (refusal) { /* as if there were no connection at all */
+        describe_peer(channel, where);
+        snprintf(message, sizeof message, "connect to %s: %s", where, refusal);
+        pool_break(channel, false, request, HTTP_UNREACHABLE, message);
+        return;
+    }
+    snprintf(message, sizeof message, "%s %s", cause,
+             channel->has_begun ? "in the middle of a response" : "without a response");
+    pool_break(channel, is_stale, request, HTTP_BROKEN, message);
 }
 
 static void on_ready(struct loop_watch *watch, uint32_t events)
@@ -293,11 +364,12 @@ static void on_ready(struct loop_watch *watch, uint32_t events)
     case CHANNEL_GREETING:
         channel_greet(channel);
         break;
+    case CHANNEL_SETTLING:
     case CHANNEL_OPEN:
         if (events & EPOLLOUT)
-            http1_flush(channel);
+            (channel->http2 ? http2_flush : http1_flush)(channel);
         if (events & (EPOLLIN | EPOLLERR | EPOLLHUP))
-            http1_read(channel);
+            (channel->http2 ? http2_read : http1_read)(channel);
         break;
     case CHANNEL_CLOSED:
         break;
@@ -307,8 +379,10 @@ static void on_ready(struct loop_watch *watch, uint32_t events)
 
 void channel_settle(struct channel *channel)
 {
-    if (channel->state < CHANNEL_OPEN)
-        channel_attempt_failed(channel, strerrordesc_np(channel->error));
+    if (channel->state < CHANNEL_OPEN && channel->error)
+        channel_attempt_failed(channel, cause_of(channel, channel->error));
+    else if (channel->http2)
+        http2_settle(channel);
     else
         http1_settle(channel);
     pool_dispatch(channel->pool);

@@ -1,9 +1,9 @@
 /* client.h (net, internal) - what the parts of the HTTP client share.
  *
  * http_client.c is the pool: which call goes where, and how it ends. channel.c is one connection:
- * connecting, TLS, closing. http1.c writes requests to it and reads responses. A request is a
- * call's bytes on their way; it moves between the pool's line and a channel, and can do so again
- * until its response has begun. */
+ * connecting, TLS, closing. http1.c and http2.c write requests to it and read responses. A request
+ * is a call's bytes on their way; it moves between the pool's line and a channel, and can do so
+ * again until its response has begun. */
 #ifndef NET_CLIENT_H
 #define NET_CLIENT_H
 
@@ -31,19 +31,28 @@ struct request {
     uint64_t timeout_ms;
     uint64_t end_ms; /* when that is over */
 
-    uint8_t *data; /* head and body */
+    uint8_t *data; /* head (as HTTP/1.1 sends it) and body */
+    size_t head_size, path_size;
     size_t size;
     size_t sent;
     size_t capacity;
+
+    struct stream *stream; /* http2.c's, while UNDER_WAY there */
+    unsigned refusals;     /* so often a server has not begun with it */
 };
 
-/*     CONNECTING --> OPEN --> CLOSED (its memory goes at the turn's end)
- *       ^  |  |        ^        ^
- *       |  v  |        |        |
- *     GREETING --------+        |       the TLS handshake; if it fails, another address is tried
- *             |                 |
- *             +-----------------+ */
-enum channel_state { CHANNEL_CONNECTING, CHANNEL_GREETING, CHANNEL_OPEN, CHANNEL_CLOSED };
+/*     CONNECTING --> GREETING --> SETTLING --> OPEN --> CLOSED
+ *
+ * GREETING: the TLS handshake. SETTLING: HTTP/2's first SETTINGS are on their way. Both only where
+ * there is such a thing; when one of the three fails, another address is tried, CONNECTING again.
+ * Any of them may become CLOSED; then its memory goes at the turn's end. */
+enum channel_state {
+    CHANNEL_CONNECTING,
+    CHANNEL_GREETING,
+    CHANNEL_SETTLING,
+    CHANNEL_OPEN,
+    CHANNEL_CLOSED
+};
 
 struct channel {
     struct list node; /* in the pool's list of its kind */
@@ -51,6 +60,7 @@ struct channel {
     enum channel_state state;
     struct loop_watch watch;
     struct tls *tls;         /* NULL: plain */
+    struct http2 *http2;     /* NULL: HTTP/1.1 */
     struct loop_timer timer; /* an attempt to connect; then the end of its lifetime */
 
     size_t attempts; /* addresses that have failed */
@@ -59,6 +69,7 @@ struct channel {
     struct list requests; /* under way, oldest first */
     size_t depth;         /* how many */
     uint64_t moved_ms;    /* when bytes were moved last, either way, or a request was given to it */
+    uint64_t received_ms; /* HTTP/2: when any came */
     struct request *unsent; /* the first that is not wholly written; NULL: all are */
     uint64_t progress_us;   /* of the last answer, or since when it has had something to answer */
     bool has_answered;      /* at least once, and kept the connection */
@@ -91,7 +102,9 @@ struct http_pool {
     size_t best_address;   /* the one that worked last */
     struct lookup *lookup; /* under way, or NULL */
     struct tls_ticket ticket;
-    struct buffer head_rest; /* of a request, from behind the target to the length */
+    struct buffer head_rest;    /* of a request, from behind the target to the length */
+    struct http_header *fields; /* of those lines, what HTTP/2 has too: views into it */
+    size_t field_count;
 
     /* Requests. */
     struct list begun;
@@ -105,11 +118,13 @@ struct http_pool {
     struct list connecting;
     struct list
         *by_depth; /* [pipeline_max]: takes a request behind that many; 0: idle, hottest first */
+    struct list roomy;   /* HTTP/2 that takes another stream */
     struct list resting; /* takes none now: full, slow, unproven or retiring */
     struct list closed;
     size_t connecting_count;
     size_t channel_count; /* connecting ones included, closed ones not */
     size_t idle_count;    /* of them */
+    bool shares_new;      /* a connection to come will take many calls, as far as is known */
     uint64_t opened;
     uint64_t service_us; /* of the quickest answers lately, since the call's turn on its channel */
 
@@ -149,9 +164,22 @@ void pool_note_progress(struct channel *channel);
 /* A call was put behind another. */
 void pool_watch_stalls(struct http_pool *pool);
 
-/* The call is over; the request is gone. */
-void pool_answer(struct request *request, const struct http_response *response);
+/* A response, judged, and its views. False: it makes no sense. */
+struct outcome {
+    bool is_good;
+    struct http_response response;
+    struct sf_status status;
+};
+bool pool_judge(struct request *request, const struct http_head *head, struct bytes body,
+                struct outcome *ret_outcome);
+
+/* The call is over; the request, which is off its channel, is gone. */
+void pool_conclude(struct request *request, const struct outcome *outcome);
 void pool_fail(struct request *request, enum http_failure failure, const char *message);
+
+/* A request that is off its channel, and of which the server says that it has not begun with it,
+ * waits again, `most` times. */
+void pool_again(struct request *request, unsigned most, const char *message);
 
 /* Closes the channel and says what becomes of its requests. `culprit` (may be NULL) fails with
  * `failure`, unless the channel was `stale`. The others, which are not to blame, wait again: those
@@ -171,12 +199,20 @@ void channel_free(struct channel *channel);
 /* What was put off to the turn's end. */
 void channel_settle(struct channel *channel);
 
-/* The channel's side, for what is said over it. As sendmsg and recv; what an errno of theirs means;
- * with whom it speaks. */
+/* The channel's side, for what is said over it. As sendmsg and recv: */
 ssize_t channel_send(struct channel *channel, const struct iovec *parts, size_t count);
 ssize_t channel_receive(struct channel *channel, void *to, size_t room);
-const char *channel_cause(const struct channel *channel, int error);
-void channel_describe_peer(const struct channel *channel, char text[static SOCKET_TEXT_MAX]);
+void channel_note_error(struct channel *channel, int error); /* for the turn's end */
+
+/* The oldest request under way, or NULL. */
+struct request *channel_first_request(const struct channel *channel);
+
+/* The attempt to connect has failed, or HTTP/2 has its settings. */
+void channel_attempt_failed(struct channel *channel, const char *cause);
+void channel_settled(struct channel *channel);
+
+/* The server closed (error 0), or the connection broke: closes it. */
+void channel_lost(struct channel *channel, int error);
 
 /* HTTP/1.1. */
 
@@ -190,5 +226,25 @@ void http1_take_back(struct channel *channel, struct request *request);
 void http1_flush(struct channel *channel);
 void http1_read(struct channel *channel);
 void http1_settle(struct channel *channel);
+
+/* HTTP/2. */
+
+/* Says what it says first; SETTLING. */
+void http2_open(struct channel *channel);
+void http2_close(struct channel *channel); /* nothing is under way; without one, fine */
+
+/* May another request be given to it? */
+bool http2_has_room(const struct channel *channel);
+void http2_give(struct channel *channel, struct request *request);
+
+/* Takes a request off the channel, which goes on for the others; the server is told. */
+void http2_take_back(struct channel *channel, struct request *request);
+
+/* The same where the channel ends anyway. Nothing to do for a request of HTTP/1.1. */
+void http2_forget(struct request *request);
+
+void http2_flush(struct channel *channel);
+void http2_read(struct channel *channel);
+void http2_settle(struct channel *channel);
 
 #endif

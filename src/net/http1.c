@@ -24,12 +24,6 @@ enum {
     MESSAGE_MAX = 240
 };
 
-static struct request *first_request(const struct channel *channel)
-{
-    return list_is_empty(&channel->requests) ? NULL
-                                             : list_first(&channel->requests, struct request, node);
-}
-
 static struct request *request_after(const struct channel *channel, const struct request *request)
 {
     struct list *next = request->node.next;
@@ -66,12 +60,6 @@ static void note_sent(struct channel *channel, size_t size)
     }
 }
 
-static void note_error(struct channel *channel, int error)
-{
-    channel->error = error;
-    pool_mark_dirty(channel);
-}
-
 void http1_flush(struct channel *channel)
 {
     bool has_room = true;
@@ -82,7 +70,7 @@ void http1_flush(struct channel *channel)
         if (written < 0 && errno == EINTR)
             continue;
         if (written < 0 && errno != EAGAIN) {
-            note_error(channel, errno);
+            channel_note_error(channel, errno);
             return;
         }
         note_sent(channel, written < 0 ? 0 : (size_t)written);
@@ -93,7 +81,7 @@ void http1_flush(struct channel *channel)
     }
     if (channel->tls && !channel->error && !tls_flush(channel->tls)) {
         if (errno != EAGAIN)
-            note_error(channel, errno);
+            channel_note_error(channel, errno);
         has_room = false;
     }
     loop_rewatch(channel->pool->loop, &channel->watch, EPOLLIN | (has_room ? 0 : EPOLLOUT));
@@ -164,13 +152,9 @@ static void keep_rest(struct channel *channel, const uint8_t *rest, size_t size)
 static void channel_answer(struct channel *channel, const struct http_head *head, struct bytes body,
                            bool is_last)
 {
-    struct http_pool *pool = channel->pool;
-    struct request *request = first_request(channel);
-    struct sf_status status = {0};
-    struct http_response response = {.status = head->status};
-    bool is_good =
-        !request->call || decoder_run(&pool->decoder, head, body, pool->options.response_bytes_max,
-                                      &response.body, &status);
+    struct request *request = channel_first_request(channel);
+    struct outcome outcome;
+    bool is_good = pool_judge(request, head, body, &outcome);
 
     bool is_sent = channel->unsent != request;
     if (!is_sent)
@@ -186,15 +170,7 @@ static void channel_answer(struct channel *channel, const struct http_head *head
         channel->has_answered = true;
     pool_place(channel);
 
-    const struct http_header *type = http_find(head, "content-type");
-    if (type)
-        response.content_type = type->value;
-    response.retry_after_ms = retry_after_ms(head, loop_wall_ms(pool->loop));
-    if (is_good)
-        pool_answer(request, &response);
-    else
-        pool_fail(request, status.code == SF_FULL ? HTTP_TOO_LARGE : HTTP_GARBAGE, status.message);
-    decoder_trim(&pool->decoder);
+    pool_conclude(request, &outcome);
 
     if (channel->state == CHANNEL_OPEN && channel->is_retiring &&
         (!head->keep_alive || !is_good || !is_sent || channel->depth == 0))
@@ -251,7 +227,7 @@ static void channel_take_responses(struct channel *channel, uint8_t *data, size_
     struct sf_status status;
     size_t at = 0;
     while (at < size) {
-        struct request *request = first_request(channel);
+        struct request *request = channel_first_request(channel);
         if (!request || request->sent == 0) {
             pool_break(channel, false, NULL, HTTP_BROKEN, "");
             return;
@@ -277,37 +253,19 @@ static void channel_take_responses(struct channel *channel, uint8_t *data, size_
     keep_rest(channel, data + at, size - at);
 }
 
-/* The server closed (error 0), or the connection broke. */
+/* As channel_lost; but where no length was given, the end of the connection is the body's. */
 static void channel_ended(struct channel *channel, int error)
 {
-    struct request *request = first_request(channel);
     struct sf_status status;
-    if (request && error == 0 && channel->head_size && channel->body.framing == HTTP_UNTIL_CLOSE) {
-        size_t used;
-        enum http_progress progress = channel_take_response(
-            channel, channel->in.data, &channel->in.size, true, &used, &status);
-        assert(progress == HTTP_DONE); /* all of it was within the limit when it came */
+    bool is_body = channel->head_size && channel->body.framing == HTTP_UNTIL_CLOSE;
+    if (error || !is_body || list_is_empty(&channel->requests)) {
+        channel_lost(channel, error);
         return;
     }
-
-    char message[MESSAGE_MAX], where[SOCKET_TEXT_MAX];
-    bool is_stale = !channel->has_begun && channel->has_answered;
-    bool is_mute = !channel->has_begun && !channel->has_answered;
-    if (request && is_mute)
-        channel->pool->is_outdated = true; /* perhaps it is somebody else's address by now */
-    const char *refusal = is_mute && channel->tls ? tls_suspicion(channel->tls) : NULL;
-    if (is_mute && error == EPROTO && !refusal)
-        refusal = channel_cause(channel, error);
-    if (refusal) { /* as if there were no connection at all */
-        channel_describe_peer(channel, where);
-        snprintf(message, sizeof message, "connect to %s: %s", where, refusal);
-        pool_break(channel, false, request, HTTP_UNREACHABLE, message);
-        return;
-    }
-    snprintf(message, sizeof message, "%s %s",
-             error ? channel_cause(channel, error) : "the server closed the connection",
-             channel->has_begun ? "in the middle of a response" : "without a response");
-    pool_break(channel, is_stale, request, HTTP_BROKEN, message);
+    size_t used;
+    enum http_progress progress =
+        channel_take_response(channel, channel->in.data, &channel->in.size, true, &used, &status);
+    assert(progress == HTTP_DONE); /* all of it was within the limit when it came */
 }
 
 /* True if something came and the channel is still in use. */

@@ -1,7 +1,8 @@
-/* http_client.h - HTTP/1.1 calls to one server over kept-alive connections, on a loop.
+/* http_client.h - HTTP calls to one server over kept-alive connections, on a loop.
  *
- * This is the hot path of remote functions: a call is written straight into the connection's send
- * buffer and its response is read in place. Nothing is allocated per call once the pool is warm.
+ * With HTTP/1.1 this is the hot path of remote functions: a call is written straight into the
+ * connection's send buffer and its response is read in place. Nothing is allocated per call once
+ * the pool is warm.
  *
  * A pool belongs to one loop and one target. Every call ends in exactly one callback: a response,
  * whatever its status, or a failure. Callbacks come from the loop and from http_pool_free, never
@@ -12,7 +13,9 @@
  * A server may close a kept connection at any time, and a call may break it for those behind. So
  * calls that are not to blame are sent once more, each on a new connection: those on a connection
  * that had served others and ended before anything of their response came, and those behind the one
- * that failed. This is safe because the effects of a call count once however often it is made. */
+ * that failed. With HTTP/2, where calls share a connection and fail one by one, so are those that
+ * the server says it has not begun with. This is safe because the effects of a call count once
+ * however often it is made. */
 #ifndef NET_HTTP_CLIENT_H
 #define NET_HTTP_CLIENT_H
 
@@ -23,7 +26,12 @@
 
 struct http_pool;
 
+/* What is spoken: HTTP_2 means at once, over TLS or not; HTTP_2_OR_1 what the server chooses, which
+ * it can with TLS only: else it is HTTP/1.1. */
+enum http_protocol { HTTP_1, HTTP_2_OR_1, HTTP_2 };
+
 struct http_pool_options {
+    enum http_protocol protocol;
     size_t connections_max;    /* >= 1 */
     size_t connections_first;  /* so many are used before calls share one */
     size_t pipeline_max;       /* calls under way on one connection, >= 1; 1: no pipelining */
@@ -71,7 +79,8 @@ void http_pool_free(struct http_pool *pool);
 /* Begins a POST of `body_size` bytes to `target` (a path with query; the pool's target gives the
  * server): writes the head and returns where the caller must write the body before it calls
  * http_pool_send. `timeout_ms` covers everything from there until the response is complete. Beyond
- * connections_max x pipeline_max calls wait in line.
+ * connections_max x pipeline_max calls wait in line. With HTTP/2 as many share a connection as the
+ * server allows; what follows is about HTTP/1.1.
  *
  * A call is put behind others only on a connection that has answered before, when as many as
  * connections_first are at work, and while the server answers quickly; else another connection is

@@ -159,6 +159,8 @@ static const char *phrase_of(int reason)
     case SSL_R_SSLV3_ALERT_CERTIFICATE_EXPIRED:
     case SSL_R_SSLV3_ALERT_CERTIFICATE_UNKNOWN:
         return "the server refuses the client certificate ('client_cert')";
+    case SSL_R_TLSV1_ALERT_NO_APPLICATION_PROTOCOL: /* only HTTP/2 is ever offered alone */
+        return "the server does not speak HTTP/2 here";
     case SSL_R_UNEXPECTED_EOF_WHILE_READING:
         return "the server closed the connection without TLS's farewell";
     default:
@@ -321,6 +323,21 @@ struct tls *tls_new(const struct tls_context *context, int fd, const char *host,
         SSL_set_session(tls->ssl, ticket->session);
     ERR_clear_error();
     return tls;
+}
+
+void tls_offer_http2(struct tls *tls, bool also_http1)
+{
+    static const unsigned char names[] = "\x02h2\x08http/1.1";
+    if (SSL_set_alpn_protos(tls->ssl, names, also_http1 ? sizeof names - 1 : 3))
+        abort(); /* no memory */
+}
+
+bool tls_speaks_http2(const struct tls *tls)
+{
+    const unsigned char *name;
+    unsigned size;
+    SSL_get0_alpn_selected(tls->ssl, &name, &size);
+    return size == 2 && memcmp(name, "h2", 2) == 0;
 }
 
 void tls_free(struct tls *tls)

@@ -49,6 +49,10 @@ struct tls;
 struct tls *tls_new(const struct tls_context *context, int fd, const char *host,
                     struct tls_ticket *ticket);
 
+/* Before the handshake: says that HTTP/2 would do (ALPN, RFC 7301); after it: will it? */
+void tls_offer_http2(struct tls *tls, bool also_http1);
+bool tls_speaks_http2(const struct tls *tls);
+
 /* Tells the server that nothing more comes, as far as that is possible now. NULL is fine. */
 void tls_free(struct tls *tls);
 

@@ -39,10 +39,14 @@ struct tls_spec {
 
 enum transport_kind { TRANSPORT_OKHTTP, TRANSPORT_ASYNC };
 
+/* AUTO: what the server chooses over TLS, else 1.1. */
+enum http_version { HTTP_VERSION_AUTO, HTTP_VERSION_1_1, HTTP_VERSION_2 };
+
 /* Zero means "no limit" for pool_ttl_ms only. Upstream's okhttp has no setting for pool_ttl,
  * pool_size and payload_max_bytes: here is what it does anyway, or a bound where it has none. */
 struct transport_spec {
     enum transport_kind kind;
+    enum http_version http_version;
     uint64_t call_ms, connect_ms;
     uint64_t read_ms, write_ms; /* okhttp only; 0: no limit */
     uint64_t pool_ttl_ms;

@@ -129,12 +129,26 @@ struct draft {
     struct timeouts timeouts; /* of async; all zeros: none given */
 };
 
+#define OPTION(member) offsetof(struct draft, transport) + offsetof(struct transport_spec, member)
+
+static bool read_http_version(struct reader *reader, const struct property *property,
+                              const struct yaml_node *node, void *to)
+{
+    static const char *const versions[] = {"auto", "1.1", "2"}; /* as in enum http_version */
+    for (size_t i = 0; node->text && i < COUNT_OF(versions); i++) {
+        if (strcmp(node->text, versions[i]) == 0) {
+            *(enum http_version *)to = (enum http_version)i;
+            return true;
+        }
+    }
+    return reader_mismatch(reader, property->key, node, "auto, 1.1 or 2");
+}
+
 static const struct property okhttp_options[] = {
     PROPERTY("type", NULL, 0),
     PROPERTY("timeouts", okhttp_timeouts_read, offsetof(struct draft, transport)),
+    PROPERTY("http_version", read_http_version, OPTION(http_version)),
 };
-
-#define OPTION(member) offsetof(struct draft, transport) + offsetof(struct transport_spec, member)
 
 static const struct property async_options[] = {
     PROPERTY("type", NULL, 0),
@@ -148,6 +162,7 @@ static const struct property async_options[] = {
     PROPERTY("client_cert", location_read, OPTION(tls.client_cert)),
     PROPERTY("client_key", location_read, OPTION(tls.client_key)),
     PROPERTY("client_key_password", location_read, OPTION(tls.client_key_password)),
+    PROPERTY("http_version", read_http_version, OPTION(http_version)),
     PROPERTY("verify_hostname", switch_read, OPTION(tls.verify_hostname)),
 };
 

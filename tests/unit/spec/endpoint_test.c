@@ -75,24 +75,79 @@ static void transports_are_read(void **state)
                   "    pool_size: 256\n"
                   "    pool_ttl: 1min\n"
                   "    payload_max_bytes: 1048576\n",
-         {TRANSPORT_ASYNC, 90000, 5000, 0, 0, 60000, 256, 1048576, {.verify_hostname = true}}},
+         {TRANSPORT_ASYNC,
+          HTTP_VERSION_AUTO,
+          90000,
+          5000,
+          0,
+          0,
+          60000,
+          256,
+          1048576,
+          {.verify_hostname = true}}},
         /* A number is a duration in milliseconds; text that holds a number is a number. */
         {V2_PLAIN "  transport: {call: 7000, pool_ttl: 0, pool_size: '3'}\n",
-         {TRANSPORT_ASYNC, 7000, 20000, 0, 0, 0, 3, 33554432, {.verify_hostname = true}}},
+         {TRANSPORT_ASYNC,
+          HTTP_VERSION_AUTO,
+          7000,
+          20000,
+          0,
+          0,
+          0,
+          3,
+          33554432,
+          {.verify_hostname = true}}},
         {V2_PLAIN "  transport: {}\n",
-         {TRANSPORT_ASYNC, 120000, 20000, 0, 0, 15000, 1024, 33554432, {.verify_hostname = true}}},
+         {TRANSPORT_ASYNC,
+          HTTP_VERSION_AUTO,
+          120000,
+          20000,
+          0,
+          0,
+          15000,
+          1024,
+          33554432,
+          {.verify_hostname = true}}},
         /* Members that the timeouts object leaves out have defaults of their own. */
         {V2_PLAIN "  transport: {timeouts: {call: 30s}}\n",
-         {TRANSPORT_ASYNC, 30000, 10000, 0, 0, 15000, 1024, 33554432, {.verify_hostname = true}}},
+         {TRANSPORT_ASYNC,
+          HTTP_VERSION_AUTO,
+          30000,
+          10000,
+          0,
+          0,
+          15000,
+          1024,
+          33554432,
+          {.verify_hostname = true}}},
         {V2_PLAIN "  transport: {timeouts: {connect: 2 s, read: 1 s, write: 0 s}}\n",
-         {TRANSPORT_ASYNC, 60000, 2000, 0, 0, 15000, 1024, 33554432, {.verify_hostname = true}}},
+         {TRANSPORT_ASYNC,
+          HTTP_VERSION_AUTO,
+          60000,
+          2000,
+          0,
+          0,
+          15000,
+          1024,
+          33554432,
+          {.verify_hostname = true}}},
         /* async does not compare them, as upstream does not */
         {V2_PLAIN "  transport: {timeouts: {call: 5s}}\n",
-         {TRANSPORT_ASYNC, 5000, 10000, 0, 0, 15000, 1024, 33554432, {.verify_hostname = true}}},
+         {TRANSPORT_ASYNC,
+          HTTP_VERSION_AUTO,
+          5000,
+          10000,
+          0,
+          0,
+          15000,
+          1024,
+          33554432,
+          {.verify_hostname = true}}},
         {V2_PLAIN "  transport:\n"
                   "    type: io.statefun.transports.v1/okhttp\n"
                   "    timeouts: {call: 2min, connect: 5s, read: 1min, write: 10s}\n",
          {TRANSPORT_OKHTTP,
+          HTTP_VERSION_AUTO,
           120000,
           5000,
           60000,
@@ -103,6 +158,7 @@ static void transports_are_read(void **state)
           {.verify_hostname = true}}},
         {V2_PLAIN "  transport: {type: io.statefun.transports.v1/okhttp}\n",
          {TRANSPORT_OKHTTP,
+          HTTP_VERSION_AUTO,
           60000,
           10000,
           10000,
@@ -113,6 +169,7 @@ static void transports_are_read(void **state)
           {.verify_hostname = true}}},
         {V1_PLAIN "  timeouts: {call: 2min, read: 1min}\n",
          {TRANSPORT_OKHTTP,
+          HTTP_VERSION_AUTO,
           120000,
           10000,
           60000,
@@ -370,6 +427,35 @@ static void the_check_of_the_hosts_name_can_be_switched_off(void **state)
     application_free(application);
 }
 
+static void the_version_of_http_can_be_chosen(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum http_version version;
+    } cases[] = {{"auto", HTTP_VERSION_AUTO},
+                 {"1.1", HTTP_VERSION_1_1},
+                 {"'1.1'", HTTP_VERSION_1_1},
+                 {"2", HTTP_VERSION_2}};
+    static const char *const kinds[] = {"async", "okhttp"};
+    for (size_t i = 0; i < 8; i++) {
+        char *yaml = mem_format(
+            V2_PLAIN "  transport: {type: io.statefun.transports.v1/%s, http_version: %s}\n",
+            kinds[i % 2], cases[i / 2].text);
+        struct application *application = load_endpoint(yaml);
+        assert_int_equal(application->endpoints[0].transport.http_version, cases[i / 2].version);
+        application_free(application);
+        free(yaml);
+    }
+    static const struct load_case faults[] = {
+        {V2_PLAIN "  transport: {http_version: 3}\n",
+         {"5:29: error: 'http_version': expected auto, 1.1 or 2, found the number 3"}},
+        {V2_PLAIN "  transport: {http_version: [2]}\n",
+         {"5:29: error: 'http_version': expected auto, 1.1 or 2, found a list"}},
+    };
+    CHECK_CASES(faults, SOME_INGRESS, NULL);
+}
+
 static void faults_of_tls_options(void **state)
 {
     (void)state;
@@ -440,6 +526,7 @@ int main(void)
         cmocka_unit_test(okhttp_timeouts_fit_into_the_call),
         cmocka_unit_test(tls_files_are_found_where_upstream_finds_them),
         cmocka_unit_test(the_check_of_the_hosts_name_can_be_switched_off),
+        cmocka_unit_test(the_version_of_http_can_be_chosen),
         cmocka_unit_test(faults_of_tls_options),
         cmocka_unit_test(an_exact_target_wins_over_its_namespace),
     };
