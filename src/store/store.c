@@ -38,6 +38,7 @@ enum {
     MERGE_BYTES = 256 * 1024, /* the view's thread wakes for that much, not for each commit */
     DELTA_BYTES = 256,        /* what a delta takes beside its entries */
     CROWDED_WAIT_MS = 5,
+    CROWDED_WAIT_MS_MAX = 1000,
     FULL_WAIT_MS = 500
 };
 
@@ -187,11 +188,14 @@ static bool pause_ms(struct store *store, int ms)
 }
 
 /* While earlier batches wait to be merged another one would make reading slower still; the limit on
- * the lag holds back whoever writes. */
+ * the lag holds back whoever writes. Not for ever: merging may be what a full disk does not allow,
+ * and then the next batch finds that out. */
 static void wait_while_crowded(struct store *store)
 {
     bool closing = false;
-    while (!closing && view_is_crowded(store->view)) {
+    for (int waited_ms = 0;
+         !closing && waited_ms < CROWDED_WAIT_MS_MAX && view_is_crowded(store->view);
+         waited_ms += CROWDED_WAIT_MS) {
         pthread_mutex_lock(&store->mutex);
         closing = pause_ms(store, CROWDED_WAIT_MS);
         pthread_mutex_unlock(&store->mutex);
