@@ -7,7 +7,7 @@
 STATEFUN_CACHE=${STATEFUN_CACHE:-$HOME/.cache/statefun}
 
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config librdkafka-dev librocksdb-dev libyaml-dev
-    libjansson-dev libxxhash-dev zlib1g-dev libssl-dev libnghttp2-dev)
+    libjansson-dev libxxhash-dev zlib1g-dev libssl-dev libnghttp2-dev libcurl4-openssl-dev)
 PYTHON_PACKAGES=(python3 python3-venv curl)
 KAFKA_PACKAGES=(openjdk-17-jre-headless curl kcat)
 TEST_PACKAGES=(libcmocka-dev libprotobuf-c-dev protobuf-c-compiler clang-14 libclang-rt-14-dev

@@ -49,7 +49,8 @@ int migrate_run(const struct command *command, int argc, char **argv)
     struct buffer text = {0};
     module_files_init(&files, (const char *const *)argv + 1, (size_t)argc - 1, &diagnostics);
     migrate_files(&files, &text, &diagnostics);
-    bool is_written = fwrite(text.data, 1, text.size, stdout) == text.size && !fflush(stdout);
+    bool is_written =
+        (!text.size || fwrite(text.data, 1, text.size, stdout) == text.size) && !fflush(stdout);
     if (!is_written)
         fprintf(stderr, "statefun migrate: cannot write the result: %s\n", strerror(errno));
     size_t errors = diagnostics_report(&diagnostics);

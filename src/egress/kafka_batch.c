@@ -37,9 +37,9 @@ static void bury(struct kafka_egress *egress, size_t index, const char *cause)
                                 .egress = bytes_of(egress->id),
                                 .value = record->value,
                             });
-    pthread_mutex_lock(&egress->lock);
+    pthread_mutex_lock(&egress->thread.lock);
     egress->figures.dead++;
-    pthread_mutex_unlock(&egress->lock);
+    pthread_mutex_unlock(&egress->thread.lock);
 }
 
 static void bury_for(struct kafka_egress *egress, size_t index, rd_kafka_resp_err_t error)
@@ -422,9 +422,9 @@ static bool try_batch(struct kafka_egress *egress, enum kafka_outcome *ret_outco
 static void note_failure(struct kafka_egress *egress, uint64_t *pause_ms)
 {
     const struct kafka_attempt *attempt = &egress->attempt;
-    pthread_mutex_lock(&egress->lock);
+    pthread_mutex_lock(&egress->thread.lock);
     egress->figures.aborted++;
-    pthread_mutex_unlock(&egress->lock);
+    pthread_mutex_unlock(&egress->thread.lock);
     if (attempt->faulted && !attempt->failed)
         return; /* what was refused is known: at once */
     if (attempt->error)
@@ -448,11 +448,11 @@ bool kafka_batch_deliver(struct kafka_egress *egress, struct outbox_batch *batch
 
     egress->delivered = batch->epoch;
     kafka_egress_content(egress);
-    pthread_mutex_lock(&egress->lock);
+    pthread_mutex_lock(&egress->thread.lock);
     egress->figures.records += egress->attempt.alive;
     egress->figures.bytes += batch->bytes;
     egress->figures.batches++;
     histogram_add(&egress->figures.latency, clock_now_us() - egress->attempt.began_us);
-    pthread_mutex_unlock(&egress->lock);
+    pthread_mutex_unlock(&egress->thread.lock);
     return true;
 }

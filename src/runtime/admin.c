@@ -82,10 +82,12 @@ static void expose_all(struct gathering *gathering, struct buffer *text)
     for (size_t i = 0; i < options->egress_count; i++) {
         const struct admin_egress *from = &options->egresses[i];
         egresses[i].id = from->id;
-        egresses[i].is_kafka = from->kafka != NULL;
+        egresses[i].is_playground = from->playground != NULL;
         outbox_figures(from->outbox, &egresses[i].outbox);
         if (from->kafka)
-            kafka_egress_figures(from->kafka, &egresses[i].kafka);
+            kafka_egress_figures(from->kafka, &egresses[i].figures);
+        else if (from->kinesis)
+            kinesis_egress_figures(from->kinesis, &egresses[i].figures);
         else
             playground_egress_figures(from->playground, &egresses[i].playground);
     }

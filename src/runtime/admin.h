@@ -16,6 +16,7 @@ struct admin_egress {
     const char *id;
     struct outbox *outbox;
     struct kafka_egress *kafka;           /* or NULL */
+    struct kinesis_egress *kinesis;       /* or NULL */
     struct playground_egress *playground; /* or NULL; on the admin's loop */
 };
 

@@ -32,6 +32,7 @@ struct worker {
     struct remote *remote;
     struct http_ingress *http;
     struct kafka_lane **lanes;
+    struct kinesis_lane **shard_lanes;
     struct loop_timer timer; /* when the engine wants to know the time */
     struct loop_task again;  /* another turn at once */
     struct loop_timer hurry; /* set while the store was asked not long ago */
@@ -275,6 +276,8 @@ static void on_turn_end(void *owner)
         worker->has_room = false;
         for (size_t i = 0; i < worker->options.kafka_ingress_count; i++)
             kafka_lane_room(worker->lanes[i]);
+        for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++)
+            kinesis_lane_room(worker->shard_lanes[i]);
         loop_task_set(worker->loop, &worker->again); /* what came in wants a run */
     }
     if (engine_is_crowded(worker->engine))
@@ -329,6 +332,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->hurry.on_timer = on_hurry_again;
     worker->parcels = mem_new(options->engine.workers * sizeof(struct parcel *));
     worker->lanes = mem_new(options->kafka_ingress_count * sizeof(struct kafka_lane *));
+    worker->shard_lanes = mem_new(options->kinesis_ingress_count * sizeof(struct kinesis_lane *));
     worker->remote = remote_new(worker->loop, options->endpoints, options->pipeline_max);
     worker->wished_epoch = options->engine.epoch;
 
@@ -371,6 +375,9 @@ void worker_start(struct worker *worker)
     for (size_t i = 0; i < options->kafka_ingress_count; i++)
         worker->lanes[i] =
             kafka_lane_new(options->kafka_ingresses[i], worker->loop, worker->engine);
+    for (size_t i = 0; i < options->kinesis_ingress_count; i++)
+        worker->shard_lanes[i] =
+            kinesis_lane_new(options->kinesis_ingresses[i], worker->loop, worker->engine);
 
     loop_on_turn_begin(worker->loop, on_turn_begin, worker);
     loop_on_wake(worker->loop, on_wake, worker);
@@ -419,6 +426,7 @@ void worker_free(struct worker *worker)
     inbox_free(worker->inbox);
     loop_free(worker->loop);
     free(worker->lanes);
+    free(worker->shard_lanes);
     free(worker);
 }
 
@@ -467,6 +475,9 @@ static void run_committed(struct errand *errand, void *owner)
     for (size_t i = 0; i < worker->options.kafka_ingress_count; i++)
         if (worker->lanes[i])
             kafka_lane_committed(worker->lanes[i]);
+    for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++)
+        if (worker->shard_lanes[i])
+            kinesis_lane_committed(worker->shard_lanes[i]);
 }
 
 void worker_committed(struct worker *worker, uint64_t epoch)
@@ -528,6 +539,8 @@ static void run_stop_input(struct errand *errand, void *owner)
         http_ingress_stop(worker->http);
     for (size_t i = 0; i < worker->options.kafka_ingress_count; i++)
         kafka_lane_stop(worker->lanes[i]);
+    for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++)
+        kinesis_lane_stop(worker->shard_lanes[i]);
     engine_stop(worker->engine);
 }
 
@@ -543,6 +556,10 @@ static void run_close_input(struct errand *errand, void *owner)
     for (size_t i = 0; i < worker->options.kafka_ingress_count; i++) {
         kafka_lane_free(worker->lanes[i]);
         worker->lanes[i] = NULL;
+    }
+    for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++) {
+        kinesis_lane_free(worker->shard_lanes[i]);
+        worker->shard_lanes[i] = NULL;
     }
 }
 
@@ -694,6 +711,30 @@ void worker_add_partition(struct worker *worker, size_t ingress, struct kafka_pa
     errand_send(worker->inbox, &errand->errand);
 }
 
+struct shard_errand {
+    struct errand errand;
+    size_t ingress;
+    struct kinesis_shard *shard;
+};
+
+static void run_add_shard(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct shard_errand *add = container_of(errand, struct shard_errand, errand);
+    if (!worker->stopped_input && worker->shard_lanes[add->ingress])
+        kinesis_lane_add(worker->shard_lanes[add->ingress], add->shard);
+    free(add);
+}
+
+void worker_add_shard(struct worker *worker, size_t ingress, struct kinesis_shard *shard)
+{
+    struct shard_errand *errand = mem_new(sizeof *errand);
+    errand->errand.run = run_add_shard;
+    errand->ingress = ingress;
+    errand->shard = shard;
+    errand_send(worker->inbox, &errand->errand);
+}
+
 struct wait_errand {
     struct errand errand;
     sem_t done;
@@ -781,6 +822,32 @@ static void add_lanes(struct worker *worker, struct worker_figures *figures)
     }
 }
 
+static void add_shard(void *owner, const struct kinesis_lane_figures *lane)
+{
+    struct worker_figures *figures = owner;
+    size_t stream_size = strlen(lane->stream) + 1, shard_size = strlen(lane->shard) + 1;
+    char *name = mem_new_raw(stream_size + shard_size);
+    memcpy(name, lane->stream, stream_size);
+    memcpy(name + stream_size, lane->shard, shard_size);
+    figures->shards =
+        mem_resize(figures->shards, (figures->shard_count + 1) * sizeof *figures->shards);
+    struct worker_shard *shard = &figures->shards[figures->shard_count++];
+    *shard = (struct worker_shard){.kinesis = *lane, .name = name};
+    shard->kinesis.stream = name;
+    shard->kinesis.shard = name + stream_size;
+}
+
+static void add_shards(struct worker *worker, struct worker_figures *figures)
+{
+    for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++) {
+        size_t first = figures->shard_count;
+        if (worker->shard_lanes[i])
+            kinesis_lane_each(worker->shard_lanes[i], add_shard, figures);
+        for (size_t n = first; n < figures->shard_count; n++)
+            figures->shards[n].ingress = i;
+    }
+}
+
 static void run_figures(struct errand *errand, void *owner)
 {
     struct worker *worker = owner;
@@ -790,6 +857,7 @@ static void run_figures(struct errand *errand, void *owner)
     engine_each_function(worker->engine, add_function, figures);
     remote_each(worker->remote, add_endpoint, figures);
     add_lanes(worker, figures);
+    add_shards(worker, figures);
     if (worker->http)
         http_ingress_figures(worker->http, &figures->http);
     ask->on_figures(ask->owner, figures);
@@ -821,8 +889,11 @@ void worker_figures_free(struct worker_figures *figures)
     }
     for (size_t i = 0; i < figures->lane_count; i++)
         free(figures->lanes[i].topic);
+    for (size_t i = 0; i < figures->shard_count; i++)
+        free(figures->shards[i].name);
     free(figures->functions);
     free(figures->endpoints);
     free(figures->lanes);
+    free(figures->shards);
     free(figures);
 }

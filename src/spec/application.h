@@ -157,6 +157,61 @@ struct kafka_egress_spec {
     struct property_list properties;
 };
 
+/* Where Kinesis is. Both may be NULL: then the region is that of the AWS environment. */
+struct aws_region_spec {
+    char *id;
+    char *endpoint; /* a URL; of custom-endpoint */
+};
+
+enum aws_credentials { AWS_DEFAULT, AWS_BASIC, AWS_PROFILE };
+
+struct aws_credentials_spec {
+    enum aws_credentials kind;
+    char *access_key, *secret_key; /* of BASIC */
+    char *profile, *profile_path;  /* of PROFILE; the path may be NULL: where profiles always are */
+};
+
+struct kinesis_stream_spec {
+    char *stream;
+    char *value_type;
+    struct spec_name *targets;
+    size_t target_count;
+    struct spec_place place;
+};
+
+enum kinesis_start { KINESIS_START_EARLIEST, KINESIS_START_LATEST, KINESIS_START_DATE };
+
+/* What can be set by client properties. */
+struct kinesis_client_spec {
+    uint64_t connect_ms, request_ms;
+    uint64_t discovery_ms; /* between looks for new shards */
+    uint64_t interval_ms;  /* between reads of a shard that has nothing new */
+    size_t records_max;    /* of one read */
+};
+
+/* io.statefun.kinesis.v1/ingress */
+struct kinesis_ingress_spec {
+    struct spec_place place;
+    struct spec_name id;
+    struct aws_region_spec region;
+    struct aws_credentials_spec credentials;
+    enum kinesis_start start;
+    int64_t start_date_ms; /* of DATE: ms since 1970 */
+    struct kinesis_stream_spec *streams;
+    size_t stream_count;
+    struct kinesis_client_spec client;
+};
+
+/* io.statefun.kinesis.v1/egress */
+struct kinesis_egress_spec {
+    struct spec_place place;
+    struct spec_name id;
+    struct aws_region_spec region;
+    struct aws_credentials_spec credentials;
+    size_t outstanding_max; /* records of one request */
+    struct kinesis_client_spec client;
+};
+
 /* io.statefun.playground.v1/ingress: its id is io.statefun.playground/ingress */
 struct http_ingress_spec {
     struct spec_place place;
@@ -179,6 +234,10 @@ struct application {
     size_t kafka_ingress_count;
     struct kafka_egress_spec *kafka_egresses;
     size_t kafka_egress_count;
+    struct kinesis_ingress_spec *kinesis_ingresses;
+    size_t kinesis_ingress_count;
+    struct kinesis_egress_spec *kinesis_egresses;
+    size_t kinesis_egress_count;
     struct http_ingress_spec *http_ingresses; /* at most one: its id is fixed */
     size_t http_ingress_count;
     struct http_egress_spec *http_egresses; /* at most one */

@@ -12,16 +12,15 @@ static const struct component_kind {
     const char *name;
     enum role role;
     void (*read)(struct reader *reader, const struct yaml_node *spec);
-    const char *absence; /* of a kind that is known and not built: what it is */
 } kinds[] = {
-    {"io.statefun.endpoints.v2/http", ROLE_ENDPOINT, endpoint_v2_read, NULL},
-    {"io.statefun.endpoints.v1/http", ROLE_ENDPOINT, endpoint_v1_read, NULL},
-    {"io.statefun.kafka.v1/ingress", ROLE_INGRESS, kafka_ingress_read, NULL},
-    {"io.statefun.kafka.v1/egress", ROLE_EGRESS, kafka_egress_read, NULL},
-    {"io.statefun.playground.v1/ingress", ROLE_INGRESS, playground_ingress_read, NULL},
-    {"io.statefun.playground.v1/egress", ROLE_EGRESS, playground_egress_read, NULL},
-    {"io.statefun.kinesis.v1/ingress", ROLE_INGRESS, NULL, "an ingress from Amazon Kinesis"},
-    {"io.statefun.kinesis.v1/egress", ROLE_EGRESS, NULL, "an egress to Amazon Kinesis"},
+    {"io.statefun.endpoints.v2/http", ROLE_ENDPOINT, endpoint_v2_read},
+    {"io.statefun.endpoints.v1/http", ROLE_ENDPOINT, endpoint_v1_read},
+    {"io.statefun.kafka.v1/ingress", ROLE_INGRESS, kafka_ingress_read},
+    {"io.statefun.kafka.v1/egress", ROLE_EGRESS, kafka_egress_read},
+    {"io.statefun.playground.v1/ingress", ROLE_INGRESS, playground_ingress_read},
+    {"io.statefun.playground.v1/egress", ROLE_EGRESS, playground_egress_read},
+    {"io.statefun.kinesis.v1/ingress", ROLE_INGRESS, kinesis_ingress_read},
+    {"io.statefun.kinesis.v1/egress", ROLE_EGRESS, kinesis_egress_read},
 };
 
 static const char fields_hint[] = "Invalid ComponentJsonObject; components should be a JSON object "
@@ -33,8 +32,7 @@ static void report_unknown_kind(struct reader *reader, const struct yaml_node *n
     struct buffer known = {0};
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         suggestion_offer(&suggestion, kinds[i].name);
-        if (kinds[i].read)
-            buffer_add_format(&known, "%s%s", i ? ", " : "", kinds[i].name);
+        buffer_add_format(&known, "%s%s", i ? ", " : "", kinds[i].name);
     }
     bool is_transport =
         !strncmp(node->text, "io.statefun.transports.v1/", strlen("io.statefun.transports.v1/"));
@@ -106,12 +104,7 @@ static void read_component(struct reader *reader, const struct yaml_node *docume
     }
     tally->endpoints += component.kind->role == ROLE_ENDPOINT;
     tally->ingresses += component.kind->role == ROLE_INGRESS;
-    if (!component.kind->read) {
-        const struct yaml_entry *kind = yaml_find(document, "kind");
-        reader_error(reader, &kind->value->place,
-                     "%s is %s, which is not supported by this version yet", component.kind->name,
-                     component.kind->absence);
-    } else if (component.spec) {
+    if (component.spec) {
         reader->kind = component.kind->name;
         component.kind->read(reader, component.spec);
     }

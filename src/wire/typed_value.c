@@ -6,6 +6,12 @@
 /* Field numbers of TypedValue and KafkaProducerRecord, protocol.md 1.1 and 1.3. */
 enum { TYPED_TYPENAME = 1, TYPED_HAS_VALUE = 2, TYPED_VALUE = 3 };
 enum { KAFKA_KEY = 1, KAFKA_VALUE = 2, KAFKA_TOPIC = 3 };
+enum {
+    KINESIS_PARTITION_KEY = 1,
+    KINESIS_VALUE = 2,
+    KINESIS_STREAM = 3,
+    KINESIS_EXPLICIT_HASH_KEY = 4
+};
 enum { WRAPPED_VALUE = 1 };
 enum { HEADER_KEY = 1, HEADER_VALUE = 2 };
 
@@ -48,16 +54,55 @@ void string_value_add(struct buffer *buffer, struct bytes text)
         pb_add_bytes(buffer, WRAPPED_VALUE, text);
 }
 
-bool kafka_record_of(struct bytes argument, struct bytes *ret_record, struct sf_status *status)
+static bool record_of(struct bytes argument, const char *egress, const char *type,
+                      struct bytes *ret_record, struct sf_status *status)
 {
     struct typed_value value;
     if (!typed_value_parse(argument, &value, status))
         return false;
-    if (!bytes_is(value.type, TYPE_KAFKA_RECORD))
-        return sf_fail(status, SF_INVALID,
-                       "a Kafka egress takes messages of type " TYPE_KAFKA_RECORD ", found '%.*s'",
-                       BYTES_ARG(value.type));
+    if (!bytes_is(value.type, type))
+        return sf_fail(status, SF_INVALID, "a %s egress takes messages of type %s, found '%.*s'",
+                       egress, type, BYTES_ARG(value.type));
     *ret_record = value.value;
+    return true;
+}
+
+bool kafka_record_of(struct bytes argument, struct bytes *ret_record, struct sf_status *status)
+{
+    return record_of(argument, "Kafka", TYPE_KAFKA_RECORD, ret_record, status);
+}
+
+bool kinesis_record_of(struct bytes argument, struct bytes *ret_record, struct sf_status *status)
+{
+    return record_of(argument, "Kinesis", TYPE_KINESIS_RECORD, ret_record, status);
+}
+
+bool kinesis_record_parse(struct bytes bytes, struct kinesis_record *ret_record,
+                          struct sf_status *status)
+{
+    struct kinesis_record record = {0};
+    struct bytes *const fields[] = {
+        [KINESIS_PARTITION_KEY] = &record.partition_key,
+        [KINESIS_VALUE] = &record.value,
+        [KINESIS_STREAM] = &record.stream,
+        [KINESIS_EXPLICIT_HASH_KEY] = &record.explicit_hash_key,
+    };
+    struct pb_reader reader = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&reader, &field))
+        if (field.type == PB_BYTES && field.number >= KINESIS_PARTITION_KEY &&
+            field.number <= KINESIS_EXPLICIT_HASH_KEY)
+            *fields[field.number] = field.bytes;
+    if (reader.failed)
+        return sf_fail(status, SF_INVALID, "a KinesisEgressRecord is not valid protobuf");
+    if (!record.stream.size || !record.partition_key.size)
+        return sf_fail(status, SF_INVALID, "a KinesisEgressRecord has no %s",
+                       record.stream.size ? "partition key" : "stream");
+    if (!bytes_are_utf8(record.stream) || !bytes_are_utf8(record.partition_key) ||
+        !bytes_are_utf8(record.explicit_hash_key))
+        return sf_fail(status, SF_INVALID,
+                       "stream and keys of a KinesisEgressRecord must be UTF-8 text");
+    *ret_record = record;
     return true;
 }
 

@@ -58,6 +58,21 @@ bool kafka_record_of(struct bytes argument, struct bytes *ret_record, struct sf_
 bool kafka_record_parse(struct bytes bytes, struct kafka_record *ret_record,
                         struct sf_status *status);
 
+#define TYPE_KINESIS_RECORD "type.googleapis.com/io.statefun.sdk.egress.KinesisEgressRecord"
+
+/* A KinesisEgressRecord (protocol.md 1.3); the explicit hash key is empty if there is none. */
+struct kinesis_record {
+    struct bytes stream;
+    struct bytes partition_key;
+    struct bytes explicit_hash_key;
+    struct bytes value;
+};
+
+/* The same as for Kafka's. */
+bool kinesis_record_of(struct bytes argument, struct bytes *ret_record, struct sf_status *status);
+bool kinesis_record_parse(struct bytes bytes, struct kinesis_record *ret_record,
+                          struct sf_status *status);
+
 /* Takes the next header from the front of `headers`; false if there is none. */
 bool kafka_header_next(struct bytes *headers, struct header *ret_header);
 

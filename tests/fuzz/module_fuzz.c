@@ -48,6 +48,16 @@ static size_t walk(const struct application *application)
     }
     for (size_t i = 0; i < application->kafka_egress_count; i++)
         sum += strlen(application->kafka_egresses[i].address);
+    for (size_t i = 0; i < application->kinesis_ingress_count; i++) {
+        const struct kinesis_ingress_spec *ingress = &application->kinesis_ingresses[i];
+        assert(ingress->stream_count > 0 && ingress->client.records_max > 0);
+        for (size_t j = 0; j < ingress->stream_count; j++)
+            for (size_t k = 0; k < ingress->streams[j].target_count; k++)
+                sum += strlen(ingress->streams[j].targets[k].name);
+        sum += ingress->region.endpoint ? strlen(ingress->region.endpoint) : 0;
+    }
+    for (size_t i = 0; i < application->kinesis_egress_count; i++)
+        sum += strlen(application->kinesis_egresses[i].id.name);
     assert(application->http_ingress_count <= 1 && application->http_egress_count <= 1);
     for (size_t i = 0; i < application->http_egress_count; i++)
         for (size_t j = 0; j < application->http_egresses[i].topic_count; j++)

@@ -55,9 +55,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct kafka_egress_figures figures(struct rig *rig)
+static struct egress_figures figures(struct rig *rig)
 {
-    struct kafka_egress_figures figures;
+    struct egress_figures figures;
     kafka_egress_figures(rig->egress, &figures);
     return figures;
 }

@@ -161,6 +161,46 @@ static void kafka_egress(void **state)
     ASSERT_ALL_LOAD(all);
 }
 
+#define KINESIS_IN                                                                                 \
+    "kind: io.statefun.kinesis.v1/ingress\nspec:\n  id: a/in\n"                                    \
+    "  streams: [{stream: s, valueType: a/t, targets: [n/f]}]\n  "
+#define KINESIS_OUT "kind: io.statefun.kinesis.v1/egress\nspec:\n  id: a/out\n  "
+
+/* module-yaml.md 7 */
+static void kinesis(void **state)
+{
+    (void)state;
+    const struct spellings all[] = {
+        {KINESIS_IN, "\n" REST,
+         TEXTS("", "awsRegion: {type: default}", "awsRegion: {type: specific, id: us-west-2}",
+               "awsRegion: {type: custom-endpoint, endpoint: 'https://localhost:4567', id: "
+               "us-east-1}",
+               "awsCredentials: {type: default}",
+               "awsCredentials: {type: basic, accessKeyId: a, secretAccessKey: b}",
+               "awsCredentials: {type: profile, profileName: p}",
+               "awsCredentials: {type: profile, profileName: p, profilePath: /a/b}",
+               "startupPosition: {type: earliest}", "startupPosition: {type: latest}",
+               "startupPosition: {type: date, date: 2020-02-01 04:15:00.000 +0000}",
+               "clientConfigProperties: []", "clientConfigProperties: [SocketTimeout: 9999]",
+               "clientConfigProperties: [socketTimeout: 9, ConnectionTimeout: '9']",
+               "clientConfigProperties: [aws.clientconfig.requestTimeout: 9]",
+               "clientConfigProperties: [flink.shard.discovery.intervalmillis: 9, "
+               "flink.shard.getrecords.intervalmillis: 9, flink.shard.getrecords.maxrecordcount: "
+               "9]")},
+        {"kind: io.statefun.kinesis.v1/ingress\nspec:\n  id: a/in\n  streams:\n", REST,
+         TEXTS("  - {stream: s, valueType: v, targets: []}\n",
+               "  - {stream: s.t_u-9, valueType: any text, targets: [n/f, n/g]}\n",
+               "  - {stream: s, valueType: v, targets: [n/f]}\n"
+               "  - {stream: t, valueType: w, targets: [n/g]}\n")},
+        {KINESIS_OUT, "\n" REST,
+         TEXTS("", "awsRegion: {type: specific, id: us-west-2}",
+               "awsCredentials: {type: basic, accessKeyId: a, secretAccessKey: b}",
+               "maxOutstandingRecords: 9999", "maxOutstandingRecords: '1'",
+               "clientConfigProperties: [SocketTimeout: 9999]")},
+    };
+    ASSERT_ALL_LOAD(all);
+}
+
 /* module-yaml.md 8 */
 static void playground(void **state)
 {
@@ -202,9 +242,13 @@ static void format_3_0(void **state)
 int main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(documents_and_kinds), cmocka_unit_test(values),
-        cmocka_unit_test(endpoints),           cmocka_unit_test(kafka_ingress),
-        cmocka_unit_test(kafka_egress),        cmocka_unit_test(playground),
+        cmocka_unit_test(documents_and_kinds),
+        cmocka_unit_test(values),
+        cmocka_unit_test(endpoints),
+        cmocka_unit_test(kafka_ingress),
+        cmocka_unit_test(kinesis),
+        cmocka_unit_test(kafka_egress),
+        cmocka_unit_test(playground),
         cmocka_unit_test(format_3_0),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
