@@ -2,52 +2,15 @@
 #include "cli/dead_source.h"
 
 #include "base/mem.h"
+#include "cli/place.h"
 #include "net/http_ask.h"
-
-#include <unistd.h>
 
 enum { ANSWER_BYTES_MAX = 64 << 20, TIMEOUT_MS = 30 * 1000 };
 
 struct dead_source {
-    char *where;         /* of a running runtime's admin listener; or NULL */
-    char *headers;       /* for that listener: the token; or NULL */
-    struct store *store; /* of a stopped one */
+    struct place place;
+    char *headers; /* for the listener of a running runtime: the token; or NULL */
 };
-
-/* --- which of both --- */
-
-static bool find_listener(const char *directory, char **ret_where, struct sf_status *status)
-{
-    char *file = mem_format("%s/runtime.json", directory);
-    json_error_t error;
-    json_t *notice = json_load_file(file, 0, &error);
-    const char *where =
-        json_string_value(json_object_get(json_object_get(notice, "listeners"), "admin"));
-    *ret_where = where ? mem_string(where) : NULL;
-    if (!where)
-        sf_fail(status, SF_NOT_FOUND,
-                "the data directory is in use, and %s does not say where its runtime listens (yet)",
-                file);
-    json_decref(notice);
-    free(file);
-    return where != NULL;
-}
-
-static bool open_directory(struct dead_source *source, const char *directory,
-                           struct sf_status *status)
-{
-    char *format = mem_format("%s/FORMAT", directory);
-    bool is_there = access(format, F_OK) == 0;
-    free(format);
-    if (!is_there) /* opening would make one */
-        return sf_fail(status, SF_NOT_FOUND, "there is no data directory %s", directory);
-    struct store_options options = store_defaults;
-    options.directory = directory;
-    options.partitions = 1; /* it has its own */
-    if (store_open(&options, &source->store, status))
-        return true;
-    return status->code == SF_CONFLICT && find_listener(directory, &source->where, status);
-}
 
 bool dead_source_open(const char *where, const char *directory, const char *token,
                       struct dead_source **ret_source, struct sf_status *status)
@@ -55,9 +18,8 @@ bool dead_source_open(const char *where, const char *directory, const char *toke
     struct dead_source *source = mem_new(sizeof *source);
     if (*token)
         source->headers = mem_format("Authorization: Bearer %s\r\n", token);
-    if (where)
-        source->where = mem_string(where);
-    if (!where && !open_directory(source, directory, status)) {
+    if (!place_open(&(struct place_options){.where = where, .directory = directory}, &source->place,
+                    status)) {
         dead_source_close(source);
         return false;
     }
@@ -69,8 +31,7 @@ void dead_source_close(struct dead_source *source)
 {
     if (!source)
         return;
-    store_close(source->store);
-    free(source->where);
+    place_close(&source->place);
     free(source->headers);
     free(source);
 }
@@ -133,7 +94,7 @@ static bool ask(struct dead_source *source, const char *method, const char *path
     struct buffer target = {0}, body = {0};
     int http_status;
     make_target(&target, path, question);
-    bool good = http_ask(&(struct http_question){.where = source->where,
+    bool good = http_ask(&(struct http_question){.where = source->place.where,
                                                  .method = method,
                                                  .target = buffer_text(&target),
                                                  .headers = source->headers,
@@ -177,7 +138,7 @@ static bool list_stopped(struct dead_source *source, const struct dead_question 
     if (!make_filter(question, &filter, status))
         return false;
     json_t *letters = json_array();
-    dead_letters_page(source->store, &filter, question->limit, add_letter, letters, &next);
+    dead_letters_page(source->place.store, &filter, question->limit, add_letter, letters, &next);
     if (next.size)
         dead_id_add(&id, buffer_bytes(&next));
     *ret_answer =
@@ -193,8 +154,8 @@ static bool list_stopped(struct dead_source *source, const struct dead_question 
 bool dead_source_list(struct dead_source *source, const struct dead_question *question,
                       json_t **ret_answer, struct sf_status *status)
 {
-    return source->store ? list_stopped(source, question, ret_answer, status)
-                         : ask(source, "GET", "/deadletters", question, ret_answer, status);
+    return source->place.store ? list_stopped(source, question, ret_answer, status)
+                               : ask(source, "GET", "/deadletters", question, ret_answer, status);
 }
 
 bool dead_source_take(struct dead_source *source, enum dead_action action,
@@ -202,14 +163,14 @@ bool dead_source_take(struct dead_source *source, enum dead_action action,
                       struct sf_status *status)
 {
     struct dead_filter filter;
-    if (!source->store)
+    if (!source->place.store)
         return ask(source, "POST",
                    action == DEAD_REPLAY ? "/deadletters/replay" : "/deadletters/discard", question,
                    ret_answer, status);
     if (!make_filter(question, &filter, status))
         return false;
-    bool good =
-        dead_stopped_take(source->store, action, &filter, question->limit, ret_answer, status);
+    bool good = dead_stopped_take(source->place.store, action, &filter, question->limit, ret_answer,
+                                  status);
     dead_filter_destroy(&filter);
     return good;
 }

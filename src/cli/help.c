@@ -68,7 +68,8 @@ static void print_setting(enum setting setting)
 
 void help_show_command(const struct command *command)
 {
-    bool has_flags = command->takes_modules || command->settings || command->flags->name;
+    bool takes_settings = command->takes_modules || command->settings;
+    bool has_flags = takes_settings || command->flags->name;
     printf("Usage: statefun %s", command->name);
     if (command->arguments)
         printf(" %s", command->arguments);
@@ -84,10 +85,11 @@ void help_show_command(const struct command *command)
         print_flag(&module_flag);
     for (const struct command_flag *flag = command->flags; flag->name; flag++)
         print_flag(flag);
-    if (!command->takes_modules && !command->settings)
-        return;
-    print_flag(&config_flag);
+    if (takes_settings)
+        print_flag(&config_flag);
     print_flag(&help_flag);
+    if (!takes_settings)
+        return;
 
     printf("\nSettings; each is a flag, else an environment variable, else a key in the "
            "configuration file:\n");

@@ -47,7 +47,8 @@ const struct command commands[] = {
     },
     {
         .name = "deadletter",
-        .arguments = "list|show|replay|discard|export",
+        .arguments = "list|show|replay|discard|export [ID]...",
+        .words = "list|show|replay|discard|export",
         .summary = "see what could not be delivered, send it again, or throw it away",
         .text =
             "Dead letters are records and messages that were set aside. 'list' tells of each in a "

@@ -88,8 +88,8 @@ static void put_man(void)
            ".SH SYNOPSIS\n"
            ".B statefun run\n[\\fB\\-m\\fR \\fIPATH\\fR]... [\\fIflag\\fR]...\n.br\n"
            ".B statefun check\n[\\fB\\-m\\fR \\fIPATH\\fR]... [\\fB\\-\\-connect\\fR]\n.br\n"
+           ".B statefun state\n\\fIaction\\fR [\\fIargument\\fR]... [\\fIflag\\fR]...\n.br\n"
            ".B statefun migrate\n\\fIFILE\\fR...\n"
-           ".B statefun state\n\\fIaction\\fR [\\fIargument\\fR]... [\\fIflag\\fR]...\n"
            ".SH DESCRIPTION\n"
            "Runs applications made for Stateful Functions 3.x: their module.yaml files, and their "
            "functions in any SDK, as remote functions over HTTP. Every message has its effect on "
@@ -133,9 +133,19 @@ static void put_markdown(void)
 
 /* --- completion --- */
 
+static void put_words(const char *words)
+{
+    for (; words && *words; words++)
+        putchar(*words == '|' ? ' ' : *words);
+}
+
 static void put_flags(const struct command *command)
 {
-    printf(command->takes_modules ? " --module --config --help" : " --config --help");
+    if (command->takes_modules)
+        printf(" --module");
+    if (command->takes_modules || command->settings)
+        printf(" --config");
+    printf(" --help");
     for (const struct command_flag *flag = command->flags; flag->name; flag++)
         printf(" --%s", flag->name);
     for (int i = 0; i < SETTINGS_COUNT; i++) {
@@ -173,12 +183,13 @@ static void put_completion(void)
     printf("' -- \"$word\"))\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n");
     for (const struct command *command = commands; command->name; command++) {
         printf("        %s) COMPREPLY=($(compgen ", command->name);
-        if (command->takes_files)
-            printf("-f ");
+        if (command->takes_files) {
+            printf("-f -- \"$word\"));;\n");
+            continue;
+        }
         printf("-W '");
-        for (const char *c = command->words ? command->words : ""; *c; c++)
-            putchar(*c == '|' ? ' ' : *c);
-        if (command->takes_modules || command->settings)
+        put_words(command->words);
+        if (command->takes_modules || command->flags->name)
             put_flags(command);
         printf("' -- \"$word\"));;\n");
     }

@@ -2,7 +2,7 @@
 #include "cli/command.h"
 
 #include "base/mem.h"
-#include "cli/state_place.h"
+#include "cli/state_source.h"
 #include "spec/suggest.h"
 #include "wire/builtin.h"
 #include "wire/invocation.h"
@@ -10,13 +10,13 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
-enum { FLAG_URL, FLAG_TYPE, FLAG_AHEAD, FLAG_RAW };
+enum { FLAG_AT, FLAG_TYPE, FLAG_AHEAD, FLAG_RAW };
 
 const struct command_flag state_flags[] = {
-    {"url", 0, "URL",
-     "The admin listener of a running application, host:port, http://host:port or unix:/path, "
-     "instead of what is found by the data directory."},
+    {"at", 0, "ADDRESS",
+     "The admin listener of a running application (host:port or unix:/path), instead of --data."},
     {"type", 0, "TYPENAME",
      "Of put: the type of the value, io.statefun.types/string unless given. For the built-in types "
      "VALUE is what people write (text, 3, 1.5, true); for others it is taken as it is."},
@@ -36,7 +36,7 @@ struct action {
     const char *usage;
     bool may_make; /* the data directory */
     unsigned flags;
-    bool (*run)(struct state_place *place, const struct inputs *inputs, struct sf_status *status);
+    bool (*run)(struct state_source *source, const struct inputs *inputs, struct sf_status *status);
 };
 
 /* --- arguments --- */
@@ -143,14 +143,14 @@ static void print_value(struct bytes type, struct bytes value, bool is_raw)
 
 /* --- actions --- */
 
-static bool run_get(struct state_place *place, const struct inputs *inputs,
+static bool run_get(struct state_source *source, const struct inputs *inputs,
                     struct sf_status *status)
 {
     struct arena arena = {0};
     struct buffer type = {0}, value = {0};
     struct state_name name;
     bool good = read_name(inputs, true, &arena, &name, status) &&
-                place->kind->get(place, &name, &type, &value, status);
+                source->kind->get(source, &name, &type, &value, status);
     if (good)
         print_value(buffer_bytes(&type), buffer_bytes(&value), has_flag(inputs, FLAG_RAW));
     buffer_destroy(&type);
@@ -159,7 +159,7 @@ static bool run_get(struct state_place *place, const struct inputs *inputs,
     return good;
 }
 
-static bool run_put(struct state_place *place, const struct inputs *inputs,
+static bool run_put(struct state_source *source, const struct inputs *inputs,
                     struct sf_status *status)
 {
     struct arena arena = {0};
@@ -174,32 +174,32 @@ static bool run_put(struct state_place *place, const struct inputs *inputs,
         read_value(inputs, bytes_of(type), &value, status);
     if (good) {
         struct state_put put = {bytes_of(type), buffer_bytes(&value), has_flag(inputs, FLAG_AHEAD)};
-        good = place->kind->put(place, &name, &put, status);
+        good = source->kind->put(source, &name, &put, status);
     }
     buffer_destroy(&value);
     arena_destroy(&arena);
     return good;
 }
 
-static bool run_delete(struct state_place *place, const struct inputs *inputs,
+static bool run_delete(struct state_source *source, const struct inputs *inputs,
                        struct sf_status *status)
 {
     struct arena arena = {0};
     struct state_name name;
     bool good = read_name(inputs, true, &arena, &name, status) &&
-                place->kind->delete_it(place, &name, has_flag(inputs, FLAG_AHEAD), status);
+                source->kind->delete_it(source, &name, has_flag(inputs, FLAG_AHEAD), status);
     arena_destroy(&arena);
     return good;
 }
 
-static bool run_list(struct state_place *place, const struct inputs *inputs,
+static bool run_list(struct state_source *source, const struct inputs *inputs,
                      struct sf_status *status)
 {
     struct arena arena = {0};
     struct buffer json = {0};
     struct state_name name;
     bool good = read_name(inputs, false, &arena, &name, status) &&
-                place->kind->list(place, &name, &json, status);
+                source->kind->list(source, &name, &json, status);
     if (good)
         (void)fwrite(json.data, 1, json.size, stdout);
     buffer_destroy(&json);
@@ -213,32 +213,32 @@ static const char *file_of(const struct inputs *inputs)
     return file ? file : "-";
 }
 
-static bool run_export(struct state_place *place, const struct inputs *inputs,
+static bool run_export(struct state_source *source, const struct inputs *inputs,
                        struct sf_status *status)
 {
-    return state_export(place, file_of(inputs), status);
+    return state_export(source, file_of(inputs), status);
 }
 
-static bool run_import(struct state_place *place, const struct inputs *inputs,
+static bool run_import(struct state_source *source, const struct inputs *inputs,
                        struct sf_status *status)
 {
-    return state_import(place, file_of(inputs), status);
+    return state_import(source, file_of(inputs), status);
 }
 
 enum {
-    TAKES_URL = 1u << FLAG_URL,
+    TAKES_AT = 1u << FLAG_AT,
     TAKES_VALUE = 1u << FLAG_TYPE | 1u << FLAG_RAW,
     TAKES_AHEAD = 1u << FLAG_AHEAD
 };
 
 static const struct action actions[] = {
-    {"get", 2, 2, "get ADDRESS STATE", false, TAKES_URL | 1u << FLAG_RAW, run_get},
-    {"put", 2, 3, "put ADDRESS STATE [VALUE]", false, TAKES_URL | TAKES_VALUE | TAKES_AHEAD,
+    {"get", 2, 2, "get ADDRESS STATE", false, TAKES_AT | 1u << FLAG_RAW, run_get},
+    {"put", 2, 3, "put ADDRESS STATE [VALUE]", false, TAKES_AT | TAKES_VALUE | TAKES_AHEAD,
      run_put},
-    {"delete", 2, 2, "delete ADDRESS STATE", false, TAKES_URL | TAKES_AHEAD, run_delete},
-    {"list", 1, 1, "list ADDRESS", false, TAKES_URL, run_list},
-    {"export", 0, 1, "export [FILE]", false, TAKES_URL, run_export},
-    {"import", 0, 1, "import [FILE]", true, TAKES_URL, run_import},
+    {"delete", 2, 2, "delete ADDRESS STATE", false, TAKES_AT | TAKES_AHEAD, run_delete},
+    {"list", 1, 1, "list ADDRESS", false, TAKES_AT, run_list},
+    {"export", 0, 1, "export [FILE]", false, TAKES_AT, run_export},
+    {"import", 0, 1, "import [FILE]", true, TAKES_AT, run_import},
 };
 
 /* --- the command --- */
@@ -276,14 +276,30 @@ static const struct action *find_action(const struct inputs *inputs, int *ret_co
     return NULL;
 }
 
+static uint64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
 static int run_action(const struct action *action, const struct inputs *inputs)
 {
-    struct state_place place;
+    const struct settings *settings = inputs->settings;
+    struct place_options options = {
+        .where = inputs->values[FLAG_AT],
+        .directory = settings_text(settings, SETTING_DATA),
+        .partitions =
+            action->may_make ? (uint32_t)settings_number(settings, SETTING_PARTITIONS) : 0,
+    };
+    struct state_source source = {.token = settings_text(settings, SETTING_ADMIN_TOKEN),
+                                  .now_ms = wall_ms()};
     struct sf_status status;
-    bool good = state_place_open(&place, inputs->settings, inputs->values[FLAG_URL],
-                                 action->may_make, &status) &&
-                action->run(&place, inputs, &status);
-    state_place_close(&place);
+    bool good = place_open(&options, &source.place, &status);
+    source.kind = source.place.store ? &state_source_stopped : &state_source_live;
+    good = good && action->run(&source, inputs, &status);
+    place_close(&source.place);
+    spec_cache_free(source.specs);
     if (good && !fflush(stdout))
         return EXIT_GOOD;
     fprintf(stderr, "statefun state %s: %s\n", action->name,

@@ -5,7 +5,7 @@
  * chunk at a time; an import that was interrupted is simply done again, as putting the same once
  * more changes nothing. */
 #include "cli/progress.h"
-#include "cli/state_place.h"
+#include "cli/state_source.h"
 
 #include "base/mem.h"
 
@@ -114,8 +114,9 @@ static bool at_line(const struct line_file *file, uint64_t line, struct sf_statu
     return sf_wrap(status, "%s:%llu", file->name, (unsigned long long)line);
 }
 
-static bool check_chunk(struct state_place *place, const struct line_file *file, struct bytes text,
-                        uint64_t first, uint64_t *count, struct sf_status *status)
+static bool check_chunk(struct state_source *source, const struct line_file *file,
+                        struct bytes text, uint64_t first, uint64_t *count,
+                        struct sf_status *status)
 {
     struct arena arena = {0};
     struct state_lines lines = {text, 0};
@@ -124,7 +125,7 @@ static bool check_chunk(struct state_place *place, const struct line_file *file,
         struct state_line line;
         arena_clear(&arena);
         good = (state_line_parse(text, &arena, &line, status) &&
-                (!place->kind->check || place->kind->check(place, &line, status))) ||
+                (!source->kind->check || source->kind->check(source, &line, status))) ||
                at_line(file, first + lines.number, status);
         ++*count;
     }
@@ -132,7 +133,7 @@ static bool check_chunk(struct state_place *place, const struct line_file *file,
     return good;
 }
 
-static bool check_all(struct state_place *place, struct line_file *file, struct sf_status *status)
+static bool check_all(struct state_source *source, struct line_file *file, struct sf_status *status)
 {
     struct progress progress;
     struct bytes chunk;
@@ -140,25 +141,25 @@ static bool check_all(struct state_place *place, struct line_file *file, struct 
     bool good;
     progress_begin(&progress, "check", file->size);
     while ((good = take_chunk(file, READ_BYTES, &chunk, &first, status)) && chunk.size &&
-           (good = check_chunk(place, file, chunk, first, &count, status)))
+           (good = check_chunk(source, file, chunk, first, &count, status)))
         progress_show(&progress, file->done, count);
     progress_end(&progress, false, count);
     return good && line_file_rewind(file, status);
 }
 
-static bool put_all(struct state_place *place, struct line_file *file, struct sf_status *status)
+static bool put_all(struct state_source *source, struct line_file *file, struct sf_status *status)
 {
     struct progress progress;
     struct bytes chunk;
     uint64_t first, count = 0;
     bool good;
     progress_begin(&progress, "import", file->size);
-    while ((good = take_chunk(file, place->kind->import_bytes, &chunk, &first, status)) &&
+    while ((good = take_chunk(file, source->kind->import_bytes, &chunk, &first, status)) &&
            chunk.size) {
         size_t line = 0;
         uint64_t more = 0;
-        good = (file->is_regular || check_chunk(place, file, chunk, first, &more, status));
-        if (good && !(good = place->kind->import(place, chunk, &line, status)) && line)
+        good = (file->is_regular || check_chunk(source, file, chunk, first, &more, status));
+        if (good && !(good = source->kind->import(source, chunk, &line, status)) && line)
             (void)at_line(file, first + line, status);
         if (!good)
             break;
@@ -172,19 +173,19 @@ static bool put_all(struct state_place *place, struct line_file *file, struct sf
     return good;
 }
 
-bool state_import(struct state_place *place, const char *name, struct sf_status *status)
+bool state_import(struct state_source *source, const char *name, struct sf_status *status)
 {
     struct line_file file;
     bool good = line_file_open(&file, name, status) &&
-                (!file.is_regular || check_all(place, &file, status)) &&
-                put_all(place, &file, status);
+                (!file.is_regular || check_all(source, &file, status)) &&
+                put_all(source, &file, status);
     line_file_close(&file);
     return good;
 }
 
 /* --- export --- */
 
-static bool write_pages(struct state_place *place, FILE *to, const char *name,
+static bool write_pages(struct state_source *source, FILE *to, const char *name,
                         struct sf_status *status)
 {
     struct buffer mark = {0}, lines = {0};
@@ -193,7 +194,7 @@ static bool write_pages(struct state_place *place, FILE *to, const char *name,
     bool good;
     progress_begin(&progress, "export", 0);
     do {
-        good = place->kind->export_page(place, &mark, &lines, status);
+        good = source->kind->export_page(source, &mark, &lines, status);
         if (good && lines.size && fwrite(lines.data, 1, lines.size, to) != lines.size)
             good = sf_fail(status, SF_IO, "%s: cannot write: %s", name, strerror(errno));
         for (size_t i = 0; i < lines.size; i++)
@@ -206,12 +207,12 @@ static bool write_pages(struct state_place *place, FILE *to, const char *name,
     return good;
 }
 
-static bool export_to_file(struct state_place *place, const char *name, struct sf_status *status)
+static bool export_to_file(struct state_source *source, const char *name, struct sf_status *status)
 {
     char *part = mem_format("%s.part", name);
     FILE *to = fopen(part, "we");
     bool good = to || sf_fail(status, SF_IO, "%s: cannot make it: %s", part, strerror(errno));
-    good = good && write_pages(place, to, part, status);
+    good = good && write_pages(source, to, part, status);
     if (to && fclose(to) && good)
         good = sf_fail(status, SF_IO, "%s: cannot write: %s", part, strerror(errno));
     if (good && rename(part, name))
@@ -223,11 +224,11 @@ static bool export_to_file(struct state_place *place, const char *name, struct s
     return good;
 }
 
-bool state_export(struct state_place *place, const char *name, struct sf_status *status)
+bool state_export(struct state_source *source, const char *name, struct sf_status *status)
 {
     if (strcmp(name, "-"))
-        return export_to_file(place, name, status);
-    bool good = write_pages(place, stdout, "standard output", status);
+        return export_to_file(source, name, status);
+    bool good = write_pages(source, stdout, "standard output", status);
     if (fflush(stdout) && good)
         good = sf_fail(status, SF_IO, "standard output: cannot write: %s", strerror(errno));
     return good;

@@ -201,10 +201,10 @@ def test_the_token_comes_from_the_environment_or_a_file_and_is_not_shown(greeter
     monkeypatch.setenv("STATEFUN_ADMIN_TOKEN", TOKEN)
     statefun = make_statefun(MODULE.format(url=greeter.url)).start()
     monkeypatch.delenv("STATEFUN_ADMIN_TOKEN")
-    ada = ("example/person/Ada", "note", "--url", statefun.listeners["admin"])
+    ada = ("example/person/Ada", "note", "--at", statefun.listeners["admin"])
     for environment in ({}, {"STATEFUN_ADMIN_TOKEN": TOKEN + "x"}):
         result = command("put", *ada, "x", **environment)
-        assert result.returncode == 1 and "token" in result.stderr and TOKEN not in result.stderr
+        assert result.returncode == 2 and "token" in result.stderr and TOKEN not in result.stderr
     good("put", *ada, "x", STATEFUN_ADMIN_TOKEN=TOKEN)
     config = tmp_path / "config.yaml"
     config.write_text(f"statefun.admin.token: {TOKEN}\n")
@@ -219,7 +219,7 @@ def test_the_admin_listener_may_be_a_unix_socket(greeter, make_statefun, tmp_pat
     try:
         assert any("running" in one for one in process.stderr)
         good("put", "--data", statefun.data, "example/person/Ada", "note", "x")
-        assert good("get", "--url", f"unix:{path}", "example/person/Ada", "note") == "x\n"
+        assert good("get", "--at", f"unix:{path}", "example/person/Ada", "note") == "x\n"
     finally:
         process.kill()
         process.wait()
@@ -232,7 +232,7 @@ def test_the_admin_listener_may_be_a_unix_socket(greeter, make_statefun, tmp_pat
     (("list", "a/b"), "namespace/type/id"),
     (("list", "a/b/c", "--ahead"), "takes no --ahead"),
     (("put", "a/b/c", "d", "e", "--type", "int"), "<namespace>/<name>"),
-    (("get", "a/b/c", "d", "--url", "nowhere"), "host:port"),
+    (("get", "a/b/c", "d", "--at", "nowhere"), "host:port"),
     (("get", "a/b/c", "d", "--workers", "2"), "--workers"),
 ])
 def test_a_wrong_command_line_says_what_was_expected(statefun, arguments, says):

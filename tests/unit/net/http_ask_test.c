@@ -105,6 +105,35 @@ static void a_unix_socket_is_asked_too(void **state)
     rmdir(directory);
 }
 
+static void a_header_of_the_answer_can_be_had(void **state)
+{
+    (void)state;
+    static const char *const names[] = {"Next-Page", "Last-Page"}, *const values[] = {"12", ""};
+    for (size_t i = 0; i < 2; i++) {
+        struct server server;
+        struct buffer body = {0}, value = {0};
+        struct sf_status status;
+        int found;
+        start(&server, "127.0.0.1:0",
+              "HTTP/1.1 200 OK\r\nnext-page: 12\r\nContent-Length: 2\r\n\r\nhi");
+        buffer_add_text(&value, "of before");
+        assert_good(http_ask(&(struct http_question){.where = server.where,
+                                                     .method = "GET",
+                                                     .target = "/",
+                                                     .wanted = names[i],
+                                                     .ret_wanted = &value,
+                                                     .answer_bytes_max = ANSWER_MAX,
+                                                     .timeout_ms = TIMEOUT_MS},
+                             &found, &body, &status),
+                    &status);
+        assert_bytes(buffer_bytes(&value), values[i]);
+        assert_bytes(buffer_bytes(&body), "hi");
+        buffer_destroy(&body);
+        buffer_destroy(&value);
+        stop(&server);
+    }
+}
+
 static void expect_failure(const char *answer, enum sf_code code, const char *says)
 {
     struct server server;
@@ -150,6 +179,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(an_answer_is_read_whatever_its_framing),
         cmocka_unit_test(a_unix_socket_is_asked_too),
+        cmocka_unit_test(a_header_of_the_answer_can_be_had),
         cmocka_unit_test(an_answer_that_is_none_is_said),
         cmocka_unit_test(nobody_there_is_said),
     };

@@ -1,7 +1,6 @@
-/* json_test.c - flat objects of JSON, and base64. */
+/* json_test.c - flat objects of JSON. */
 #include "test.h"
 
-#include "wire/base64.h"
 #include "wire/json.h"
 
 static void strings_are_written_so_that_they_are_read_the_same(void **state)
@@ -94,49 +93,12 @@ static void what_is_wrong_is_told_with_its_place(void **state)
     }
 }
 
-/* RFC 4648 section 10. */
-static void base64_is_that_of_the_standard(void **state)
-{
-    (void)state;
-    static const char *const pairs[][2] = {{"", ""},
-                                           {"f", "Zg=="},
-                                           {"fo", "Zm8="},
-                                           {"foo", "Zm9v"},
-                                           {"foob", "Zm9vYg=="},
-                                           {"fooba", "Zm9vYmE="},
-                                           {"\xfb\xff\xfe", "+//+"}};
-    for (size_t i = 0; i < sizeof pairs / sizeof *pairs; i++) {
-        struct buffer text = {0}, bytes = {0};
-        base64_add(&text, bytes_of(pairs[i][0]));
-        assert_bytes(buffer_bytes(&text), pairs[i][1]);
-        assert_true(base64_decode(buffer_bytes(&text), &bytes));
-        assert_bytes(buffer_bytes(&bytes), pairs[i][0]);
-        buffer_destroy(&text);
-        buffer_destroy(&bytes);
-    }
-}
-
-static void base64_that_is_none_is_refused(void **state)
-{
-    (void)state;
-    static const char *const wrong[] = {
-        "Z", "Zg", "Zg=", "Zh==", "Zm9=", "Z===", "====", "Zg==Zg==", "Zm-v", "Zm 9", "=m9v"};
-    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
-        struct buffer bytes = {0};
-        if (base64_decode(bytes_of(wrong[i]), &bytes))
-            fail_msg("%s was taken", wrong[i]);
-        buffer_destroy(&bytes);
-    }
-}
-
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(strings_are_written_so_that_they_are_read_the_same),
         cmocka_unit_test(members_come_one_after_the_other),
         cmocka_unit_test(what_is_wrong_is_told_with_its_place),
-        cmocka_unit_test(base64_is_that_of_the_standard),
-        cmocka_unit_test(base64_that_is_none_is_refused),
     };
     return cmocka_run_group_tests_name("json", tests, NULL, NULL);
 }
