@@ -52,6 +52,45 @@ spec:
     type: exactly-once
     transactionTimeout: 15min
 """
+SHOWCASE_OF_RELEASE_3_0 = """
+version: "3.0"
+module:
+  meta:
+    type: remote
+  spec:
+    endpoints:
+      - endpoint:
+          meta:
+            kind: http
+          spec:
+            functions: showcase/*
+            urlPathTemplate: http://127.0.0.1:{port}/statefun
+            timeouts:
+              call: 2min
+    ingresses:
+      - ingress:
+          meta:
+            type: io.statefun.kafka/ingress
+            id: showcase/names
+          spec:
+            address: {address}
+            consumerGroupId: my-group-id
+            topics:
+              - topic: names
+                valueType: showcase/GreetRequest
+                targets:
+                  - showcase/serving
+    egresses:
+      - egress:
+          meta:
+            type: io.statefun.kafka/egress
+            id: showcase/greets
+          spec:
+            address: {address}
+            deliverySemantic:
+              type: exactly-once
+              transactionTimeoutMillis: 100000
+"""
 
 
 @pytest.fixture
@@ -140,16 +179,17 @@ def test_connected_components(play):
     wait_for(found)
 
 
-def test_the_showcase(broker, make_function, make_statefun):
+@pytest.mark.parametrize("module", [SHOWCASE, SHOWCASE_OF_RELEASE_3_0], ids=["3.3", "3.0"])
+def test_the_showcase(own_broker, make_function, make_statefun, module):
     """Its ingress says not where to begin: at the end of the topic, as it is at the first start."""
     function = make_function(languages.HERE / "python/playground.py")
-    broker.make_topic("names")
-    broker.make_topic("greetings")
-    statefun = make_statefun(SHOWCASE.format(port=function.port, address=broker.address)).start()
+    own_broker.make_topic("names")
+    own_broker.make_topic("greetings")
+    statefun = make_statefun(module.format(port=function.port, address=own_broker.address)).start()
     wait_for(lambda: "ingress reads more partitions" in statefun.log())
 
     def greet():
-        broker.produce("names", [("Bob", '{"name": "Bob"}'), ("Joe", '{"name": "Joe"}')])
-        return broker.read("greetings", 0)
+        own_broker.produce("names", [("Bob", '{"name": "Bob"}'), ("Joe", '{"name": "Joe"}')])
+        return own_broker.read("greetings", 0)
     greetings = wait_for(greet, 60)
     assert ("Bob", "Bob, seen 1") in greetings
