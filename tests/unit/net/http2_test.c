@@ -136,15 +136,24 @@ static bool serve_some(void)
     return got != 0 && (got > 0 || !s->reads || errno == EAGAIN);
 }
 
-/* The next connection; what was seen on the last one is forgotten. */
-static void accept_http2(void)
+/* Another connection; what was seen on the last one is forgotten. */
+static void go_on_with(int fd)
 {
     nghttp2_session_del(s->session);
     if (s->fd >= 0)
         hang_up(s->http, s->fd);
     forget_seen();
-    s->fd = accept_peer(s->http);
+    s->fd = fd;
     s->session = serve();
+}
+
+/* The next one; the last one is hung up first. */
+static void accept_http2(void)
+{
+    if (s->fd >= 0)
+        hang_up(s->http, s->fd);
+    s->fd = -1;
+    go_on_with(accept_peer(s->http));
 }
 
 static bool has_whole(const char *body)
@@ -401,11 +410,30 @@ static void what_a_server_that_goes_away_has_not_begun_is_made_elsewhere(void **
     int32_t id = await_stream("begun")->id;
     await_stream("not begun");
     nghttp2_submit_goaway(s->session, 0, id, NGHTTP2_NO_ERROR, NULL, 0);
+    serve_some();
+    int next = accept_peer(s->http); /* at once, and not when the other has ended */
     answer_call(begun, id, "1");
     until(s->http->loop, !serve_some()); /* the client closes what is of no more use */
-    accept_http2();
+    go_on_with(next);
     answer_call(not_begun, await_stream("not begun")->id, "2");
     assert_int_equal(figures(s->http).opened, 2);
+}
+
+/* As in a rolling restart: many wait, and each connection takes a few of them. */
+static void a_server_that_goes_away_often_but_serves_fails_nobody(void **state)
+{
+    (void)state;
+    struct call *call = post(s->http, "x");
+    for (int i = 0; i < 6; i++) {
+        accept_http2();
+        int32_t id = await_stream("x")->id;
+        nghttp2_submit_goaway(s->session, 0, id, NGHTTP2_NO_ERROR, NULL, 0);
+        nghttp2_submit_rst_stream(s->session, 0, id, NGHTTP2_REFUSED_STREAM);
+        until(s->http->loop, !serve_some());
+        assert_int_equal(call->outcome, PENDING);
+    }
+    accept_http2();
+    answer_call(call, await_stream("x")->id, "at last");
 }
 
 static void a_server_that_always_goes_away_fails_the_call(void **state)
@@ -579,6 +607,7 @@ int main(void)
         TEST(a_reset_stream_fails_its_call_alone),
         TEST(a_refused_stream_is_tried_again_some_times),
         TEST(what_a_server_that_goes_away_has_not_begun_is_made_elsewhere),
+        TEST(a_server_that_goes_away_often_but_serves_fails_nobody),
         TEST(a_server_that_always_goes_away_fails_the_call),
         TEST(calls_on_a_connection_that_breaks_are_made_once_more),
         TEST(a_call_that_takes_too_long_is_cancelled_alone),

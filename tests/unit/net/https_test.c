@@ -204,6 +204,19 @@ static void a_later_connection_resumes_the_session(void **state)
     }
 }
 
+/* The kernel has nothing more to tell once TLS has taken many records out of the socket. */
+static void an_answer_in_many_small_records_is_read_to_its_end(void **state)
+{
+    (void)state;
+    static const char answer[] = OK(2, "up");
+    struct call *call = post(f->http, "x");
+    accept_secure();
+    await_secure_request("x");
+    for (size_t i = 0; i < sizeof answer - 1; i++)
+        send_secure(answer + i, 1);
+    await_answer(call, 200, "up");
+}
+
 /* More than sockets hold. */
 static void large_bodies_pass_both_ways(void **state)
 {
@@ -454,6 +467,7 @@ int main(void)
         SECURE(calls_go_over_one_connection_that_is_kept),
         SECURE(each_version_of_tls_does),
         SECURE(a_later_connection_resumes_the_session),
+        SECURE(an_answer_in_many_small_records_is_read_to_its_end),
         SECURE(large_bodies_pass_both_ways),
         SECURE(parts_of_any_size_arrive_in_order),
         SECURE(the_name_of_the_host_is_sent_and_checked),
