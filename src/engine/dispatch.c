@@ -152,6 +152,10 @@ static void fail_address(struct engine *engine, struct instance *instance, struc
         report(engine, REPORT_FAILING, instance_address(instance), cause, invocation->attempts);
     }
 
+    if (instance_let_ahead(instance)) { /* it may mend what fails: the next try comes at once */
+        instance_make_ready(engine, instance, false);
+        return;
+    }
     uint64_t wait_ms = backoff_ms(invocation->attempts, engine->options.limits.retry_ms_max,
                                   instance->by_address.hash);
     if (retry_after_ms > RETRY_AFTER_MS_MAX)
@@ -165,6 +169,7 @@ static void fail_address(struct engine *engine, struct instance *instance, struc
 static void fail_endpoint(struct engine *engine, struct instance *instance, struct bytes cause)
 {
     struct function_type *type = instance->type;
+    (void)instance_let_ahead(instance);
     instance_make_ready(engine, instance, true);
     if (heap_holds(&type->retry))
         return; /* one of several that were under way when the endpoint went */

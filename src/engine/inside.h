@@ -166,6 +166,10 @@ void instance_put(struct engine *engine, struct instance *instance, struct messa
  * changes; it is carried out even while the instance backs off. */
 void instance_put_ahead(struct engine *engine, struct instance *instance, struct message *message);
 
+/* The batch that was under way has failed: lets what went ahead of the rest go ahead of it too.
+ * True if there is such a change. */
+bool instance_let_ahead(struct instance *instance);
+
 /* True if the oldest message is in memory and is a change. */
 bool instance_faces_change(const struct instance *instance);
 

@@ -201,6 +201,20 @@ void instance_put_ahead(struct engine *engine, struct instance *instance, struct
     look_again(engine, instance);
 }
 
+bool instance_let_ahead(struct instance *instance)
+{
+    struct list *front = &instance->front, *first = front->next, *node = first;
+    for (size_t i = 0; node != front && i < instance->invocation->batch; i++)
+        node = node->next;
+    while (node != front && message_goes_ahead(container_of(node, struct message, place))) {
+        struct list *next = node->next;
+        list_take(node);
+        list_put_before(first, node);
+        node = next;
+    }
+    return instance_faces_change(instance);
+}
+
 static struct spilled *spilled_new(void)
 {
     struct spilled *spilled = mem_new(sizeof *spilled);

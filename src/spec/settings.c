@@ -32,9 +32,10 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
     [SETTING_PARTITIONS] = {"statefun.partitions", SETTING_COUNT, "128", NULL, 1, 32768,
                             "Shares into which all addresses are divided. Fixed when the data "
                             "directory is made."},
-    [SETTING_ADMIN] = {"statefun.admin", SETTING_TEXT, "127.0.0.1:8081", NULL, 0, 0,
-                       "Where metrics, health and readiness are served: "
-                       "host:port, or unix:/path."},
+    [SETTING_ADMIN] =
+        {"statefun.admin", SETTING_TEXT, "127.0.0.1:8081", NULL, 0, 0,
+         "Where metrics, health and readiness are served, and what the application keeps: "
+         "host:port, or unix:/path."},
     [SETTING_ADMIN_TOKEN] =
         {"statefun.admin.token", SETTING_SECRET, "", NULL, 0, 0,
          "What the admin listener wants to be told, as 'Authorization: Bearer "
@@ -82,8 +83,9 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
                                    HOUR,
                                    "The longest pause before a request that has failed is sent "
                                    "again."},
-    [SETTING_BODY_BYTES_MAX] = {"statefun.http.body.max", SETTING_BYTES, "32MB", NULL, 1, 1024 * MB,
-                                "The longest body that an HTTP ingress takes."},
+    [SETTING_BODY_BYTES_MAX] =
+        {"statefun.http.body.max", SETTING_BYTES, "32MB", NULL, 1, 1024 * MB,
+         "The longest body that an HTTP ingress or the admin listener takes."},
     [SETTING_IDEMPOTENCY_WINDOW] = {"statefun.http.idempotency.window", SETTING_DURATION, "10 min",
                                     NULL, 0, 30ull * 24 * HOUR,
                                     "How long an HTTP ingress remembers an Idempotency-Key."},

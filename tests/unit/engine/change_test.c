@@ -168,6 +168,31 @@ static void what_goes_ahead_waits_for_the_invocation_under_way(void **state)
     assert_string_equal(call_state(s, call, "seen"), "7");
 }
 
+/* Else it would wait behind what fails for ever. */
+static void what_goes_ahead_does_not_wait_for_an_invocation_that_has_failed(void **state)
+{
+    struct script *s = *state;
+    declare(s, EXPIRE_NONE, 0);
+    for (int of_endpoint = 0; of_endpoint < 2; of_endpoint++) {
+        struct call *call = next_call(s, "ann");
+        script_send(s, "f", "ann", "next");
+        struct change_request request = request_for("ann", "seen");
+        request.change.value =
+            (struct typed_value){bytes_of("a/int"), bytes_of(of_endpoint ? "8" : "7"), true};
+        request.ahead = true;
+        assert_int_equal(offer(s, &request), ACCEPTED);
+        script_fail(s, call, of_endpoint, "cannot read my state");
+        expect_found(s, "ann", of_endpoint ? "8" : "7");
+        script_commit(s);
+        script_advance(s, 1000);
+        call = script_call(s);
+        assert_int_equal(call->message_count, 2);
+        assert_string_equal(call_state(s, call, "seen"), of_endpoint ? "8" : "7");
+        script_answer_nothing(s, call);
+        script_expect_no_call(s);
+    }
+}
+
 static void a_delete_tells_whether_there_was_a_value(void **state)
 {
     struct script *s = *state;
@@ -402,6 +427,7 @@ int main(void)
         SCRIPT(a_change_needs_no_function_that_answers),
         SCRIPT(what_goes_ahead_mends_an_address_that_fails),
         SCRIPT(what_goes_ahead_waits_for_the_invocation_under_way),
+        SCRIPT(what_goes_ahead_does_not_wait_for_an_invocation_that_has_failed),
         SCRIPT(a_delete_tells_whether_there_was_a_value),
         SCRIPT(a_put_of_another_type_is_a_conflict_that_names_the_right_one),
         SCRIPT(a_put_without_a_type_takes_that_of_the_state),
