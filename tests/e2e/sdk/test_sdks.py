@@ -6,9 +6,8 @@ import time
 import languages
 import pytest
 from google.protobuf.duration_pb2 import Duration
-from statefun.kinesis_egress_pb2 import KinesisEgressRecord
-from statefun.request_reply_pb2 import FromFunction, ToFunction
-from statefun_process import ask, wait_for
+from kinesis_server import KEYS, REGION, Kinesis
+from statefun_process import wait_for
 
 MODULE = """
 kind: io.statefun.endpoints.v2/http
@@ -30,7 +29,7 @@ spec:
   port: 0
   topics: [out]
 """
-KAFKA = """
+EGRESSES = """
 ---
 kind: io.statefun.kafka.v1/egress
 spec:
@@ -39,6 +38,18 @@ spec:
   deliverySemantic:
     type: exactly-once
     transactionTimeout: 1min
+---
+kind: io.statefun.kinesis.v1/egress
+spec:
+  id: sdk/kinesis
+  awsRegion:
+    type: custom-endpoint
+    endpoint: {endpoint}
+    id: {region}
+  awsCredentials:
+    type: basic
+    accessKeyId: AKIDBASIC
+    secretAccessKey: {secret}
 """
 HOUR = 3_600_000
 
@@ -271,32 +282,26 @@ NUMBERS = {
 }
 
 
+@pytest.fixture
+def kinesis(tmp_path):
+    kinesis = Kinesis(tmp_path)
+    yield kinesis
+    kinesis.end()
+
+
 @pytest.mark.parametrize("language", languages.ALL)
-def test_records_for_kafka_arrive_as_built_and_those_for_kinesis_are_set_aside(
-        broker, unique, make_function, make_statefun, language):
+def test_records_for_kafka_and_kinesis_arrive_as_built(broker, kinesis, unique, make_function, make_statefun, language):
     broker.make_topic(unique)
-    module = MODULE + KAFKA.format(address=broker.address)
+    kinesis.make_stream(unique, 2)
+    kinesis.put(unique, [("bob", "in the second shard")])
+    module = MODULE + EGRESSES.format(address=broker.address, endpoint=kinesis.endpoint, region=REGION,
+                                      secret=KEYS["AKIDBASIC"])
     app = Application(make_function, make_statefun, language, module)
     app.send("sdk/egresses/ada", unique)
     expected = [("ada", b"text"), ("ada", b"\x00\xff"), *(("ada", number) for number in NUMBERS[language]),
                 (None, b"no key")]
     assert broker.read(unique, len(expected), text=False) == expected
-    assert app.statefun.metric("statefun_dead_letters") == 1
-
-
-@pytest.mark.parametrize("language", languages.ALL)
-def test_records_for_kinesis_are_built_as_the_protocol_says(make_function, language):
-    """The runtime has no egress that could show them: the function is asked as the runtime would."""
-    function = languages.start(make_function, language)
-    request = ToFunction()
-    target = request.invocation.target
-    target.namespace, target.type, target.id = "sdk", "egresses", "ada"
-    argument = request.invocation.invocations.add().argument
-    argument.typename, argument.has_value, argument.value = "io.statefun.types/string", True, b"\x0a\x01t"
-    status, _, body = ask(f"127.0.0.1:{function.port}", "POST", "/statefun", request.SerializeToString(),
-                          {"Content-Type": "application/octet-stream"})
-    assert status == 200
-    record = FromFunction.FromString(body).invocation_result.outgoing_egresses[-1]
-    assert record.argument.typename == "type.googleapis.com/io.statefun.sdk.egress.KinesisEgressRecord"
-    assert KinesisEgressRecord.FromString(record.argument.value) == KinesisEgressRecord(
-        partition_key="ada", value_bytes=b"text", stream="stream", explicit_hash_key="123")
+    wait_for(lambda: len(kinesis.read(unique)) > 1)
+    # By its partition key it would come into the second shard as well: the hash key has put it into the first.
+    assert kinesis.read(unique) == [("ada", "text"), ("bob", "in the second shard")]
+    assert app.statefun.metric("statefun_dead_letters") == 0

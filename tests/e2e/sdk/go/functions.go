@@ -75,6 +75,7 @@ var (
 	commandsName = statefun.TypeNameFrom("sdk/commands")
 	playground   = statefun.TypeNameFrom("io.statefun.playground/egress")
 	kafka        = statefun.TypeNameFrom("sdk/kafka")
+	kinesis      = statefun.TypeNameFrom("sdk/kinesis")
 
 	port     = flag.String("port", "", "the port to serve on")
 	tolerant = flag.Bool("tolerant", false, "report what cannot be read")
@@ -314,7 +315,7 @@ func egresses(ctx statefun.Context, message statefun.Message) error {
 	}
 	ctx.SendEgress(statefun.KafkaEgressBuilder{Target: kafka, Topic: topic, Value: []string{"no", "key"},
 		ValueType: wordsType{}})
-	ctx.SendEgress(statefun.KinesisEgressBuilder{Target: kafka, Stream: "stream", Value: "text", PartitionKey: id,
+	ctx.SendEgress(statefun.KinesisEgressBuilder{Target: kinesis, Stream: topic, Value: "text", PartitionKey: id,
 		ExplicitHashKey: "123"})
 	return nil
 }

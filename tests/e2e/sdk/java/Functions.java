@@ -296,8 +296,8 @@ public final class Functions {
     context.send(record(topic).withKey(utf8(id)).withValue(new byte[] {0, (byte) 0xff}).build());
     context.send(record(topic).withValue(WORDS, new String[] {"no", "key"}).build());
     context.send(
-        KinesisEgressMessage.forEgress(KAFKA)
-            .withStream("stream")
+        KinesisEgressMessage.forEgress(name("sdk/kinesis"))
+            .withStream(topic)
             .withUtf8PartitionKey(id)
             .withUtf8Value("text")
             .withUtf8ExplicitHashKey("123")

@@ -164,7 +164,7 @@ statefun.bind({
         for (const value of ["text", Buffer.from([0x00, 0xff]), 258])
             context.send(kafkaEgressMessage({typename: "sdk/kafka", topic, key, value}));
         context.send(kafkaEgressMessage({typename: "sdk/kafka", topic, value: ["no", "key"], valueType: WORDS}));
-        context.send(kinesisEgressMessage({typename: "sdk/kafka", stream: "stream", value: "text", partitionKey: key,
+        context.send(kinesisEgressMessage({typename: "sdk/kinesis", stream: topic, value: "text", partitionKey: key,
             hashKey: "123"}));
     }
 });

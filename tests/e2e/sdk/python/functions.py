@@ -142,7 +142,7 @@ async def egresses(context, message):
     for value in ("text", b"\x00\xff", 258, 1.5):
         context.send_egress(kafka_egress_message(typename="sdk/kafka", topic=topic, key=id, value=value))
     context.send_egress(kafka_egress_message(typename="sdk/kafka", topic=topic, value=["no", "key"], value_type=WORDS))
-    context.send_egress(kinesis_egress_message(typename="sdk/kafka", stream="stream", value="text", partition_key=id,
+    context.send_egress(kinesis_egress_message(typename="sdk/kinesis", stream=topic, value="text", partition_key=id,
                                                explicit_hash_key="123"))
 
 
