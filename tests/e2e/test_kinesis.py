@@ -294,6 +294,13 @@ def test_https_is_trusted_by_the_bundle_that_is_named(tmp_path):
         kinesis.end()
 
 
+def test_without_libcurl_it_says_what_to_install(kinesis, tmp_path):
+    for name in ("libcurl.so.4", "libcurl-gnutls.so.4"):
+        (tmp_path / name).write_bytes(b"")
+    said = connect(kinesis, tmp_path, BASIC, LD_LIBRARY_PATH=str(tmp_path)).stderr
+    assert "libcurl, which is not installed here" in said and "libcurl4" in said
+
+
 def test_check_says_what_is_wrong_with_kinesis(kinesis, tmp_path):
     kinesis.make_stream("other")
     missing = connect(kinesis, tmp_path, BASIC)
