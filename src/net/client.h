@@ -77,7 +77,7 @@ struct channel {
     bool is_retiring;       /* takes no more requests */
     bool is_idle;           /* in by_depth[0] */
 
-    /* The oldest request's response, as far as it is here and not complete. */
+    /* HTTP/1.1: the oldest request's response, as far as it is here and not complete. */
     struct buffer in;
     size_t head_size; /* 0: not complete */
     struct body body;

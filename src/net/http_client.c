@@ -1,6 +1,7 @@
 /* http_client.c - the pool: which call goes where, and how it ends. On the loop's thread.
  *
- * A call waits in line until pool_dispatch finds it a channel:
+ * A call waits in line until pool_dispatch finds it a channel: one of HTTP/2 that takes another
+ * stream, or else
  *
  *   1. an idle one, the one used last first: its memory is in the cache, and those that are not
  * needed grow old and are closed;

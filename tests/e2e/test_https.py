@@ -166,25 +166,28 @@ def test_what_waits_for_a_gateway_is_done_once_it_is_trusted(authority, stranger
     ("another key", "the key is another one than that of the certificate"),
 ])
 def test_a_file_that_does_not_do_is_named(authority, client, tmp_path, fault, says):
-    options = identity(tmp_path, client)
+    options, culprit = identity(tmp_path, client), "client_key"
     if fault == "wrong password":
         options["client_key_password"].write_text("hunter2")
     elif fault == "no password":
         del options["client_key_password"]
     elif fault == "unreadable":
-        options["trust_cacerts"] = tmp_path / "missing.pem"
+        culprit = "trust_cacerts"
+        options[culprit] = tmp_path / "missing.pem"
     elif fault == "no key":
-        options["client_key"] = options["client_cert"]
+        options[culprit] = options["client_cert"]
     elif fault == "no certificate":
-        options["client_cert"] = options["client_key"]
+        culprit = "client_cert"
+        options[culprit] = options["client_key"]
     else:
-        options["client_key"] = authority.issue("other", "DNS:other")[1]
+        options[culprit] = authority.issue("other", "DNS:other")[1]
     text = MODULE.format(url="https://127.0.0.1:1/", greeter="http://127.0.0.1:1/",
                          options="".join(f"    {key}: {value}\n" for key, value in options.items()))
     checked = check(tmp_path, text)
     assert checked.returncode == 2
-    assert says in checked.stderr and "checked.yaml:" in checked.stderr and str(authority.directory) in \
-        checked.stderr + str(options)
+    line = 8 + list(options).index(culprit)
+    assert f"checked.yaml:{line}:" in checked.stderr and f"'{culprit}': {options[culprit]}: " in checked.stderr
+    assert says in checked.stderr
     assert "hunter2" not in checked.stderr and "s3cr3t" not in checked.stderr
 
     started = subprocess.run([PROGRAM, "run", "-m", tmp_path / "checked.yaml", "--data", tmp_path / "data"],

@@ -2,6 +2,7 @@
 import json
 import socket
 import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -197,10 +198,11 @@ def test_an_endpoint_gets_no_more_requests_at_once_than_it_wants(make_gateway, r
 def test_an_endpoint_gets_no_more_requests_a_second_than_it_wants(make_gateway, run):
     gateway = make_gateway()
     statefun = run(gateway.url, "  maxRequestsPerSecond: 20", "--workers", "2")
+    started = time.time()
     visit(statefun, *(f"name-{i}" for i in range(30)))
     assert len(statefun.fetch_all("greetings", 30)) == 30
     times = [line["time"] for line in gateway.seen()]
-    assert len(times) >= 30 and times[-1] - times[0] >= (len(times) - 1) / 20 - 0.2
+    assert len(times) >= 30 and max(times) - started >= (len(times) - 1) / 20 - 0.1
 
 
 def test_what_waits_for_its_turn_is_not_lost_by_a_kill(make_gateway, run):

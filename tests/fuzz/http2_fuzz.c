@@ -44,12 +44,18 @@ static void post(struct http_pool *pool, struct call *call)
     http_pool_send(pool, &call->call);
 }
 
+static char where[80];
+
+static void remove_socket(void)
+{
+    unlink(where + strlen("unix:"));
+}
+
 static int listener(const char **ret_url)
 {
     static int fd = -1;
     static char url[100];
     if (fd < 0) {
-        char where[80];
         char *ignored;
         struct sf_status status;
         snprintf(where, sizeof where, "unix:/tmp/statefun-fuzz-%d.sock", getpid());
@@ -58,6 +64,7 @@ static int listener(const char **ret_url)
         assert(good);
         (void)good;
         free(ignored);
+        atexit(remove_socket);
     }
     *ret_url = url;
     return fd;
