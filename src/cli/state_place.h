@@ -6,9 +6,9 @@
 
 #include "cli/command.h"
 #include "cli/http_call.h"
+#include "runtime/state_line.h"
 #include "store/store.h"
 #include "wire/address.h"
-#include "wire/state_line.h"
 
 struct state_place;
 
