@@ -3,6 +3,8 @@
 
 #include "base/mem.h"
 #include "cli/state_source.h"
+#include "runtime/builtin_json.h"
+#include "runtime/json_text.h"
 #include "spec/suggest.h"
 #include "wire/builtin.h"
 #include "wire/invocation.h"
@@ -89,24 +91,27 @@ static bool read_input(struct buffer *value, struct sf_status *status)
            sf_fail(status, SF_IO, "standard input: cannot read: %s", strerror(errno));
 }
 
+/* Text stands for itself, other values are JSON. */
+static bool read_json(struct bytes type, struct bytes text, json_t **ret_json,
+                      struct sf_status *status)
+{
+    if (!bytes_is(type, TYPE_STRING))
+        return json_text_parse(text, JSON_DECODE_ANY, ret_json, status) ||
+               sf_wrap(status, "expected JSON for a value of type %.*s", BYTES_ARG(type));
+    *ret_json = json_stringn(text.size ? (const char *)text.data : "", text.size);
+    return *ret_json || sf_fail(status, SF_INVALID, "expected text in UTF-8");
+}
+
 /* Turns what people write into the value of a built-in type. */
 static bool encode(struct bytes type, struct buffer *text, struct sf_status *status)
 {
-    struct arena arena = {0};
-    struct json_value json = {JSON_STRING, buffer_bytes(text)};
-    struct buffer value = {0};
-    bool is_string = bytes_is(type, TYPE_STRING);
-    bool good = (!is_string || bytes_are_utf8(json.text) ||
-                 sf_fail(status, SF_INVALID, "expected text in UTF-8")) &&
-                (is_string || json_value_parse(buffer_bytes(text), &arena, &json, status)) &&
-                builtin_of_json(&value, type, &json, status);
-    if (good) {
-        buffer_clear(text);
-        buffer_add_bytes(text, buffer_bytes(&value));
-    }
-    buffer_destroy(&value);
-    arena_destroy(&arena);
-    return good || sf_wrap(status, "VALUE");
+    json_t *json;
+    if (!read_json(type, buffer_bytes(text), &json, status))
+        return sf_wrap(status, "VALUE");
+    buffer_clear(text);
+    bool good = builtin_of_json(text, type, json, status) || sf_wrap(status, "VALUE");
+    json_decref(json);
+    return good;
 }
 
 static bool read_value(const struct inputs *inputs, struct bytes type, struct buffer *value,

@@ -5,8 +5,8 @@
 
 #include "cli/command.h"
 #include "cli/place.h"
+#include "runtime/state_line.h"
 #include "wire/address.h"
-#include "wire/state_line.h"
 
 struct state_source;
 

@@ -10,7 +10,7 @@
 #include "runtime/admin_request.h"
 #include "runtime/state_export.h"
 #include "runtime/state_http.h"
-#include "wire/state_line.h"
+#include "runtime/state_line.h"
 
 #include <assert.h>
 #include <stdio.h>

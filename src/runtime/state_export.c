@@ -2,7 +2,7 @@
 #include "runtime/state_export.h"
 
 #include "engine/keys.h"
-#include "wire/state_line.h"
+#include "runtime/state_line.h"
 
 #include <assert.h>
 #include <ctype.h>

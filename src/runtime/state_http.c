@@ -1,6 +1,7 @@
 /* state_http.c - see state_http.h. */
 #include "runtime/state_http.h"
 
+#include "runtime/builtin_json.h"
 #include "wire/builtin.h"
 #include "wire/typed_value.h"
 
@@ -170,7 +171,7 @@ char *state_http_show(const struct http_head *head, const struct found_state *fo
 static void add_text(struct buffer *json, const char *before, struct bytes text)
 {
     buffer_add_text(json, before);
-    json_add_string(json, text);
+    buffer_add_quoted(json, text);
 }
 
 void state_http_list(const struct address *address, const struct found_state *states, size_t count,

@@ -1,26 +1,37 @@
-/* builtin.h - values of the built-in types, io.statefun.types/..., as people write them.
+/* builtin.h - values of the built-in types, io.statefun.types/...
  *
  * In messages and states they are wrapper messages of one field (protocol.md 1.2 and 2), of which
- * SDKs accept the canonical form only. Here they become JSON and are made of it. */
+ * SDKs accept the canonical form only. */
 #ifndef WIRE_BUILTIN_H
 #define WIRE_BUILTIN_H
 
-#include "wire/json.h"
+#include "base/bytes.h"
+#include "statefun/status.h"
 
-/* Appends a JSON string, number or literal. False, with nothing appended, for a type that is not
- * built in, and for a value that JSON cannot stand for exactly: a form that is not canonical, a
- * number that is not finite. */
-bool builtin_add_json(struct buffer *json, struct bytes type, struct bytes value);
+enum builtin {
+    BUILTIN_BOOL,
+    BUILTIN_INT,
+    BUILTIN_FLOAT,
+    BUILTIN_LONG,
+    BUILTIN_DOUBLE,
+    BUILTIN_STRING,
+    BUILTIN_NONE
+};
 
-/* Appends the value that `json` stands for. SF_UNSUPPORTED if the type is not built in, SF_INVALID
- * if the value is none of that type. */
-bool builtin_of_json(struct buffer *value, struct bytes type, const struct json_value *json,
-                     struct sf_status *status);
+/* BUILTIN_NONE: the type is not built in. */
+enum builtin builtin_of(struct bytes type);
 
-/* False, with the reason, if the type is built in and the value is not what SDKs accept for it. */
-bool builtin_check(struct bytes type, struct bytes value, struct sf_status *status);
+/* The number of a canonical value (0 or 1, two's complement, IEEE 754) in as many low bits as its
+ * type has; false if the value is none. `builtin` is neither a string nor none. */
+bool builtin_bits(enum builtin builtin, struct bytes value, uint64_t *ret_bits);
+
+/* Appends the canonical value for such a number. */
+void builtin_add_bits(struct buffer *value, enum builtin builtin, uint64_t bits);
 
 /* The text of a canonical string; false if the value is none. */
 bool builtin_text(struct bytes value, struct bytes *ret_text);
+
+/* False, with the reason, if the type is built in and the value is not what SDKs accept for it. */
+bool builtin_check(struct bytes type, struct bytes value, struct sf_status *status);
 
 #endif

@@ -78,7 +78,7 @@ def test_a_value_that_its_function_could_not_read_is_refused(place):
     result = command("put", *ada, "visits", "many")
     assert result.returncode == 1 and INT in result.stderr
     result = command("put", *ada, "visits", "many", "--type", INT)
-    assert result.returncode == 2 and "VALUE" in result.stderr
+    assert result.returncode == 2 and f"VALUE: expected JSON for a value of type {INT}: column" in result.stderr
     result = command("put", *ada, "visits", "many", "--type", INT, "--raw")
     assert result.returncode == 2 and "canonical" in result.stderr
     assert good("get", *ada, "visits") == "1\n"
@@ -112,7 +112,7 @@ def test_many_lines_are_imported_and_exported(place):
 
 @pytest.mark.parametrize("wrong, says", [
     ("{}\n", "'namespace' is missing"),
-    ("what is this\n", "expected '{'"),
+    ("what is this\n", "column 4: '[' or '{' expected"),
     (line("Bob", "three"), "an integer of 32 bits"),
     (line("Bob", 3, typename="io.statefun.types/string"), "a string"),
     (line("Bob", 3, expires="soon"), "'expires'"),

@@ -1,7 +1,7 @@
 /* state_line_fuzz.c - any bytes as a line of state: read, or refused with a reason; and what was
  * read is the same after it was written. */
 #include "base/mem.h"
-#include "wire/state_line.h"
+#include "runtime/state_line.h"
 
 #include <assert.h>
 

@@ -5,10 +5,11 @@
  *
  * (in one line). Instead of "value", which is for built-in types, "base64" holds the bytes of any
  * value. "expires" is when it does, in ms since 1970; without it, it does not. */
-#ifndef WIRE_STATE_LINE_H
-#define WIRE_STATE_LINE_H
+#ifndef RUNTIME_STATE_LINE_H
+#define RUNTIME_STATE_LINE_H
 
 #include "base/arena.h"
+#include "statefun/status.h"
 #include "wire/typed_value.h"
 
 struct state_line {
@@ -21,10 +22,10 @@ struct state_line {
 /* Appends the line with its LF. All names are UTF-8. */
 void state_line_add(struct buffer *text, const struct state_line *line);
 
-/* Reads a line, with or without its LF; what it refers to is in `line` or in `arena`. Everything is
- * checked: afterwards the address and the state can be stored. */
-bool state_line_parse(struct bytes line, struct arena *arena, struct state_line *ret_line,
-                      struct sf_status *status);
+/* Reads a line, with or without its LF; what it refers to is in `arena`. Everything is checked:
+ * afterwards the address and the state can be stored. */
+SF_CHECK bool state_line_parse(struct bytes line, struct arena *arena, struct state_line *ret_line,
+                               struct sf_status *status);
 
 /* Lines of a text, one after the other. */
 struct state_lines {

@@ -1,12 +1,12 @@
 /* state_line.c - a flat JSON object: which members it has, which it must have. */
-#include "wire/state_line.h"
+#include "runtime/state_line.h"
 
+#include "runtime/builtin_json.h"
+#include "runtime/json_text.h"
 #include "wire/address.h"
 #include "wire/base64.h"
 #include "wire/builtin.h"
 #include "wire/invocation.h"
-
-#include <stdlib.h>
 
 enum member { NAMESPACE, TYPE, ID, STATE, TYPENAME, VALUE, BASE64, EXPIRES, MEMBERS };
 
@@ -40,7 +40,7 @@ void state_line_add(struct buffer *text, const struct state_line *line)
     struct bytes texts[] = {line->ns, line->name, line->id, line->state, line->value.type};
     for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
         add_member(text, (enum member)i);
-        json_add_string(text, texts[i]);
+        buffer_add_quoted(text, texts[i]);
     }
     add_value(text, &line->value);
     if (line->deadline) {
@@ -53,67 +53,68 @@ void state_line_add(struct buffer *text, const struct state_line *line)
 /* --- reading --- */
 
 struct members {
-    struct json_value values[MEMBERS];
-    bool has[MEMBERS];
+    const json_t *values[MEMBERS]; /* NULL: not there */
 };
 
-static bool put_member(struct members *members, const struct json_member *member,
+static struct bytes text_of(const struct members *members, enum member member)
+{
+    const json_t *value = members->values[member];
+    return bytes_make(json_string_value(value), json_string_length(value));
+}
+
+static bool put_member(struct members *members, const char *name, const json_t *value,
                        struct sf_status *status)
 {
     int which = 0;
-    while (which < MEMBERS && !bytes_is(member->name, names[which]))
+    while (which < MEMBERS && strcmp(name, names[which]))
         which++;
     if (which == MEMBERS)
         return sf_fail(status, SF_INVALID,
-                       "unknown member '%.*s', expected namespace, type, id, state, typename, "
+                       "unknown member '%.40s', expected namespace, type, id, state, typename, "
                        "value or base64, expires",
-                       member->name.size > 40 ? 40 : (int)member->name.size, member->name.data);
-    if (members->has[which])
-        return sf_fail(status, SF_INVALID, "'%s' stands there twice", names[which]);
+                       name);
     bool is_text = which != VALUE && which != EXPIRES;
-    if (is_text && member->value.kind != JSON_STRING)
-        return sf_fail(status, SF_INVALID, "'%s': expected a string", names[which]);
-    members->has[which] = true;
-    members->values[which] = member->value;
+    if (is_text && !json_is_string(value))
+        return sf_fail(status, SF_INVALID, "'%s': expected a string, found %s", names[which],
+                       json_text_kind(value));
+    members->values[which] = value;
     return true;
 }
 
-static bool read_members(struct bytes line, struct arena *arena, struct members *members,
-                         struct sf_status *status)
+static bool read_members(json_t *json, struct members *members, struct sf_status *status)
 {
-    struct json_object object = json_object_read(line);
-    struct json_member member;
-    enum json_progress progress;
-    while ((progress = json_object_next(&object, arena, &member, status)) == JSON_MEMBER)
-        if (!put_member(members, &member, status))
-            return false;
-    if (progress == JSON_BAD)
-        return false;
+    const char *name;
+    json_t *value;
+    if (!json_is_object(json))
+        return sf_fail(status, SF_INVALID, "expected an object, found %s", json_text_kind(json));
+    json_object_foreach(json, name,
+                        value) if (!put_member(members, name, value, status)) return false;
     for (int i = 0; i <= TYPENAME; i++)
-        if (!members->has[i] || !members->values[i].text.size)
+        if (!json_string_length(members->values[i]))
             return sf_fail(status, SF_INVALID, "'%s' is %s", names[i],
-                           members->has[i] ? "empty" : "missing");
-    return members->has[VALUE] != members->has[BASE64] ||
+                           members->values[i] ? "empty" : "missing");
+    return !members->values[VALUE] != !members->values[BASE64] ||
            sf_fail(status, SF_INVALID, "expected either 'value' or 'base64', found %s",
-                   members->has[VALUE] ? "both" : "neither");
+                   members->values[VALUE] ? "both" : "neither");
 }
 
 static bool read_value(const struct members *members, struct arena *arena,
                        struct typed_value *ret_value, struct sf_status *status)
 {
     struct buffer bytes = {0};
-    struct bytes type = members->values[TYPENAME].text;
+    struct bytes type = text_of(members, TYPENAME);
     bool good;
-    if (members->has[BASE64])
-        good = (base64_decode(members->values[BASE64].text, &bytes) ||
+    if (members->values[BASE64])
+        good = (base64_decode(text_of(members, BASE64), &bytes) ||
                 sf_fail(status, SF_INVALID, "'base64': expected base64 with padding")) &&
                builtin_check(type, buffer_bytes(&bytes), status);
     else
-        good = builtin_of_json(&bytes, type, &members->values[VALUE], status) ||
+        good = builtin_of_json(&bytes, type, members->values[VALUE], status) ||
                sf_wrap(status, "'value'");
     if (good)
-        *ret_value = (struct typed_value){
-            .type = type, .value = arena_add_bytes(arena, buffer_bytes(&bytes)), .has_value = true};
+        *ret_value = (struct typed_value){.type = arena_add_bytes(arena, type),
+                                          .value = arena_add_bytes(arena, buffer_bytes(&bytes)),
+                                          .has_value = true};
     buffer_destroy(&bytes);
     return good;
 }
@@ -121,40 +122,43 @@ static bool read_value(const struct members *members, struct arena *arena,
 static bool read_deadline(const struct members *members, uint64_t *ret_deadline,
                           struct sf_status *status)
 {
-    enum { DIGITS_MAX = 18 };
-    *ret_deadline = 0;
-    if (!members->has[EXPIRES])
-        return true;
-    const struct json_value *value = &members->values[EXPIRES];
-    uint64_t deadline = 0;
-    bool good = value->kind == JSON_NUMBER && value->text.size <= DIGITS_MAX;
-    for (size_t i = 0; good && i < value->text.size; i++) {
-        uint8_t digit = value->text.data[i];
-        good = digit >= '0' && digit <= '9';
-        deadline = deadline * 10 + (uint64_t)(digit - '0');
-    }
-    *ret_deadline = deadline;
-    return (good && deadline) ||
-           sf_fail(status, SF_INVALID, "'expires': expected milliseconds since 1970");
+    const json_t *value = members->values[EXPIRES];
+    json_int_t deadline = json_integer_value(value);
+    *ret_deadline = (uint64_t)deadline;
+    return !value || deadline > 0 ||
+           sf_fail(status, SF_INVALID,
+                   "'expires': expected milliseconds since 1970, more than 0, found %s",
+                   json_is_integer(value) ? "less" : json_text_kind(value));
 }
 
-bool state_line_parse(struct bytes line, struct arena *arena, struct state_line *ret_line,
+static bool read_line(json_t *json, struct arena *arena, struct state_line *ret_line,
                       struct sf_status *status)
 {
     struct members members = {0};
     struct address address;
-    if (!read_members(line, arena, &members, status))
+    if (!read_members(json, &members, status))
         return false;
-    *ret_line = (struct state_line){.ns = members.values[NAMESPACE].text,
-                                    .name = members.values[TYPE].text,
-                                    .id = members.values[ID].text,
-                                    .state = members.values[STATE].text};
+    *ret_line = (struct state_line){.ns = arena_add_bytes(arena, text_of(&members, NAMESPACE)),
+                                    .name = arena_add_bytes(arena, text_of(&members, TYPE)),
+                                    .id = arena_add_bytes(arena, text_of(&members, ID)),
+                                    .state = arena_add_bytes(arena, text_of(&members, STATE))};
     if (ret_line->state.size > STATE_NAME_BYTES_MAX)
         return sf_fail(status, SF_INVALID, "'state' has %zu bytes, the most is %d",
                        ret_line->state.size, STATE_NAME_BYTES_MAX);
     return address_make(ret_line->ns, ret_line->name, ret_line->id, arena, &address, status) &&
            read_value(&members, arena, &ret_line->value, status) &&
            read_deadline(&members, &ret_line->deadline, status);
+}
+
+bool state_line_parse(struct bytes line, struct arena *arena, struct state_line *ret_line,
+                      struct sf_status *status)
+{
+    json_t *json;
+    if (!json_text_parse(line, 0, &json, status))
+        return false;
+    bool good = read_line(json, arena, ret_line, status);
+    json_decref(json);
+    return good;
 }
 
 bool state_lines_next(struct state_lines *lines, struct bytes *ret_line)
