@@ -139,6 +139,8 @@ def throughput(options, directory, name, count, key_of):
         requests = bench.metric("statefun_endpoint_requests_total")
         invoked = bench.metric("statefun_functions_invoked_messages_total")
         epochs = bench.metric("statefun_epochs_total")
+        log_bytes = bench.metric("statefun_store_log_bytes_total")
+        view_changes = bench.metric("statefun_store_view_changes_total")
         rates = [(b[1] - a[1]) / (b[0] - a[0]) for a, b in zip(samples, samples[1:]) if b[1] > a[1]]
         print(f"\n{name}: {count} records, Kafka to Kafka, exactly once")
         print(f"  throughput          {count / (ended - started):10.0f} messages/s, start included"
@@ -149,6 +151,8 @@ def throughput(options, directory, name, count, key_of):
             print(f"  CPU of the {process:9s}{1e6 * seconds / count:9.1f} us a message")
         print(f"  messages a request  {invoked / requests:10.1f}")
         print(f"  records an epoch    {count / epochs:10.0f}")
+        print(f"  log                 {log_bytes / count:10.0f} bytes a message")
+        print(f"  changes to the view {view_changes / count:10.2f} a message")
         print(f"  memory              {memory_mb(bench.statefun.process.pid):10.0f} MB at most, "
               f"{memory_mb(bench.statefun.process.pid, 'VmRSS'):.0f} MB at the end")
         reader = bench.broker.reader("out")

@@ -256,7 +256,7 @@ static void measure_hurry(void)
     for (size_t i = 0; i < COUNT; i++) {
         (void)commit(store, 10, key_count, &us);
         double start = now_us();
-        store_hurry(store);
+        store_hurry(store, VIEW_WHOLE);
         while (store_view_epoch(store) < store_epoch(store))
             usleep(50);
         samples[i] = now_us() - start;

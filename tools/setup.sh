@@ -7,11 +7,11 @@
 STATEFUN_CACHE=${STATEFUN_CACHE:-$HOME/.cache/statefun}
 
 BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config librdkafka-dev librocksdb-dev libyaml-dev
-    libjansson-dev libxxhash-dev zlib1g-dev)
+    libjansson-dev libxxhash-dev zlib1g-dev libssl-dev libnghttp2-dev libcurl4-openssl-dev)
 PYTHON_PACKAGES=(python3 python3-venv curl)
 KAFKA_PACKAGES=(openjdk-17-jre-headless curl kcat)
 TEST_PACKAGES=(libcmocka-dev libprotobuf-c-dev protobuf-c-compiler clang-14 libclang-rt-14-dev
-    clang-format-14 shellcheck dpkg-dev file)
+    clang-format-14 shellcheck dpkg-dev file openssl nodejs)
 
 if [[ -t 1 ]]; then
     bold=$(printf '\033[1m') plain=$(printf '\033[0m')
@@ -64,6 +64,11 @@ need_packages() { # PACKAGE...
         apt-get install -q -y --no-install-recommends "${missing[@]}"
 }
 
+# Installs Debian packages that bring a program, unless the machine has the program from elsewhere.
+need_program() { # PROGRAM PACKAGE...
+    command -v "$1" >/dev/null || need_packages "${@:2}"
+}
+
 # Configures and builds in build/NAME.
 build_in() { # NAME TARGET [CMAKE OPTION...]
     local name=$1 target=$2
@@ -82,6 +87,19 @@ python_environment() { # NAME REQUIREMENTS-FILE
         cp "$2" "$dir/requirements.txt"
     fi
     printf '%s\n' "$dir"
+}
+
+# Node.js packages, made anew when package-lock.json changes. Prints their directory: what NODE_PATH takes.
+node_packages() { # NAME DIRECTORY-OF-package.json
+    local dir=$STATEFUN_CACHE/node-$1
+    if ! cmp -s "$2/package-lock.json" "$dir/complete"; then
+        rm -rf "$dir"
+        mkdir -p "$dir"
+        cp "$2/package.json" "$2/package-lock.json" "$dir"
+        npm ci --prefix "$dir" --no-audit --no-fund >&2 || return 1
+        cp "$2/package-lock.json" "$dir/complete"
+    fi
+    printf '%s\n' "$dir/node_modules"
 }
 
 # The port itself if nobody has it, else one that the kernel picks.

@@ -107,6 +107,29 @@ void buffer_add_format(struct buffer *buffer, const char *format, ...)
     va_end(again);
 }
 
+void buffer_add_quoted(struct buffer *buffer, struct bytes text)
+{
+    bool is_utf8 = bytes_are_utf8(text);
+    size_t plain = 0; /* what was not added yet begins here */
+    buffer_add_u8(buffer, '"');
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        bool is_plain = c >= 0x20 && c != 0x7f && (c < 0x80 || is_utf8);
+        if (is_plain && c != '"' && c != '\\')
+            continue;
+        buffer_add(buffer, text.data + plain, i - plain);
+        plain = i + 1;
+        if (is_plain)
+            buffer_add_format(buffer, "\\%c", c);
+        else if (c == '\n')
+            buffer_add_text(buffer, "\\n");
+        else
+            buffer_add_format(buffer, "\\u%04x", c);
+    }
+    buffer_add_bytes(buffer, bytes_from(text, plain));
+    buffer_add_u8(buffer, '"');
+}
+
 char *buffer_text(struct buffer *buffer)
 {
     *buffer_reserve(buffer, 1) = '\0';

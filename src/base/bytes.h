@@ -107,6 +107,10 @@ static inline void buffer_add_u8(struct buffer *buffer, uint8_t value)
 void buffer_add_format(struct buffer *buffer, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* Appends a JSON string, with its quotes; its control characters are escaped, so that it stays on
+ * its line. Bytes that are not UTF-8 are escaped one by one. */
+void buffer_add_quoted(struct buffer *buffer, struct bytes text);
+
 /* Makes the text in the buffer NUL-terminated, without counting the NUL; returns it. */
 char *buffer_text(struct buffer *buffer);
 

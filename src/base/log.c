@@ -42,24 +42,6 @@ static void add_time(struct buffer *line)
     buffer_add_format(line, "%s.%03ldZ", text, now.tv_nsec / 1000000);
 }
 
-/* Control characters would let a field forge a line of its own, so they are escaped in both forms.
- */
-static void add_escaped(struct buffer *line, struct bytes text)
-{
-    bool utf8 = bytes_are_utf8(text);
-    for (size_t i = 0; i < text.size; i++) {
-        uint8_t c = text.data[i];
-        if (c == '"' || c == '\\')
-            buffer_add_format(line, "\\%c", c);
-        else if (c == '\n')
-            buffer_add_text(line, "\\n");
-        else if (c < 0x20 || c == 0x7f || (c >= 0x80 && !utf8))
-            buffer_add_format(line, "\\u%04x", c);
-        else
-            buffer_add_u8(line, c);
-    }
-}
-
 static bool is_plain(struct bytes text)
 {
     for (size_t i = 0; i < text.size; i++)
@@ -69,13 +51,7 @@ static bool is_plain(struct bytes text)
     return text.size > 0;
 }
 
-static void add_quoted(struct buffer *line, struct bytes text)
-{
-    buffer_add_u8(line, '"');
-    add_escaped(line, text);
-    buffer_add_u8(line, '"');
-}
-
+/* Control characters would let a field forge a line of its own: quoted, they are escaped. */
 static void add_as_text(struct buffer *line, enum log_level level, const char *message,
                         const struct log_field *fields)
 {
@@ -88,7 +64,7 @@ static void add_as_text(struct buffer *line, enum log_level level, const char *m
         else if (is_plain(field->text))
             buffer_add_bytes(line, field->text);
         else
-            add_quoted(line, field->text);
+            buffer_add_quoted(line, field->text);
     }
 }
 
@@ -98,13 +74,13 @@ static void add_as_json(struct buffer *line, enum log_level level, const char *m
     buffer_add_text(line, "{\"time\":\"");
     add_time(line);
     buffer_add_format(line, "\",\"level\":\"%s\",\"message\":", level_names[level]);
-    add_quoted(line, bytes_of(message));
+    buffer_add_quoted(line, bytes_of(message));
     for (const struct log_field *field = fields; field->key; field++) {
         buffer_add_format(line, ",\"%s\":", field->key);
         if (field->is_number)
             buffer_add_format(line, "%lld", (long long)field->number);
         else
-            add_quoted(line, field->text);
+            buffer_add_quoted(line, field->text);
     }
     buffer_add_u8(line, '}');
 }

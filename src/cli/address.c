@@ -1,52 +1,45 @@
 /* address.c - statefun address. */
-#include "cli/place.h"
+#include "cli/command.h"
 
+#include "cli/answer.h"
+#include "cli/place.h"
 #include "runtime/parked.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 
 const struct command_flag address_flags[] = {
     {"all", 0, NULL, "Resume every parked address."},
     {"json", 0, NULL, "List as JSON, one line each."},
-    PLACE_FLAGS,
+    AT_FLAG,
     {0},
 };
-enum { FLAG_ALL, FLAG_JSON, FLAG_PLACE, FLAGS = FLAG_PLACE + PLACE_FLAG_COUNT };
-
-#define NAME "statefun address"
+enum { FLAG_ALL, FLAG_JSON, FLAG_AT };
 
 /* What was asked for. */
 struct order {
     const struct command *command;
-    const char *flags[FLAGS]; /* by their place in the table; "" for those without argument */
+    const struct inputs *inputs;
     bool resumes;
     char **names; /* function types and addresses */
     size_t name_count;
+    const char *token; /* empty: none */
     struct place place;
     size_t done;
 };
 
 /* --- list --- */
 
-static const char *text_of(const json_t *json, const char *name)
-{
-    const char *text = json_string_value(json_object_get(json, name));
-    return text ? text : "";
-}
-
 static void print_address(const struct order *order, const json_t *address)
 {
-    if (order->flags[FLAG_JSON]) {
-        json_dumpf(address, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-        putchar('\n');
+    if (inputs_have_flag(order->inputs, FLAG_JSON)) {
+        answer_print_json(address);
         return;
     }
-    printf("%s ", text_of(address, "since"));
-    place_print(text_of(address, "address"));
+    printf("%s ", answer_text(address, "since"));
+    answer_print_text(answer_text(address, "address"));
     printf("  ");
-    place_print(text_of(address, "cause"));
+    answer_print_text(answer_text(address, "cause"));
     putchar('\n');
 }
 
@@ -58,17 +51,18 @@ static bool list_page(struct order *order, const char *name, struct buffer *curs
     size_t i;
     buffer_add_text(&target, "/addresses/parked");
     if (name)
-        place_add_parameter(&target, "name", name);
+        answer_add_parameter(&target, "name", name);
     if (cursor->size)
-        place_add_parameter(&target, "from", buffer_text(cursor));
-    bool good = place_ask(&order->place, "GET", buffer_text(&target), &answer, status);
+        answer_add_parameter(&target, "from", buffer_text(cursor));
+    bool good =
+        answer_ask(order->place.where, order->token, "GET", buffer_text(&target), &answer, status);
     buffer_destroy(&target);
     if (!good)
         return false;
     json_array_foreach(json_object_get(answer, "addresses"), i, address)
         print_address(order, address);
     buffer_clear(cursor);
-    buffer_add_text(cursor, text_of(answer, "next"));
+    buffer_add_text(cursor, answer_text(answer, "next"));
     json_decref(answer);
     return true;
 }
@@ -100,8 +94,9 @@ static bool resume_running(struct order *order, const char *name, struct sf_stat
     struct buffer target = {0};
     json_t *answer;
     buffer_add_text(&target, "/addresses/resume");
-    place_add_parameter(&target, name ? "name" : "all", name ? name : "true");
-    bool good = place_ask(&order->place, "POST", buffer_text(&target), &answer, status);
+    answer_add_parameter(&target, name ? "name" : "all", name ? name : "true");
+    bool good =
+        answer_ask(order->place.where, order->token, "POST", buffer_text(&target), &answer, status);
     buffer_destroy(&target);
     if (!good)
         return false;
@@ -168,65 +163,55 @@ static int carry_out(struct order *order)
         good = go_through(order, order->names[i], &status);
     if (order->resumes)
         printf("resumed: %zu\n", order->done);
-    return good ? EXIT_GOOD : place_fail(NAME, &status);
+    return good ? EXIT_GOOD : command_failed(order->command, &status);
 }
 
-static int complain(const char *format, const char *what)
+static int open_and_carry_out(struct order *order)
 {
-    fputs(NAME ": ", stderr);
-    fprintf(stderr, format, what);
-    fputs("\nTry '" NAME " --help'.\n", stderr);
-    return EXIT_WRONG;
-}
-
-/* False: exit with `*ret_code`. */
-static bool read_flags(struct order *order, int argc, char **argv, int *ret_code)
-{
-    struct option options[FLAGS + 2] = {0};
-    command_options(order->command, options);
-    opterr = 0;
-    for (int flag; (flag = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
-        if (flag == 'h') {
-            help_show_command(order->command);
-            *ret_code = EXIT_GOOD;
-            return false;
-        }
-        if (flag == '?' || flag == ':') {
-            *ret_code = complain(flag == ':' ? "%s needs a value" : "there is no flag '%s'",
-                                 argv[optind - 1]);
-            return false;
-        }
-        order->flags[flag - COMMAND_FLAG_FIRST] = optarg ? optarg : "";
-    }
-    return true;
+    const struct settings *settings = order->inputs->settings;
+    struct sf_status status;
+    order->token = settings_text(settings, SETTING_ADMIN_TOKEN);
+    int code =
+        place_open(&(struct place_options){.where = order->inputs->values[FLAG_AT],
+                                           .directory = settings_text(settings, SETTING_DATA)},
+                   &order->place, &status)
+            ? carry_out(order)
+            : command_failed(order->command, &status);
+    place_close(&order->place);
+    return code;
 }
 
 static const char *fault(const struct order *order)
 {
-    if (order->flags[FLAG_ALL] && order->name_count)
+    bool has_all = inputs_have_flag(order->inputs, FLAG_ALL);
+    if (has_all && order->name_count)
         return "expected either names or --all, found both";
-    if (order->resumes && !order->name_count && !order->flags[FLAG_ALL])
+    if (order->resumes && !order->name_count && !has_all)
         return "expected function types (namespace/name), addresses (namespace/name/id), or --all";
     return NULL;
+}
+
+static int obey(struct order *order)
+{
+    const struct inputs *inputs = order->inputs;
+    const char *verb = inputs->argument_count ? inputs->arguments[0] : "";
+    order->resumes = !strcmp(verb, "resume");
+    if (!order->resumes && strcmp(verb, "list") != 0)
+        return command_wrong(order->command, "expected list or resume, found '%s'", verb);
+    order->names = inputs->arguments + 1;
+    order->name_count = inputs->argument_count - 1;
+    const char *wrong = fault(order);
+    return wrong ? command_wrong(order->command, "%s", wrong) : open_and_carry_out(order);
 }
 
 int address_run(const struct command *command, int argc, char **argv)
 {
     int code;
-    struct order order = {.command = command};
-    if (!read_flags(&order, argc, argv, &code))
+    struct inputs inputs;
+    if (!inputs_read(&inputs, command, argc, argv, &code))
         return code;
-    const char *verb = optind < argc ? argv[optind] : "";
-    order.resumes = !strcmp(verb, "resume");
-    if (!order.resumes && strcmp(verb, "list") != 0)
-        return complain("expected list or resume, found '%s'", verb);
-    order.names = argv + optind + 1;
-    order.name_count = (size_t)(argc - optind - 1);
-    const char *wrong = fault(&order);
-    if (wrong)
-        return complain("%s", wrong);
-    if (place_open(&order.flags[FLAG_PLACE], &order.place, &code))
-        code = carry_out(&order);
-    place_close(&order.place);
+    struct order order = {.command = command, .inputs = &inputs};
+    code = diagnostics_report(&inputs.diagnostics) ? EXIT_WRONG : obey(&order);
+    inputs_destroy(&inputs);
     return code;
 }

@@ -2,15 +2,18 @@
 #include "cli/command.h"
 
 #include "egress/kafka_egress.h"
+#include "egress/kinesis_egress.h"
 #include "function/probe.h"
 #include "ingress/kafka_ingress.h"
+#include "ingress/kinesis_ingress.h"
 
 #include <stdio.h>
 
 enum { CONNECT_MS = 10 * 1000, CONNECT_FLAG = 1 };
 
 const struct command_flag check_flags[] = {
-    {"connect", 0, NULL, "Also call every endpoint and ask every broker for its topics."},
+    {"connect", 0, NULL,
+     "Also call every endpoint, and ask every broker for its topics and Kinesis for its streams."},
     {0},
 };
 
@@ -45,18 +48,29 @@ static bool connect_all(const struct application *application)
         good &= tell(kafka_egress_check(egress, CONNECT_MS, &status), &egress->place, "egress",
                      &egress->id, &status);
     }
+    for (size_t i = 0; i < application->kinesis_ingress_count; i++) {
+        const struct kinesis_ingress_spec *ingress = &application->kinesis_ingresses[i];
+        good &= tell(kinesis_ingress_check(ingress, CONNECT_MS, &status), &ingress->place,
+                     "ingress", &ingress->id, &status);
+    }
+    for (size_t i = 0; i < application->kinesis_egress_count; i++) {
+        const struct kinesis_egress_spec *egress = &application->kinesis_egresses[i];
+        good &= tell(kinesis_egress_check(egress, CONNECT_MS, &status), &egress->place, "egress",
+                     &egress->id, &status);
+    }
     return good;
 }
 
 static void say_what_is_good(const struct application *application)
 {
+    size_t ingresses = application->kafka_ingress_count + application->kinesis_ingress_count +
+                       application->http_ingress_count;
+    size_t egresses = application->kafka_egress_count + application->kinesis_egress_count +
+                      application->http_egress_count;
     printf("good: %zu file%s, %zu endpoint%s, %zu ingress%s, %zu egress%s\n",
            application->file_count, application->file_count == 1 ? "" : "s",
-           application->endpoint_count, application->endpoint_count == 1 ? "" : "s",
-           application->kafka_ingress_count + application->http_ingress_count,
-           application->kafka_ingress_count + application->http_ingress_count == 1 ? "" : "es",
-           application->kafka_egress_count + application->http_egress_count,
-           application->kafka_egress_count + application->http_egress_count == 1 ? "" : "es");
+           application->endpoint_count, application->endpoint_count == 1 ? "" : "s", ingresses,
+           ingresses == 1 ? "" : "es", egresses, egresses == 1 ? "" : "es");
 }
 
 int check_run(const struct command *command, int argc, char **argv)
@@ -66,7 +80,7 @@ int check_run(const struct command *command, int argc, char **argv)
     if (!inputs_read(&inputs, command, argc, argv, &code))
         return code;
     struct application *application = inputs_load(&inputs, true);
-    code = inputs_report(&inputs) || !application ? EXIT_WRONG : EXIT_GOOD;
+    code = diagnostics_report(&inputs.diagnostics) || !application ? EXIT_WRONG : EXIT_GOOD;
     if (code == EXIT_GOOD && inputs.flags & CONNECT_FLAG && !connect_all(application))
         code = EXIT_FAILED;
     if (code == EXIT_GOOD)

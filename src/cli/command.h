@@ -7,6 +7,7 @@
 
 #include "spec/application.h"
 #include "spec/settings.h"
+#include "statefun/status.h"
 
 /* What the shell gets. */
 enum exit_code {
@@ -24,11 +25,14 @@ struct command_flag {
 
 struct command {
     const char *name;
-    const char *arguments;            /* after the flags, for the synopsis */
+    const char *arguments;            /* what is no flag, for the synopsis; NULL: nothing */
+    const char *words;                /* "a|b|c", what the first of them may be, for completion */
     const char *summary;              /* one line */
     const char *text;                 /* some paragraphs, for --help and the man page */
     const struct command_flag *flags; /* of its own; a name of NULL ends them */
-    bool takes_modules;
+    bool takes_modules;               /* and all settings */
+    bool takes_files;                 /* as its arguments */
+    const enum setting *settings; /* that it takes otherwise, ended by SETTINGS_COUNT; or NULL */
     int (*run)(const struct command *command, int argc, char **argv);
 };
 
@@ -37,18 +41,33 @@ extern const struct command commands[];
 
 extern const struct command_flag module_flag, config_flag, help_flag;
 
+/* A flag of commands that also work on a running application. */
+#define AT_FLAG                                                                                    \
+    {                                                                                              \
+        "at", 0, "ADDRESS",                                                                        \
+            "The admin listener of a running application (host:port or unix:/path), instead of "   \
+            "--data."                                                                              \
+    }
+
 #define MODULES_DEFAULT  "/opt/statefun/modules"
 #define MODULES_VARIABLE "STATEFUN_MODULES"
 #define CONFIG_VARIABLE  "STATEFUN_CONFIG"
 
-/* --- what run and check share: modules and settings --- */
+bool command_takes(const struct command *command, enum setting setting);
+
+/* --- what commands share: modules, settings and arguments --- */
+
+enum { OWN_FLAGS_MAX = 16 };
 
 struct inputs {
     struct settings *settings;
     const char **modules;
     size_t module_count;
     struct diagnostics diagnostics;
-    unsigned flags; /* bit i: the command's own flag i was given */
+    unsigned flags;                    /* bit i: the command's own flag i was given */
+    const char *values[OWN_FLAGS_MAX]; /* of those that take one */
+    char **arguments;                  /* what is no flag */
+    size_t argument_count;
 };
 
 /* Reads the command line, the environment and the configuration file. False: go no further, and
@@ -58,18 +77,23 @@ bool inputs_read(struct inputs *inputs, const struct command *command, int argc,
                  int *ret_code);
 void inputs_destroy(struct inputs *inputs);
 
-/* Composes the application; NULL if there are errors. */
+static inline bool inputs_have_flag(const struct inputs *inputs, unsigned flag)
+{
+    return inputs->flags & 1u << flag;
+}
+
+/* Composes the application and looks into the files that it names; NULL if its modules have errors.
+ * What diagnostics_report says counts. */
 struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_errors);
 
 /* Writes out all that was found, on standard error; returns how many errors there are. */
-size_t inputs_report(const struct inputs *inputs);
+size_t diagnostics_report(const struct diagnostics *diagnostics);
 
-/* For commands that read their flags themselves: an option for each of the command's own, numbered
- * from COMMAND_FLAG_FIRST as in its table, and 'h' for help; `options` has room for them and an
- * end of zeros. */
-struct option;
-enum { COMMAND_FLAG_FIRST = 256 };
-void command_options(const struct command *command, struct option *options);
+/* Says on standard error what is wrong with the command line, or what went wrong, and returns what
+ * to exit with. */
+int command_wrong(const struct command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+int command_failed(const struct command *command, const struct sf_status *status);
 
 /* --- help and reference, made from the tables --- */
 
@@ -79,11 +103,12 @@ int reference_run(const struct command *command, int argc, char **argv);
 
 int run_run(const struct command *command, int argc, char **argv);
 int check_run(const struct command *command, int argc, char **argv);
+int migrate_run(const struct command *command, int argc, char **argv);
 int deadletter_run(const struct command *command, int argc, char **argv);
 int address_run(const struct command *command, int argc, char **argv);
+int state_run(const struct command *command, int argc, char **argv);
 
-extern const struct command_flag check_flags[];
-extern const struct command_flag deadletter_flags[];
-extern const struct command_flag address_flags[];
+extern const struct command_flag check_flags[], deadletter_flags[], address_flags[], state_flags[];
+extern const enum setting place_settings[], state_settings[];
 
 #endif

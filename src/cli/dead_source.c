@@ -1,9 +1,8 @@
-/* dead_source.c - the admin listener asked, or the store read and written. */
+/* dead_source.c - the admin listener asked, or the store opened. */
 #include "cli/dead_source.h"
 
 #include "base/mem.h"
-
-#include <string.h>
+#include "cli/answer.h"
 
 /* --- a running runtime --- */
 
@@ -12,22 +11,23 @@ static void make_target(struct buffer *target, const char *path,
 {
     buffer_add_text(target, path);
     for (size_t i = 0; i < question->choice_count; i++)
-        place_add_parameter(target, question->choices[i].name, question->choices[i].value);
+        answer_add_parameter(target, question->choices[i].name, question->choices[i].value);
     if (question->from)
-        place_add_parameter(target, "from", question->from);
+        answer_add_parameter(target, "from", question->from);
     if (question->limit) {
         char *limit = mem_format("%zu", question->limit);
-        place_add_parameter(target, "limit", limit);
+        answer_add_parameter(target, "limit", limit);
         free(limit);
     }
 }
 
-static bool ask(const struct place *place, const char *method, const char *path,
+static bool ask(const struct dead_source *source, const char *method, const char *path,
                 const struct dead_question *question, json_t **ret_answer, struct sf_status *status)
 {
     struct buffer target = {0};
     make_target(&target, path, question);
-    bool good = place_ask(place, method, buffer_text(&target), ret_answer, status);
+    bool good = answer_ask(source->place.where, source->token, method, buffer_text(&target),
+                           ret_answer, status);
     buffer_destroy(&target);
     return good;
 }
@@ -55,7 +55,7 @@ static void add_letter(void *owner, struct bytes key, const struct dead_letter *
     json_array_append_new(owner, dead_letter_json(key, letter));
 }
 
-static bool list_stopped(const struct place *place, const struct dead_question *question,
+static bool list_stopped(const struct dead_source *source, const struct dead_question *question,
                          json_t **ret_answer, struct sf_status *status)
 {
     struct dead_filter filter;
@@ -63,7 +63,7 @@ static bool list_stopped(const struct place *place, const struct dead_question *
     if (!make_filter(question, &filter, status))
         return false;
     json_t *letters = json_array();
-    dead_letters_page(place->store, &filter, question->limit, add_letter, letters, &next);
+    dead_letters_page(source->place.store, &filter, question->limit, add_letter, letters, &next);
     if (next.size)
         dead_id_add(&id, buffer_bytes(&next));
     *ret_answer =
@@ -76,26 +76,26 @@ static bool list_stopped(const struct place *place, const struct dead_question *
 
 /* --- both --- */
 
-bool dead_source_list(const struct place *place, const struct dead_question *question,
+bool dead_source_list(const struct dead_source *source, const struct dead_question *question,
                       json_t **ret_answer, struct sf_status *status)
 {
-    return place->store ? list_stopped(place, question, ret_answer, status)
-                        : ask(place, "GET", "/deadletters", question, ret_answer, status);
+    return source->place.store ? list_stopped(source, question, ret_answer, status)
+                               : ask(source, "GET", "/deadletters", question, ret_answer, status);
 }
 
-bool dead_source_take(const struct place *place, enum dead_action action,
+bool dead_source_take(const struct dead_source *source, enum dead_action action,
                       const struct dead_question *question, json_t **ret_answer,
                       struct sf_status *status)
 {
     struct dead_filter filter;
-    if (!place->store)
-        return ask(place, "POST",
+    if (!source->place.store)
+        return ask(source, "POST",
                    action == DEAD_REPLAY ? "/deadletters/replay" : "/deadletters/discard", question,
                    ret_answer, status);
     if (!make_filter(question, &filter, status))
         return false;
-    bool good =
-        dead_stopped_take(place->store, action, &filter, question->limit, ret_answer, status);
+    bool good = dead_stopped_take(source->place.store, action, &filter, question->limit, ret_answer,
+                                  status);
     dead_filter_destroy(&filter);
     return good;
 }

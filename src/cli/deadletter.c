@@ -2,9 +2,9 @@
 #include "cli/command.h"
 
 #include "base/mem.h"
+#include "cli/answer.h"
 #include "cli/dead_source.h"
 
-#include <getopt.h>
 #include <stdio.h>
 #include <string.h>
 #include <time.h>
@@ -31,10 +31,10 @@ const struct command_flag deadletter_flags[] = {
     {"all", 0, NULL, "Replay or discard every dead letter."},
     {"limit", 0, "N", "At most so many."},
     {"json", 0, NULL, "List and show as JSON, one line each, with all there is."},
-    PLACE_FLAGS,
+    AT_FLAG,
     {0},
 };
-enum { FLAG_ALL = 8, FLAG_LIMIT, FLAG_JSON, FLAG_PLACE, FLAGS = FLAG_PLACE + PLACE_FLAG_COUNT };
+enum { FLAG_ALL = 8, FLAG_LIMIT, FLAG_JSON, FLAG_AT };
 
 enum verb { VERB_LIST, VERB_SHOW, VERB_REPLAY, VERB_DISCARD, VERB_EXPORT, VERBS };
 static const char *const verb_names[VERBS] = {"list", "show", "replay", "discard", "export"};
@@ -42,37 +42,25 @@ static const char *const verb_names[VERBS] = {"list", "show", "replay", "discard
 /* What was asked for. */
 struct order {
     const struct command *command;
+    const struct inputs *inputs;
     enum verb verb;
-    const char *flags[FLAGS]; /* by their place in the table; "" for those without argument */
-    size_t limit;             /* 0: none */
+    size_t limit; /* 0: none */
     char **ids;
     size_t id_count;
-    struct place place;
+    struct dead_source source;
     unsigned busy; /* how often in a row there was no room for anything */
 };
 
 /* --- output --- */
 
-static const char *text_of(const json_t *letter, const char *name)
-{
-    const char *text = json_string_value(json_object_get(letter, name));
-    return text ? text : "";
-}
-
-static void print_json(const json_t *json)
-{
-    json_dumpf(json, stdout, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    putchar('\n');
-}
-
 static void print_line(const json_t *letter)
 {
     bool has_target = json_object_get(letter, "target");
-    printf("%-14s %s %-14s ", text_of(letter, "id"), text_of(letter, "time"),
-           text_of(letter, "kind"));
-    place_print(text_of(letter, has_target ? "target" : "egress"));
+    printf("%-14s %s %-14s ", answer_text(letter, "id"), answer_text(letter, "time"),
+           answer_text(letter, "kind"));
+    answer_print_text(answer_text(letter, has_target ? "target" : "egress"));
     printf("  ");
-    place_print(text_of(letter, "cause"));
+    answer_print_text(answer_text(letter, "cause"));
     putchar('\n');
 }
 
@@ -85,9 +73,9 @@ static void print_whole(const json_t *letter)
         const char *text = json_string_value(value);
         bool is_binary = !text && !json_object_get(value, "text");
         if (!text)
-            text = text_of(value, is_binary ? "base64" : "text");
+            text = answer_text(value, is_binary ? "base64" : "text");
         printf("%-8s ", name);
-        place_print(text);
+        answer_print_text(text);
         printf(is_binary ? " (base64)\n" : "\n");
     }
 }
@@ -100,10 +88,10 @@ static bool take_page(struct order *order, struct dead_question *question, char 
 {
     bool writes = order->verb == VERB_REPLAY || order->verb == VERB_DISCARD;
     question->from = *cursor;
-    bool good = writes ? dead_source_take(&order->place,
+    bool good = writes ? dead_source_take(&order->source,
                                           order->verb == VERB_REPLAY ? DEAD_REPLAY : DEAD_DISCARD,
                                           question, ret_answer, status)
-                       : dead_source_list(&order->place, question, ret_answer, status);
+                       : dead_source_list(&order->source, question, ret_answer, status);
     free(*cursor);
     const char *next = good ? json_string_value(json_object_get(*ret_answer, "next")) : NULL;
     *cursor = next ? mem_string(next) : NULL;
@@ -116,8 +104,8 @@ static size_t print_page(const struct order *order, const json_t *answer)
     json_t *letter, *letters = json_object_get(answer, "letters");
     json_array_foreach(letters, i, letter)
     {
-        if (order->verb == VERB_EXPORT || order->flags[FLAG_JSON])
-            print_json(letter);
+        if (order->verb == VERB_EXPORT || inputs_have_flag(order->inputs, FLAG_JSON))
+            answer_print_json(letter);
         else if (order->verb == VERB_SHOW)
             print_whole(letter);
         else
@@ -135,7 +123,7 @@ static size_t report_page(struct order *order, const json_t *answer, size_t *lef
     json_t *stuck;
     json_array_foreach(json_object_get(answer, "left"), i, stuck)
     {
-        fprintf(stderr, "%s stays: %s\n", text_of(stuck, "id"), text_of(stuck, "reason"));
+        fprintf(stderr, "%s stays: %s\n", answer_text(stuck, "id"), answer_text(stuck, "reason"));
         ++*left;
     }
     if (is_busy)
@@ -188,70 +176,47 @@ static int carry_out(struct order *order)
     struct dead_choice choices[CHOICES_MAX];
     size_t choice_count = 0, done = 0, left = 0;
     struct sf_status status;
-    for (size_t i = 0; i <= FLAG_ALL; i++)
-        if (order->flags[i])
-            choices[choice_count++] = (struct dead_choice){deadletter_flags[i].name,
-                                                           i < FLAG_ALL ? order->flags[i] : "true"};
+    for (unsigned i = 0; i <= FLAG_ALL; i++)
+        if (inputs_have_flag(order->inputs, i))
+            choices[choice_count++] = (struct dead_choice){
+                deadletter_flags[i].name, i < FLAG_ALL ? order->inputs->values[i] : "true"};
     bool good = order->id_count ? go_through_ids(order, &done, &left, &status)
                                 : go_through(order, choices, choice_count, &done, &left, &status);
     if (order->verb == VERB_REPLAY || order->verb == VERB_DISCARD)
         printf("%s: %zu\n", order->verb == VERB_REPLAY ? "replayed" : "discarded", done);
     if (!good)
-        return place_fail("statefun deadletter", &status);
+        return command_failed(order->command, &status);
     return left ? EXIT_FAILED : EXIT_GOOD;
 }
 
 static int open_and_carry_out(struct order *order)
 {
-    int code;
-    if (place_open(&order->flags[FLAG_PLACE], &order->place, &code))
-        code = carry_out(order);
-    place_close(&order->place);
+    const struct settings *settings = order->inputs->settings;
+    struct sf_status status;
+    order->source.token = settings_text(settings, SETTING_ADMIN_TOKEN);
+    int code =
+        place_open(&(struct place_options){.where = order->inputs->values[FLAG_AT],
+                                           .directory = settings_text(settings, SETTING_DATA)},
+                   &order->source.place, &status)
+            ? carry_out(order)
+            : command_failed(order->command, &status);
+    place_close(&order->source.place);
     return code;
 }
 
 /* --- the command line --- */
 
-static int complain(const char *format, const char *what)
+static bool read_verb(struct order *order)
 {
-    fputs("statefun deadletter: ", stderr);
-    fprintf(stderr, format, what);
-    fputs("\nTry 'statefun deadletter --help'.\n", stderr);
-    return EXIT_WRONG;
-}
-
-/* False: exit with `*ret_code`. */
-static bool read_flags(struct order *order, int argc, char **argv, int *ret_code)
-{
-    struct option options[FLAGS + 2] = {0};
-    command_options(order->command, options);
-    opterr = 0;
-    for (int flag; (flag = getopt_long(argc, argv, ":h", options, NULL)) != -1;) {
-        if (flag == 'h') {
-            help_show_command(order->command);
-            *ret_code = EXIT_GOOD;
-            return false;
-        }
-        if (flag == '?' || flag == ':') {
-            *ret_code = complain(flag == ':' ? "%s needs a value" : "there is no flag '%s'",
-                                 argv[optind - 1]);
-            return false;
-        }
-        order->flags[flag - COMMAND_FLAG_FIRST] = optarg ? optarg : "";
-    }
-    return true;
-}
-
-static bool read_verb(struct order *order, int argc, char **argv)
-{
+    const struct inputs *inputs = order->inputs;
     int i = 0;
-    while (optind < argc && i < VERBS && strcmp(argv[optind], verb_names[i]) != 0)
+    while (inputs->argument_count && i < VERBS && strcmp(inputs->arguments[0], verb_names[i]) != 0)
         i++;
-    if (optind == argc || i == VERBS)
+    if (!inputs->argument_count || i == VERBS)
         return false;
     order->verb = (enum verb)i;
-    order->ids = argv + optind + 1;
-    order->id_count = (size_t)(argc - optind - 1);
+    order->ids = inputs->arguments + 1;
+    order->id_count = inputs->argument_count - 1;
     return true;
 }
 
@@ -259,11 +224,11 @@ static bool read_verb(struct order *order, int argc, char **argv)
 static const char *fault(struct order *order)
 {
     bool has_filter = false;
-    for (size_t i = 0; i <= FLAG_ALL; i++)
-        has_filter |= order->flags[i] != NULL;
+    for (unsigned i = 0; i <= FLAG_ALL; i++)
+        has_filter |= inputs_have_flag(order->inputs, i);
     bool writes = order->verb == VERB_REPLAY || order->verb == VERB_DISCARD;
     bool takes_ids = writes || order->verb == VERB_SHOW;
-    const char *limit = order->flags[FLAG_LIMIT];
+    const char *limit = order->inputs->values[FLAG_LIMIT];
     if (limit) {
         char *end;
         order->limit = strtoul(limit, &end, 10);
@@ -281,16 +246,27 @@ static const char *fault(struct order *order)
     return NULL;
 }
 
+static int obey(struct order *order)
+{
+    bool is_empty = !order->inputs->argument_count;
+    if (!read_verb(order))
+        return command_wrong(order->command,
+                             is_empty
+                                 ? "expected list, show, replay, discard or export%s"
+                                 : "expected list, show, replay, discard or export, found '%s'",
+                             is_empty ? "" : order->inputs->arguments[0]);
+    const char *wrong = fault(order);
+    return wrong ? command_wrong(order->command, "%s", wrong) : open_and_carry_out(order);
+}
+
 int deadletter_run(const struct command *command, int argc, char **argv)
 {
     int code;
-    struct order order = {.command = command};
-    if (!read_flags(&order, argc, argv, &code))
+    struct inputs inputs;
+    if (!inputs_read(&inputs, command, argc, argv, &code))
         return code;
-    if (!read_verb(&order, argc, argv))
-        return complain(optind < argc ? "expected list, show, replay, discard or export, found '%s'"
-                                      : "expected list, show, replay, discard or export%s",
-                        optind < argc ? argv[optind] : "");
-    const char *wrong = fault(&order);
-    return wrong ? complain("%s", wrong) : open_and_carry_out(&order);
+    struct order order = {.command = command, .inputs = &inputs};
+    code = diagnostics_report(&inputs.diagnostics) ? EXIT_WRONG : obey(&order);
+    inputs_destroy(&inputs);
+    return code;
 }

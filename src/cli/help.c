@@ -36,6 +36,7 @@ static const char *value_name(const struct setting_info *info)
 {
     switch (info->type) {
     case SETTING_TEXT:
+    case SETTING_SECRET:
         return "TEXT";
     case SETTING_BYTES:
         return "SIZE";
@@ -51,35 +52,50 @@ static const char *value_name(const struct setting_info *info)
     return "";
 }
 
+static void print_setting(enum setting setting)
+{
+    const struct setting_info *info = &setting_infos[setting];
+    char flag[64], variable[64];
+    setting_flag(setting, flag);
+    setting_variable(setting, variable);
+    if (setting_has_flag(setting))
+        printf("  --%s %s   [default: %s]\n      %s, %s\n", flag, value_name(info),
+               info->default_text, variable, info->name);
+    else
+        printf("  (no flag: a secret)\n      %s, %s\n", variable, info->name);
+    print_wrapped(info->help, INDENT);
+}
+
 void help_show_command(const struct command *command)
 {
+    bool takes_settings = command->takes_modules || command->settings;
+    bool has_flags = takes_settings || command->flags->name;
     printf("Usage: statefun %s", command->name);
-    printf(command->takes_modules ? " [-m PATH]... [flag]...\n" : " %s\n",
-           command->arguments ? command->arguments : "");
-    printf("\n");
+    if (command->arguments)
+        printf(" %s", command->arguments);
+    if (command->takes_modules)
+        printf(" [-m PATH]...");
+    printf(has_flags ? " [flag]...\n\n" : "\n\n");
     print_wrapped(command->text, 0);
-    if (command->takes_modules || command->flags->name)
-        printf("\nFlags:\n");
+    if (!has_flags)
+        return;
+
+    printf("\nFlags:\n");
     if (command->takes_modules)
         print_flag(&module_flag);
     for (const struct command_flag *flag = command->flags; flag->name; flag++)
         print_flag(flag);
-    if (!command->takes_modules)
-        return;
-    print_flag(&config_flag);
+    if (takes_settings)
+        print_flag(&config_flag);
     print_flag(&help_flag);
+    if (!takes_settings)
+        return;
 
     printf("\nSettings; each is a flag, else an environment variable, else a key in the "
            "configuration file:\n");
-    for (int i = 0; i < SETTINGS_COUNT; i++) {
-        const struct setting_info *info = &setting_infos[i];
-        char flag[64], variable[64];
-        setting_flag((enum setting)i, flag);
-        setting_variable((enum setting)i, variable);
-        printf("  --%s %s   [default: %s]\n      %s, %s\n", flag, value_name(info),
-               info->default_text, variable, info->name);
-        print_wrapped(info->help, INDENT);
-    }
+    for (int i = 0; i < SETTINGS_COUNT; i++)
+        if (command_takes(command, (enum setting)i))
+            print_setting((enum setting)i);
 }
 
 void help_show(void)

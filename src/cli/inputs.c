@@ -2,9 +2,11 @@
 #include "cli/command.h"
 
 #include "base/mem.h"
+#include "function/endpoint.h"
 #include "kafka/client.h"
 
 #include <getopt.h>
+#include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -18,32 +20,34 @@ const struct command_flag config_flag = {
     "A file of 'key: value' lines with settings; else the one named by $" CONFIG_VARIABLE "."};
 const struct command_flag help_flag = {"help", 'h', NULL, "Show this."};
 
-enum { FLAG_FIRST = 256, OWN_FLAGS_MAX = 8 };
+enum { FLAG_FIRST = 256 };
+
+bool command_takes(const struct command *command, enum setting setting)
+{
+    const enum setting *taken = command->settings;
+    while (taken && *taken != SETTINGS_COUNT && *taken != setting)
+        taken++;
+    return command->takes_modules || (taken && *taken == setting);
+}
 
 /* Numbers that getopt_long gives: settings from FLAG_FIRST on, then the command's own flags. */
 static void make_options(const struct command *command, struct option *options, char names[][64])
 {
     size_t count = 0;
     for (int i = 0; i < SETTINGS_COUNT; i++) {
+        if (!setting_has_flag((enum setting)i) || !command_takes(command, (enum setting)i))
+            continue;
         setting_flag((enum setting)i, names[i]);
         options[count++] = (struct option){names[i], required_argument, NULL, FLAG_FIRST + i};
     }
-    options[count++] = (struct option){module_flag.name, required_argument, NULL, 'm'};
+    if (command->takes_modules)
+        options[count++] = (struct option){module_flag.name, required_argument, NULL, 'm'};
     options[count++] = (struct option){config_flag.name, required_argument, NULL, 'c'};
     options[count++] = (struct option){help_flag.name, no_argument, NULL, 'h'};
     for (int i = 0; command->flags[i].name; i++)
-        options[count++] = (struct option){command->flags[i].name, no_argument, NULL,
-                                           FLAG_FIRST + SETTINGS_COUNT + i};
-}
-
-void command_options(const struct command *command, struct option *options)
-{
-    int count = 0;
-    for (const struct command_flag *flag = command->flags; flag->name; flag++, count++)
-        options[count] =
-            (struct option){flag->name, flag->argument ? required_argument : no_argument, NULL,
-                            COMMAND_FLAG_FIRST + count};
-    options[count] = (struct option){help_flag.name, no_argument, NULL, 'h'};
+        options[count++] = (struct option){
+            command->flags[i].name, command->flags[i].argument ? required_argument : no_argument,
+            NULL, FLAG_FIRST + SETTINGS_COUNT + i};
 }
 
 static int wrong(const struct command *command)
@@ -52,16 +56,31 @@ static int wrong(const struct command *command)
     return EXIT_WRONG;
 }
 
+int command_wrong(const struct command *command, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    fprintf(stderr, "statefun %s: ", command->name);
+    vfprintf(stderr, format, arguments);
+    fputc('\n', stderr);
+    va_end(arguments);
+    return wrong(command);
+}
+
+int command_failed(const struct command *command, const struct sf_status *status)
+{
+    fprintf(stderr, "statefun %s: %s\n", command->name, status->message);
+    return status->code == SF_INVALID ? EXIT_WRONG : EXIT_FAILED;
+}
+
 static int complain(const struct command *command, char *argument, int reason)
 {
-    if (reason == ':') {
-        fprintf(stderr, "statefun %s: %s needs a value\n", command->name, argument);
-        return wrong(command);
-    }
+    if (reason == ':')
+        return command_wrong(command, "%s needs a value", argument);
     argument[strcspn(argument, "=")] = 0;
     fprintf(stderr, "statefun %s: there is no flag '%s'", command->name, argument);
     int near = !strncmp(argument, "--", 2) ? setting_suggest_flag(argument + 2) : -1;
-    if (near >= 0) {
+    if (near >= 0 && command_takes(command, (enum setting)near)) {
         char flag[64];
         setting_flag((enum setting)near, flag);
         fprintf(stderr, "; did you mean '--%s'?", flag);
@@ -100,6 +119,23 @@ struct command_line {
     const char *config;
 };
 
+static void take_flag(struct inputs *inputs, struct command_line *line, int flag)
+{
+    int own = flag - FLAG_FIRST - SETTINGS_COUNT;
+    if (flag == 'm') {
+        add_module(inputs, optarg);
+    } else if (flag == 'c') {
+        line->config = optarg;
+    } else if (own >= 0) {
+        inputs->flags |= 1u << own;
+        inputs->values[own] = optarg;
+    } else {
+        line->flags = mem_resize(line->flags, (line->flag_count + 1) * sizeof *line->flags);
+        line->flags[line->flag_count++] =
+            (struct given_flag){(enum setting)(flag - FLAG_FIRST), optarg};
+    }
+}
+
 static bool read_command_line(struct inputs *inputs, struct command_line *line,
                               const struct command *command, int argc, char **argv, int *ret_code)
 {
@@ -107,7 +143,8 @@ static bool read_command_line(struct inputs *inputs, struct command_line *line,
     struct option options[SETTINGS_COUNT + 3 + OWN_FLAGS_MAX + 1] = {0};
     make_options(command, options, names);
     opterr = 0;
-    for (int flag; (flag = getopt_long(argc, argv, ":m:c:h", options, NULL)) != -1;) {
+    const char *letters = command->takes_modules ? ":m:c:h" : ":c:h";
+    for (int flag; (flag = getopt_long(argc, argv, letters, options, NULL)) != -1;) {
         if (flag == 'h') {
             help_show_command(command);
             *ret_code = EXIT_GOOD;
@@ -117,23 +154,13 @@ static bool read_command_line(struct inputs *inputs, struct command_line *line,
             *ret_code = complain(command, argv[optind - 1], flag);
             return false;
         }
-        if (flag == 'm')
-            add_module(inputs, optarg);
-        else if (flag == 'c')
-            line->config = optarg;
-        else if (flag >= FLAG_FIRST + SETTINGS_COUNT)
-            inputs->flags |= 1u << (flag - FLAG_FIRST - SETTINGS_COUNT);
-        else {
-            line->flags = mem_resize(line->flags, (line->flag_count + 1) * sizeof *line->flags);
-            line->flags[line->flag_count++] =
-                (struct given_flag){(enum setting)(flag - FLAG_FIRST), optarg};
-        }
+        take_flag(inputs, line, flag);
     }
-    if (optind < argc) {
-        fprintf(stderr,
-                "statefun %s: found '%s', expected only flags (modules are given with -m)\n",
-                command->name, argv[optind]);
-        *ret_code = wrong(command);
+    inputs->arguments = argv + optind;
+    inputs->argument_count = (size_t)(argc - optind);
+    if (optind < argc && !command->arguments) {
+        *ret_code = command_wrong(
+            command, "found '%s', expected only flags (modules are given with -m)", argv[optind]);
         return false;
     }
     return true;
@@ -153,7 +180,7 @@ bool inputs_read(struct inputs *inputs, const struct command *command, int argc,
         for (size_t i = 0; i < line.flag_count; i++)
             settings_set_flag(inputs->settings, line.flags[i].setting, line.flags[i].text,
                               &inputs->diagnostics);
-        if (!inputs->module_count)
+        if (command->takes_modules && !inputs->module_count)
             add_default_modules(inputs);
     }
     free(line.flags);
@@ -180,7 +207,7 @@ static const char *look_up(void *owner, const char *name)
 
 struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_errors)
 {
-    return application_load(
+    struct application *application = application_load(
         &(struct application_options){
             .modules = inputs->modules,
             .module_count = inputs->module_count,
@@ -191,14 +218,29 @@ struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_err
             .kafka_knows = kafka_knows_property,
         },
         &inputs->diagnostics);
+    if (application)
+        endpoints_check(application, &inputs->diagnostics);
+    return application;
 }
 
-size_t inputs_report(const struct inputs *inputs)
+/* An example below its line, indented: it is part of that message. */
+static void print_shown(const char *shown)
 {
-    for (size_t i = 0; i < inputs->diagnostics.count; i++) {
-        char *line = diagnostic_line(&inputs->diagnostics.items[i]);
+    for (const char *line = shown; *line;) {
+        size_t size = strcspn(line, "\n");
+        fprintf(stderr, "    %.*s\n", (int)size, line);
+        line += size + (line[size] == '\n');
+    }
+}
+
+size_t diagnostics_report(const struct diagnostics *diagnostics)
+{
+    for (size_t i = 0; i < diagnostics->count; i++) {
+        char *line = diagnostic_line(&diagnostics->items[i]);
         fprintf(stderr, "%s\n", line);
         free(line);
+        if (diagnostics->items[i].shown)
+            print_shown(diagnostics->items[i].shown);
     }
-    return inputs->diagnostics.error_count;
+    return diagnostics->error_count;
 }

@@ -33,8 +33,22 @@ const struct command commands[] = {
         .run = check_run,
     },
     {
+        .name = "migrate",
+        .arguments = "FILE...",
+        .summary = "print what module files of StateFun 2.x and 3.0 are today",
+        .text = "Prints module files of the formats 1.0, 2.0 and 3.0 (one document with 'version') "
+                "as components, on standard output; files of components as they stand. Each FILE "
+                "is a file or a directory, as --module of run takes. What cannot be brought over "
+                "is told as file:line:column, and in comments where it was. Functions of StateFun "
+                "2.x need a 3.x SDK besides. Exits 0 if all was brought over, 2 if not.",
+        .flags = no_flags,
+        .takes_files = true,
+        .run = migrate_run,
+    },
+    {
         .name = "deadletter",
-        .arguments = "list|show|replay|discard|export",
+        .arguments = "list|show|replay|discard|export [ID]...",
+        .words = "list|show|replay|discard|export",
         .summary = "see what could not be delivered, send it again, or throw it away",
         .text =
             "Dead letters are records and messages that were set aside. 'list' tells of each in a "
@@ -44,11 +58,13 @@ const struct command commands[] = {
             "stopped one's data directory is read and written itself. Exits 1 if something could "
             "not be done, 2 if the command line is wrong.",
         .flags = deadletter_flags,
+        .settings = place_settings,
         .run = deadletter_run,
     },
     {
         .name = "address",
-        .arguments = "list|resume",
+        .arguments = "list|resume [NAME]...",
+        .words = "list|resume",
         .summary = "see addresses that were parked because they fail, and resume them",
         .text =
             "An address whose function has failed as often as its endpoint's 'failures' allows may "
@@ -57,11 +73,31 @@ const struct command commands[] = {
             "has them invoked again. A running runtime is asked through its admin listener; a "
             "stopped one's data directory is read and written itself.",
         .flags = address_flags,
+        .settings = place_settings,
         .run = address_run,
+    },
+    {
+        .name = "state",
+        .arguments = "get|put|delete|list|export|import [ARGUMENT]...",
+        .words = "get|put|delete|list|export|import",
+        .summary = "see and change the states of functions, export and import them",
+        .text =
+            "get ADDRESS STATE prints a value; put ADDRESS STATE [VALUE] sets it, to what is on "
+            "standard input if no value is given; delete ADDRESS STATE takes it away; list ADDRESS "
+            "tells which states there are. An ADDRESS is namespace/type/id. export [FILE] writes "
+            "all states as lines of JSON, import [FILE] puts what such lines say; FILE is - for "
+            "standard output or input, as when it is left out. All of this works on a running "
+            "application, which is asked through its admin listener, and on the data directory of "
+            "one that is stopped. Exits 1 if there is no such value, or if something failed, and 2 "
+            "if the command line or a line of the file is wrong.",
+        .flags = state_flags,
+        .settings = state_settings,
+        .run = state_run,
     },
     {
         .name = "reference",
         .arguments = "man|markdown|completion",
+        .words = "man|markdown|completion",
         .summary = "print the man page, the reference of settings, or bash's completion",
         .text = "All three are made from the tables that the program itself uses. Completion: "
                 "source <(statefun reference completion)",

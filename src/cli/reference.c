@@ -65,12 +65,17 @@ static void put_man_settings(void)
         char flag[64], variable[64];
         setting_flag((enum setting)i, flag);
         setting_variable((enum setting)i, variable);
-        fputs(".TP\n.B \\-\\-", stdout);
-        put_troff(flag);
-        printf("\n%s, ", variable);
-        put_troff(info->name);
-        fputs("; default ", stdout);
-        put_troff_line(info->default_text);
+        if (setting_has_flag((enum setting)i)) {
+            fputs(".TP\n.B \\-\\-", stdout);
+            put_troff(flag);
+            printf("\n%s, ", variable);
+            put_troff(info->name);
+            fputs("; default ", stdout);
+            put_troff_line(info->default_text);
+        } else {
+            printf(".TP\n.B %s\n", variable);
+            put_troff_line(info->name);
+        }
         fputs(".br\n", stdout);
         put_troff_line(info->help);
     }
@@ -82,7 +87,9 @@ static void put_man(void)
            ".SH NAME\nstatefun \\- run Stateful Functions applications\n"
            ".SH SYNOPSIS\n"
            ".B statefun run\n[\\fB\\-m\\fR \\fIPATH\\fR]... [\\fIflag\\fR]...\n.br\n"
-           ".B statefun check\n[\\fB\\-m\\fR \\fIPATH\\fR]... [\\fB\\-\\-connect\\fR]\n"
+           ".B statefun check\n[\\fB\\-m\\fR \\fIPATH\\fR]... [\\fB\\-\\-connect\\fR]\n.br\n"
+           ".B statefun state\n\\fIaction\\fR [\\fIargument\\fR]... [\\fIflag\\fR]...\n.br\n"
+           ".B statefun migrate\n\\fIFILE\\fR...\n"
            ".SH DESCRIPTION\n"
            "Runs applications made for Stateful Functions 3.x: their module.yaml files, and their "
            "functions in any SDK, as remote functions over HTTP. Every message has its effect on "
@@ -112,8 +119,12 @@ static void put_markdown(void)
         char flag[64], variable[64];
         setting_flag((enum setting)i, flag);
         setting_variable((enum setting)i, variable);
-        printf("\n## `%s`\n\n`--%s`, `%s`; default `%s`", info->name, flag, variable,
-               info->default_text);
+        if (setting_has_flag((enum setting)i))
+            printf("\n## `%s`\n\n`--%s`, `%s`; default `%s`", info->name, flag, variable,
+                   info->default_text);
+        else
+            printf("\n## `%s`\n\n`%s`; no flag, as it is a secret; not set by default", info->name,
+                   variable);
         if (info->choices)
             printf("; one of `%s`", info->choices);
         printf("\n\n%s\n", info->help);
@@ -121,6 +132,29 @@ static void put_markdown(void)
 }
 
 /* --- completion --- */
+
+static void put_words(const char *words)
+{
+    for (; words && *words; words++)
+        putchar(*words == '|' ? ' ' : *words);
+}
+
+static void put_flags(const struct command *command)
+{
+    if (command->takes_modules)
+        printf(" --module");
+    if (command->takes_modules || command->settings)
+        printf(" --config");
+    printf(" --help");
+    for (const struct command_flag *flag = command->flags; flag->name; flag++)
+        printf(" --%s", flag->name);
+    for (int i = 0; i < SETTINGS_COUNT; i++) {
+        char flag[64];
+        setting_flag((enum setting)i, flag);
+        if (setting_has_flag((enum setting)i) && command_takes(command, (enum setting)i))
+            printf(" --%s", flag);
+    }
+}
 
 static void put_completion(void)
 {
@@ -148,21 +182,15 @@ static void put_completion(void)
         printf(" %s", command->name);
     printf("' -- \"$word\"))\n        return\n    fi\n    case ${COMP_WORDS[1]} in\n");
     for (const struct command *command = commands; command->name; command++) {
-        printf("        %s) COMPREPLY=($(compgen -W '", command->name);
-        if (!command->takes_modules) {
-            for (const char *c = command->arguments; *c; c++)
-                putchar(*c == '|' ? ' ' : *c);
-            printf("' -- \"$word\"));;\n");
+        printf("        %s) COMPREPLY=($(compgen ", command->name);
+        if (command->takes_files) {
+            printf("-f -- \"$word\"));;\n");
             continue;
         }
-        printf("--module --config --help");
-        for (const struct command_flag *flag = command->flags; flag->name; flag++)
-            printf(" --%s", flag->name);
-        for (int i = 0; i < SETTINGS_COUNT; i++) {
-            char flag[64];
-            setting_flag((enum setting)i, flag);
-            printf(" --%s", flag);
-        }
+        printf("-W '");
+        put_words(command->words);
+        if (command->takes_modules || command->flags->name)
+            put_flags(command);
         printf("' -- \"$word\"));;\n");
     }
     printf("    esac\n}\ncomplete -F _statefun statefun\n");

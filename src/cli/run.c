@@ -89,7 +89,7 @@ int run_run(const struct command *command, int argc, char **argv)
                   (enum log_format)settings_number(inputs.settings, SETTING_LOG_FORMAT));
 
     struct application *application = inputs_load(&inputs, false);
-    size_t errors = inputs_report(&inputs);
+    size_t errors = diagnostics_report(&inputs.diagnostics);
     code = errors || !application ? EXIT_WRONG : run_application(&inputs, application, signal_fd);
     application_free(application);
     inputs_destroy(&inputs);

@@ -37,9 +37,9 @@ static void bury(struct kafka_egress *egress, size_t index, const char *cause)
                                 .egress = bytes_of(egress->id),
                                 .value = record->value,
                             });
-    pthread_mutex_lock(&egress->lock);
+    pthread_mutex_lock(&egress->thread.lock);
     egress->figures.dead++;
-    pthread_mutex_unlock(&egress->lock);
+    pthread_mutex_unlock(&egress->thread.lock);
 }
 
 static void bury_for(struct kafka_egress *egress, size_t index, rd_kafka_resp_err_t error)
@@ -48,7 +48,7 @@ static void bury_for(struct kafka_egress *egress, size_t index, rd_kafka_resp_er
     char cause[400];
     (void)snprintf(cause, sizeof cause,
                    "Kafka refuses the record of %zu bytes for topic '%.249s': %s",
-                   item->key.size + item->value.size, item->topic->name, rd_kafka_err2str(error));
+                   item->size - RECORD_OVERHEAD, item->topic->name, rd_kafka_err2str(error));
     bury(egress, index, cause);
 }
 
@@ -162,9 +162,41 @@ static bool must_settle_before(const struct kafka_item *item)
     const struct kafka_topic *topic = item->topic;
     if (!topic->run_count)
         return false;
-    size_t size = item->key.size + item->value.size + RECORD_OVERHEAD;
     return item->fate == FATE_ALONE ||
-           (topic->run_bytes_max && topic->run_bytes + size > topic->run_bytes_max);
+           (topic->run_bytes_max && topic->run_bytes + item->size > topic->run_bytes_max);
+}
+
+/* What has no bytes is empty, and not null. */
+static const void *data_of(struct bytes bytes)
+{
+    return bytes.size ? (const void *)bytes.data : "";
+}
+
+static rd_kafka_headers_t *headers_of(struct bytes headers)
+{
+    enum { USUAL = 8 };
+    rd_kafka_headers_t *list = rd_kafka_headers_new(USUAL);
+    struct header header;
+    while (kafka_header_next(&headers, &header))
+        (void)rd_kafka_header_add(list, data_of(header.key), (ssize_t)header.key.size,
+                                  data_of(header.value), (ssize_t)header.value.size);
+    return list; /* adding fails only when memory does, and then it aborts */
+}
+
+/* A record with headers, which rd_kafka_produce has no way to say. */
+static rd_kafka_resp_err_t produce_with_headers(struct kafka_egress *egress,
+                                                const struct kafka_item *item, int flags,
+                                                void *opaque)
+{
+    rd_kafka_headers_t *headers = headers_of(item->headers);
+    rd_kafka_resp_err_t error = rd_kafka_producev(
+        egress->client, RD_KAFKA_V_RKT(item->topic->handle), RD_KAFKA_V_MSGFLAGS(flags),
+        RD_KAFKA_V_VALUE((void *)data_of(item->value), item->value.size),
+        RD_KAFKA_V_KEY(item->key.size ? item->key.data : NULL, item->key.size),
+        RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
+    if (error)
+        rd_kafka_headers_destroy(headers);
+    return error;
 }
 
 /* The library's own answer: 0 when it took the record. */
@@ -173,11 +205,13 @@ static rd_kafka_resp_err_t produce(struct kafka_egress *egress, const struct kaf
 {
     bool is_copied = egress->spec->delivery == KAFKA_NONE || item->value.size > COPY_BYTES;
     bool is_waited_for = egress->spec->delivery != KAFKA_NONE;
-    int result = rd_kafka_produce(
-        item->topic->handle, RD_KAFKA_PARTITION_UA, is_copied ? RD_KAFKA_MSG_F_COPY : 0,
-        item->value.size ? (void *)item->value.data : (void *)"", item->value.size,
-        item->key.size ? item->key.data : NULL, item->key.size,
-        is_waited_for ? (void *)(uintptr_t)(index + 1) : NULL);
+    int flags = is_copied ? RD_KAFKA_MSG_F_COPY : 0;
+    void *opaque = is_waited_for ? (void *)(uintptr_t)(index + 1) : NULL;
+    if (item->headers.size)
+        return produce_with_headers(egress, item, flags, opaque);
+    int result = rd_kafka_produce(item->topic->handle, RD_KAFKA_PARTITION_UA, flags,
+                                  (void *)data_of(item->value), item->value.size,
+                                  item->key.size ? item->key.data : NULL, item->key.size, opaque);
     return result ? rd_kafka_last_error() : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -188,7 +222,7 @@ static enum kafka_outcome send_item(struct kafka_egress *egress, size_t index)
         rd_kafka_resp_err_t error = produce(egress, item, index);
         if (!error) {
             item->topic->run_count++;
-            item->topic->run_bytes += item->key.size + item->value.size + RECORD_OVERHEAD;
+            item->topic->run_bytes += item->size;
             return OUTCOME_DELIVERED;
         }
         if (error == RD_KAFKA_RESP_ERR_MSG_SIZE_TOO_LARGE) {
@@ -325,7 +359,13 @@ static void read_records(struct kafka_egress *egress)
         }
         if (!topic || !bytes_is(record.topic, topic->name))
             topic = kafka_topic_of(egress, record.topic);
-        *item = (struct kafka_item){.topic = topic, .key = record.key, .value = record.value};
+        *item = (struct kafka_item){
+            .topic = topic,
+            .key = record.key,
+            .value = record.value,
+            .headers = record.headers,
+            .size = record.key.size + record.value.size + record.headers_size + RECORD_OVERHEAD,
+        };
     }
 }
 
@@ -382,9 +422,9 @@ static bool try_batch(struct kafka_egress *egress, enum kafka_outcome *ret_outco
 static void note_failure(struct kafka_egress *egress, uint64_t *pause_ms)
 {
     const struct kafka_attempt *attempt = &egress->attempt;
-    pthread_mutex_lock(&egress->lock);
+    pthread_mutex_lock(&egress->thread.lock);
     egress->figures.aborted++;
-    pthread_mutex_unlock(&egress->lock);
+    pthread_mutex_unlock(&egress->thread.lock);
     if (attempt->faulted && !attempt->failed)
         return; /* what was refused is known: at once */
     if (attempt->error)
@@ -408,11 +448,11 @@ bool kafka_batch_deliver(struct kafka_egress *egress, struct outbox_batch *batch
 
     egress->delivered = batch->epoch;
     kafka_egress_content(egress);
-    pthread_mutex_lock(&egress->lock);
+    pthread_mutex_lock(&egress->thread.lock);
     egress->figures.records += egress->attempt.alive;
     egress->figures.bytes += batch->bytes;
     egress->figures.batches++;
     histogram_add(&egress->figures.latency, clock_now_us() - egress->attempt.began_us);
-    pthread_mutex_unlock(&egress->lock);
+    pthread_mutex_unlock(&egress->thread.lock);
     return true;
 }

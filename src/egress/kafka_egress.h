@@ -18,8 +18,7 @@
 #ifndef EGRESS_KAFKA_EGRESS_H
 #define EGRESS_KAFKA_EGRESS_H
 
-#include "base/histogram.h"
-#include "egress/outbox.h"
+#include "egress/egress_thread.h"
 #include "spec/application.h"
 #include "statefun/status.h"
 
@@ -56,12 +55,7 @@ void kafka_egress_wake(struct kafka_egress *egress);
 void kafka_egress_stop(struct kafka_egress *egress, uint64_t drain_ms);
 void kafka_egress_close(struct kafka_egress *egress); /* NULL is fine */
 
-struct kafka_egress_figures {
-    uint64_t records, bytes, dead;
-    uint64_t batches, aborted;
-    struct histogram latency; /* of a batch, from begin to commit */
-};
-void kafka_egress_figures(struct kafka_egress *egress, struct kafka_egress_figures *ret_figures);
+void kafka_egress_figures(struct kafka_egress *egress, struct egress_figures *ret_figures);
 
 /* egress_binding.accept: keeps the bytes of the KafkaProducerRecord. */
 bool kafka_egress_accept(struct bytes argument, struct bytes *ret_record, struct sf_status *status);

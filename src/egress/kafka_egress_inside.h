@@ -1,6 +1,6 @@
 /* kafka_egress_inside.h - what the files of the Kafka egress share. For them only.
  *
- *     kafka_egress.c    its life: the thread, waiting, being hungry, ending
+ *     kafka_egress.c    its life: what its thread does, ending
  *     kafka_producer.c  a client that may send: configured, its predecessor fenced; and its errors
  *     kafka_delivered.c how far it was delivered: the group's offset
  *     kafka_topics.c    topics, looked up before records go there
@@ -15,10 +15,9 @@
 
 #include "base/map.h"
 #include "base/mem.h"
+#include "egress/egress_thread.h"
 #include "egress/kafka_egress.h"
 #include "kafka/client.h"
-
-#include <pthread.h>
 
 enum { KAFKA_TURN_MS = 100 };
 
@@ -53,6 +52,8 @@ enum kafka_fate {
 struct kafka_item {
     struct kafka_topic *topic;
     struct bytes key, value;
+    struct bytes headers; /* for kafka_header_next */
+    size_t size;          /* about what it takes in a message set */
     enum kafka_fate fate;
 };
 
@@ -102,15 +103,9 @@ struct kafka_egress {
     uint64_t committed_us;   /* when the last one ended */
     struct kafka_pace pace;
     rd_kafka_resp_err_t complaint; /* what was logged last, so that it is said once */
-    bool is_hungry;
 
-    pthread_t thread;
-    bool is_running;             /* the thread is to be joined */
-    atomic_uint_fast64_t end_us; /* when to end at the latest; UINT64_MAX: not asked to */
-    pthread_mutex_t lock;        /* of all below */
-    pthread_cond_t woken;
-    bool has_work;
-    struct kafka_egress_figures figures;
+    struct egress_thread thread;
+    struct egress_figures figures; /* under the thread's lock */
 };
 
 /* kafka_egress.c */

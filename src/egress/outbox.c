@@ -1,9 +1,11 @@
-/* outbox.c - a queue of epochs, with its tail in the store when it is long.
+/* outbox.c - a queue of epochs, with its middle in the store when it is long.
  *
- *     held: epochs in memory ──▶ behind: epochs [spilled_from, last], in the store only
+ *     held in memory ──▶ spilled: epochs [spilled_from, spilled_to], in the store only ──▶ later:
+ *                                                                                   held in memory
  *
- * While something is behind, whatever is put in goes behind too, so that order is kept; when all of
- * it has been read back, the next epoch is held again. */
+ * So an egress that was slow for a moment reads back what came in that moment, and not all that
+ * comes until it has caught up. When the memory is used up nevertheless, what is held for later is
+ * spilled too. */
 #include "egress/outbox.h"
 
 #include "base/list.h"
@@ -29,8 +31,8 @@ struct outbox {
 
     pthread_mutex_t lock; /* of all below */
     struct list held;
-    uint64_t spilled_from; /* 0: nothing is behind */
-    uint64_t last;         /* the last epoch with records that was put in */
+    uint64_t spilled_from, spilled_to; /* 0: nothing is */
+    struct list later;                 /* empty when nothing is spilled */
     struct outbox_figures figures;
 };
 
@@ -47,6 +49,7 @@ struct outbox *outbox_new(uint32_t egress, const char *id, size_t memory_bytes_m
     outbox->owner = owner;
     pthread_mutex_init(&outbox->lock, NULL);
     list_init(&outbox->held);
+    list_init(&outbox->later);
     return outbox;
 }
 
@@ -58,12 +61,28 @@ static void held_free(struct held *held)
     free(held);
 }
 
+static void move_all(struct list *from, struct list *to)
+{
+    for (struct list *node; (node = list_take_first(from));)
+        list_put_last(to, node);
+}
+
+/* With the lock held: the store has them too. */
+static void drop_all(struct outbox *outbox, struct list *all)
+{
+    list_for_each_safe (all, node) {
+        struct held *held = container_of(node, struct held, link);
+        outbox->figures.memory_bytes -= held->memory;
+        held_free(held);
+    }
+}
+
 void outbox_free(struct outbox *outbox)
 {
     if (!outbox)
         return;
-    list_for_each_safe (&outbox->held, node)
-        held_free(container_of(node, struct held, link));
+    drop_all(outbox, &outbox->held);
+    drop_all(outbox, &outbox->later);
     pthread_mutex_destroy(&outbox->lock);
     free(outbox->id);
     free(outbox);
@@ -100,6 +119,15 @@ static size_t count_records(const struct outbox *outbox, struct delta *const *pa
     return records;
 }
 
+/* With the lock held. */
+static void spill(struct outbox *outbox, uint64_t epoch)
+{
+    drop_all(outbox, &outbox->later);
+    if (!outbox->spilled_from)
+        outbox->spilled_from = epoch;
+    outbox->spilled_to = epoch;
+}
+
 void outbox_put(struct outbox *outbox, uint64_t epoch, struct delta *const *parts, size_t count)
 {
     size_t bytes, records = count_records(outbox, parts, count, &bytes);
@@ -107,19 +135,16 @@ void outbox_put(struct outbox *outbox, uint64_t epoch, struct delta *const *part
         return;
 
     pthread_mutex_lock(&outbox->lock);
-    assert(epoch > outbox->last);
-    outbox->last = epoch;
     outbox->figures.records += records;
     outbox->figures.bytes += bytes;
-    if (!outbox->spilled_from) {
-        struct held *held = hold(outbox, epoch, parts, count);
+    struct held *held = hold(outbox, epoch, parts, count);
+    if (outbox->figures.memory_bytes + held->memory <= outbox->memory_bytes_max) {
         outbox->figures.memory_bytes += held->memory;
-        list_put_last(&outbox->held, &held->link);
-        if (outbox->figures.memory_bytes > outbox->memory_bytes_max) {
-            outbox->figures.memory_bytes -= held->memory;
-            held_free(held);
-            outbox->spilled_from = epoch;
-        }
+        list_put_last(outbox->spilled_from ? &outbox->later : &outbox->held, &held->link);
+    } else {
+        list_init(&held->link);
+        held_free(held);
+        spill(outbox, epoch);
     }
     pthread_mutex_unlock(&outbox->lock);
     outbox->on_put(outbox->owner);
@@ -179,13 +204,12 @@ size_t outbox_begin(struct outbox *outbox, uint64_t delivered, uint64_t committe
     outbox->figures.records += count.records;
     outbox->figures.bytes += count.bytes;
     if (count.records) {
-        /* What came meanwhile is behind it, so it must wait in the store as well. */
-        list_for_each_safe (&outbox->held, node)
-            held_free(container_of(node, struct held, link));
-        outbox->figures.memory_bytes = 0;
+        if (outbox->spilled_from) /* what is held came meanwhile, and before that */
+            drop_all(outbox, &outbox->held);
+        else
+            outbox->spilled_to = committed;
         outbox->spilled_from = delivered + 1;
-        if (outbox->last < committed)
-            outbox->last = committed;
+        move_all(&outbox->held, &outbox->later);
     }
     pthread_mutex_unlock(&outbox->lock);
     return count.stale;
@@ -252,7 +276,7 @@ static bool take_from_memory(struct outbox *outbox, size_t bytes_max, struct out
 
 /* Records read back: positions in the copy first, as the copy may move while it grows. Of the epoch
  * being read, where it began: if it does not fit, it is taken off again. */
-struct read_back {
+struct reading {
     struct outbox_batch *batch;
     size_t capacity, bytes_max;
     uint64_t epoch, previous; /* epochs; 0: none */
@@ -260,7 +284,7 @@ struct read_back {
     bool cut;
 };
 
-static void begin_epoch(struct read_back *back, uint64_t epoch)
+static void begin_epoch(struct reading *back, uint64_t epoch)
 {
     back->previous = back->epoch;
     back->epoch = epoch;
@@ -269,7 +293,7 @@ static void begin_epoch(struct read_back *back, uint64_t epoch)
     back->copied = back->batch->copy.size;
 }
 
-static bool cut_off(struct read_back *back)
+static bool cut_off(struct reading *back)
 {
     back->epoch = back->previous;
     back->batch->count = back->count;
@@ -281,7 +305,7 @@ static bool cut_off(struct read_back *back)
 
 static bool read_one(void *visitor, struct bytes stored_key, struct bytes value)
 {
-    struct read_back *back = visitor;
+    struct reading *back = visitor;
     struct outbox_batch *batch = back->batch;
     struct key key;
     bool good = key_parse(stored_key, &key);
@@ -311,24 +335,26 @@ static void find_in_copy(struct outbox_batch *batch)
 
 enum read_outcome { READ_RECORDS, READ_NONE, VIEW_LAGS };
 
-/* Reads the next stretch behind; READ_NONE: its epochs held no records, and have been passed over.
- */
-static enum read_outcome read_behind(struct outbox *outbox, uint64_t from, uint64_t last,
-                                     size_t bytes_max, struct outbox_batch *batch)
+/* Reads the next stretch of what is spilled; READ_NONE: its epochs held no records, and have been
+ * passed over. */
+static enum read_outcome read_back(struct outbox *outbox, uint64_t from, uint64_t to,
+                                   size_t bytes_max, struct outbox_batch *batch)
 {
     uint64_t viewed = outbox->reader.view_epoch(outbox->reader.owner);
-    uint64_t upto = viewed < last ? viewed : last;
+    uint64_t upto = viewed < to ? viewed : to;
     if (upto < from) {
         outbox->reader.hurry(outbox->reader.owner);
         return VIEW_LAGS;
     }
-    struct read_back back = {.batch = batch, .bytes_max = bytes_max};
+    struct reading back = {.batch = batch, .bytes_max = bytes_max};
     scan(outbox, from, upto, read_one, &back);
     find_in_copy(batch);
     batch->epoch = back.cut ? back.epoch : upto;
 
     pthread_mutex_lock(&outbox->lock);
-    outbox->spilled_from = batch->epoch < outbox->last ? batch->epoch + 1 : 0;
+    outbox->spilled_from = batch->epoch < outbox->spilled_to ? batch->epoch + 1 : 0;
+    if (!outbox->spilled_from)
+        move_all(&outbox->later, &outbox->held);
     batch->memory = batch->copy.capacity;
     outbox->figures.memory_bytes += batch->memory;
     pthread_mutex_unlock(&outbox->lock);
@@ -342,11 +368,11 @@ bool outbox_take(struct outbox *outbox, size_t bytes_max, struct outbox_batch *r
         *ret_batch = (struct outbox_batch){0};
         pthread_mutex_lock(&outbox->lock);
         bool found = take_from_memory(outbox, bytes_max, ret_batch);
-        uint64_t from = outbox->spilled_from, last = outbox->last;
+        uint64_t from = outbox->spilled_from, to = outbox->spilled_to;
         pthread_mutex_unlock(&outbox->lock);
         if (found || !from)
             return found;
-        outcome = read_behind(outbox, from, last, bytes_max, ret_batch);
+        outcome = read_back(outbox, from, to, bytes_max, ret_batch);
     } while (outcome == READ_NONE);
     return outcome == READ_RECORDS;
 }

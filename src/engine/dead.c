@@ -59,7 +59,7 @@ void dead_forget_gone(struct engine *engine)
 {
     while (list_is_empty(&engine->dead_requests) && !list_is_empty(&engine->gone_letters_order)) {
         struct gone_letter *gone = list_first(&engine->gone_letters_order, struct gone_letter, all);
-        if (gone->epoch > engine->viewed)
+        if (gone->epoch > engine->viewed.whole)
             return;
         free_gone(engine, gone);
     }

@@ -105,7 +105,7 @@ static void forget_gone(struct engine *engine)
 {
     while (!engine->delayed_load && !list_is_empty(&engine->gone_order)) {
         struct gone_delayed *gone = list_first(&engine->gone_order, struct gone_delayed, all);
-        if (gone->epoch > engine->viewed)
+        if (gone->epoch > engine->viewed.whole)
             return;
         free_gone(engine, gone);
     }
@@ -326,7 +326,7 @@ static void leave_in_store(struct engine *engine)
 
     for (size_t i = 0; i < count && engine->delayed_memory > goal; i++) {
         struct delayed *delayed = container_of(nodes[i], struct delayed, due);
-        if (!delayed->persisted || delayed->persisted > engine->viewed)
+        if (!delayed->persisted || delayed->persisted > engine->viewed.whole)
             continue;
         if (engine->delayed_load && delayed->partition == engine->delayed_partition)
             continue; /* its horizon is about to move */
@@ -337,7 +337,7 @@ static void leave_in_store(struct engine *engine)
         take_with_message(engine, delayed);
     }
     free(nodes);
-    engine->delayed_tried = engine->viewed;
+    engine->delayed_tried = engine->viewed.whole;
 }
 
 static void add_bound(struct buffer *keys, struct bytes key)
@@ -399,10 +399,10 @@ void delayed_trim_memory(struct engine *engine)
 {
     forget_gone(engine);
     if (engine->delayed_memory > engine->options.limits.delayed_memory_bytes) {
-        if (engine->viewed > engine->delayed_tried)
+        if (engine->viewed.whole > engine->delayed_tried)
             leave_in_store(engine);
         if (engine->delayed_memory > engine->options.limits.delayed_memory_bytes)
-            engine->options.ports.hurry(engine->options.ports.owner);
+            engine->options.ports.hurry(engine->options.ports.owner, VIEW_WHOLE);
     }
 
     /* A load that is answered at once may leave the next horizon near as well. */

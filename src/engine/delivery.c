@@ -11,12 +11,12 @@
 
 /* --- settlements --- */
 
-static void settle_at(struct engine *engine, uint64_t receipt, uint64_t when_epoch,
-                      uint64_t tell_epoch)
+void delivery_settle(struct engine *engine, uint64_t receipt, enum settlement settlement,
+                     uint64_t when_epoch, uint64_t tell_epoch)
 {
     struct ports *ports = &engine->options.ports;
     if (when_epoch <= engine->committed) {
-        ports->settle(ports->owner, receipt, SETTLED, tell_epoch);
+        ports->settle(ports->owner, receipt, settlement, tell_epoch);
         return;
     }
     struct settlements *settlements = &engine->settlements[when_epoch & 1];
@@ -25,7 +25,8 @@ static void settle_at(struct engine *engine, uint64_t receipt, uint64_t when_epo
         settlements->items =
             mem_resize(settlements->items, settlements->capacity * sizeof *settlements->items);
     }
-    settlements->items[settlements->count++] = (struct settle_later){receipt, tell_epoch};
+    settlements->items[settlements->count++] =
+        (struct settle_later){receipt, settlement, tell_epoch};
 }
 
 /* --- idempotency --- */
@@ -95,7 +96,7 @@ static bool admit(struct engine *engine, const struct message *message, uint32_t
         struct idempotency *known = find_key(engine, receipt->key);
         if (known) {
             engine->figures.duplicates++;
-            settle_at(engine, receipt->number, known->epoch, known->epoch);
+            delivery_settle(engine, receipt->number, SETTLED, known->epoch, known->epoch);
             return false;
         }
         if (engine->figures.idempotency_keys >= engine->options.limits.idempotency_keys_max) {
@@ -105,7 +106,7 @@ static bool admit(struct engine *engine, const struct message *message, uint32_t
         uint64_t deadline = engine->now_ms + engine->options.limits.idempotency_ms;
         save_key(engine, delta, partition, add_key(engine, receipt->key, deadline, delta->epoch));
     }
-    settle_at(engine, receipt->number, delta->epoch, delta->epoch);
+    delivery_settle(engine, receipt->number, SETTLED, delta->epoch, delta->epoch);
     return true;
 }
 
@@ -126,7 +127,8 @@ void delivery_take(struct engine *engine, struct message *message, const struct 
                    struct function_type *type, bool late)
 {
     struct delta *delta = late ? engine->sealing : engine->open;
-    if (message->receipt) {
+    bool is_change = body_is_change(message_body(message));
+    if (message->receipt && !is_change) { /* a change keeps it, until it is carried out */
         uint32_t partition = partition_of(target->id, engine->options.partitions);
         if (!admit(engine, message, partition, delta)) {
             message_free(message);
@@ -137,6 +139,11 @@ void delivery_take(struct engine *engine, struct message *message, const struct 
     }
 
     struct instance *instance = instance_get(engine, target, type);
+    type->figures.in++;
+    if (message_goes_ahead(message)) {
+        instance_put_ahead(engine, instance, message);
+        return;
+    }
     message->sequence = ++engine->sequence;
     if (late) {
         persist_late(engine, instance, message);
@@ -144,7 +151,6 @@ void delivery_take(struct engine *engine, struct message *message, const struct 
         list_put_last(&engine->fresh, &message->fresh);
         engine->open_bytes += message_bytes(message);
     }
-    type->figures.in++;
     instance_put(engine, instance, message);
     if (engine_misbehaves(engine, MISBEHAVE_SPILL))
         (void)instance_spill(engine, instance);

@@ -129,7 +129,8 @@ static size_t choose_batch(struct engine *engine, const struct instance *instanc
     list_for_each (&instance->front, node) {
         struct bytes body = message_body(container_of(node, struct message, place));
         bytes += body.size;
-        if (count == most || (count && bytes > engine->options.limits.batch_bytes_max))
+        if (count == most || body_is_change(body) ||
+            (count && bytes > engine->options.limits.batch_bytes_max))
             break;
         bodies[count++] = body;
     }
@@ -153,8 +154,15 @@ static bool check_type(struct slot *slot, const struct spec *spec, struct sf_sta
     return true;
 }
 
-/* Lists the states that go with a request; what has expired is cleared, and what expires after an
- * invocation lives on from now (protocol.md 11). */
+/* An invocation lets a state live on that expires after one (protocol.md 11). And what was put from
+ * outside before the function declared that it expires begins to. */
+static bool begins_to_expire(const struct slot *slot, const struct spec *spec)
+{
+    return spec->is.mode == EXPIRE_AFTER_INVOKE ||
+           (spec->is.mode == EXPIRE_AFTER_WRITE && !slot->deadline);
+}
+
+/* Lists the states that go with a request; what has expired is cleared. */
 static bool choose_states(struct engine *engine, struct instance *instance,
                           struct request_state **ret_states, size_t *ret_count,
                           struct sf_status *status)
@@ -173,9 +181,8 @@ static bool choose_states(struct engine *engine, struct instance *instance,
         bool present = slot->flags & SLOT_PRESENT;
         if (present && !check_type(slot, spec, status))
             return false;
-        if (present && spec->is.mode == EXPIRE_AFTER_INVOKE)
-            instance_touch(engine, instance, i,
-                           engine->now_ms + (uint64_t)spec->is.expire_after_ms);
+        if (present && begins_to_expire(slot, spec))
+            instance_touch(engine, instance, i, spec_deadline(spec, engine->now_ms));
         states[count++] = (struct request_state){
             .name = spec->is.name,
             .value = present ? bytes_make(slot->value, slot->size) : (struct bytes){0},
@@ -227,17 +234,46 @@ static bool may_start(const struct engine *engine)
            !engine_misbehaves(engine, MISBEHAVE_PAUSE);
 }
 
-void dispatch_run(struct engine *engine)
+static void run_changes(struct engine *engine)
+{
+    while (!list_is_empty(&engine->changing) && !epoch_is_stalled(engine)) {
+        struct instance *instance = list_first(&engine->changing, struct instance, turn);
+        list_take(&instance->turn);
+        if (!instance_faces_change(instance)) { /* it was spilled meanwhile */
+            instance_make_ready(engine, instance, true);
+            continue;
+        }
+        change_prepare(instance);
+        if (!prepare(engine, instance))
+            continue;
+        change_carry_out(engine, instance);
+        instance_go_on(engine, instance);
+    }
+}
+
+static void start_invocations(struct engine *engine)
 {
     while (!list_is_empty(&engine->runnable) && may_start(engine)) {
         struct function_type *type = list_first(&engine->runnable, struct function_type, turn);
         struct instance *instance = list_first(&type->ready, struct instance, turn);
         list_take(&instance->turn);
         list_take(&type->turn); /* to the end of the line, if it may still run */
-        if (prepare(engine, instance))
-            start(engine, instance);
+        if (prepare(engine, instance)) {
+            if (instance_faces_change(instance)) /* it was in the store */
+                instance_make_ready(engine, instance, true);
+            else
+                start(engine, instance);
+        }
         function_update_turn(engine, type);
     }
+}
+
+void dispatch_run(struct engine *engine)
+{
+    do {
+        run_changes(engine);
+        start_invocations(engine);
+    } while (!list_is_empty(&engine->changing) && !epoch_is_stalled(engine));
 }
 
 /* --- ends --- */
@@ -272,10 +308,7 @@ static void succeed(struct engine *engine, struct instance *instance)
 {
     instance_drop(engine, instance, instance->invocation->batch);
     failure_end(engine, instance);
-    if (instance->message_count)
-        instance_make_ready(engine, instance, false);
-    else
-        instance_make_idle(engine, instance);
+    instance_go_on(engine, instance);
 }
 
 void engine_reply(struct engine *engine, struct invocation *invocation,

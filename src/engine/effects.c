@@ -190,10 +190,8 @@ static void apply_mutation(struct engine *engine, struct instance *instance,
     /* What is stored is a present value, whatever the reply's has_value says: protocol.md 5. */
     struct typed_value value = mutation->value;
     value.has_value = true;
-    uint64_t deadline =
-        spec->is.mode == EXPIRE_NONE ? 0 : engine->now_ms + (uint64_t)spec->is.expire_after_ms;
     spec->remembered = false;
-    instance_set(engine, instance, index, &value, deadline);
+    instance_set(engine, instance, index, &value, spec_deadline(spec, engine->now_ms));
 }
 
 bool effects_apply(struct engine *engine, struct instance *instance,

@@ -21,14 +21,15 @@ struct engine *engine_new(const struct engine_options *options)
     engine->now_ms = options->now_ms;
     engine->epoch = options->epoch;
     engine->committed = options->epoch - 1;
-    engine->viewed = options->epoch - 1;
+    engine->viewed = (struct view_progress){options->epoch - 1, options->epoch - 1};
     engine->horizon_ms = UINT64_MAX;
 
     struct list *lists[] = {
-        &engine->fresh,      &engine->fresh_delayed, &engine->dirty,
-        &engine->sources,    &engine->dirty_sources, &engine->functions,
-        &engine->runnable,   &engine->idle,          &engine->busy,
-        &engine->gone_order, &engine->dead_requests, &engine->gone_letters_order};
+        &engine->fresh,         &engine->fresh_delayed,      &engine->dirty,    &engine->sources,
+        &engine->dirty_sources, &engine->functions,          &engine->runnable, &engine->idle,
+        &engine->busy,          &engine->gone_order,         &engine->changing, &engine->reads,
+        &engine->dead_requests, &engine->gone_letters_order,
+    };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
     struct map *maps[] = {&engine->types,       &engine->instances,       &engine->keys,
@@ -54,6 +55,7 @@ void engine_free(struct engine *engine)
         return;
     delayed_free_all(engine);
     dead_free_all(engine);
+    read_free_all(engine);
     engine->now_ms = UINT64_MAX;
     delivery_forget_keys(engine);
     instance_free_all(engine);
@@ -131,7 +133,10 @@ static bool restore_message(struct engine *engine, const struct key *key, struct
 {
     struct address target;
     struct bytes caller, argument;
-    if (!address_parse(key->subject, &target) || !message_body_parse(body, &caller, &argument))
+    struct state_change change;
+    bool good = body_is_change(body) ? change_parse(body, &change)
+                                     : message_body_parse(body, &caller, &argument);
+    if (!good || !address_parse(key->subject, &target))
         return false;
     struct function_type *type = function_find(engine, &target);
     if (!type) {
@@ -148,7 +153,7 @@ static bool restore_message(struct engine *engine, const struct key *key, struct
     } else {
         struct message *message = message_from_body(target.wire, body);
         message->sequence = key->sequence;
-        message->persisted = engine->viewed;
+        message->persisted = engine->viewed.whole;
         instance_put(engine, instance, message);
     }
     return true;
@@ -404,16 +409,16 @@ static void spill(struct engine *engine)
     size_t limit = engine->options.limits.backlog_memory_bytes;
     if (engine->backlog_memory <= limit)
         return;
-    if (engine->viewed > engine->spill_tried) {
+    if (engine->viewed.whole > engine->spill_tried) {
         for (struct list *node = engine->busy.previous, *previous;
              node != &engine->busy && engine->backlog_memory > limit / 2; node = previous) {
             previous = node->previous;
             (void)instance_spill(engine, container_of(node, struct instance, place));
         }
-        engine->spill_tried = engine->viewed;
+        engine->spill_tried = engine->viewed.whole;
     }
     if (engine->backlog_memory > limit)
-        engine->options.ports.hurry(engine->options.ports.owner);
+        engine->options.ports.hurry(engine->options.ports.owner, VIEW_WHOLE);
 }
 
 bool engine_is_crowded(const struct engine *engine)
@@ -437,8 +442,10 @@ void engine_loaded(struct engine *engine, struct load *load)
         delayed_loaded(engine, load);
     else if (dead_is_load(engine, load))
         dead_loaded(engine);
-    else
+    else if (load->subject)
         dispatch_loaded(engine, load);
+    else
+        read_loaded(engine, load);
 }
 
 size_t engine_resume(struct engine *engine, struct bytes wanted)

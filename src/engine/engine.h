@@ -17,6 +17,7 @@
 #define ENGINE_ENGINE_H
 
 #include "engine/bindings.h"
+#include "engine/change.h"
 #include "engine/keys.h"
 #include "engine/ports.h"
 
@@ -90,8 +91,9 @@ struct record {
 
 enum acceptance {
     ACCEPTED,
-    REFUSED,       /* no room: offer it again after ports.room */
-    UNKNOWN_TARGET /* only with a receipt: no such function. Nothing was done */
+    REFUSED,        /* no room: offer it again after ports.room */
+    UNKNOWN_TARGET, /* only with a receipt: no such function. Nothing was done */
+    TOO_MANY_STATES /* only of a change: too many states that the function has not declared */
 };
 
 /* Takes a record in: its messages and its position belong to the open epoch, together. Without a
@@ -105,6 +107,29 @@ enum acceptance engine_reject(struct engine *engine, struct source *source, stru
 
 /* Passes a record over that leaves nothing behind. */
 void engine_skip(struct engine *engine, struct source *source, struct bytes position);
+/* A put or delete from outside. */
+struct change_request {
+    uint64_t receipt; /* settle follows */
+    struct bytes ns, name, id;
+    struct state_change change;
+    bool ahead; /* before all that waits, behind what is under way: to mend what fails */
+};
+
+/* Takes a change in. Like a message it waits in the mailbox of its address, and is durable while it
+ * does (unless it goes ahead); when its turn has come, between two invocations, it is carried out,
+ * and settled once that is durable. A state that no function has declared may be put as well. */
+enum acceptance engine_change(struct engine *engine, const struct change_request *request);
+
+/* A look at the states of one address of this worker's partitions. */
+struct read_request {
+    uint64_t receipt; /* ports.found and settle follow, in this order */
+    struct bytes ns, name, id;
+    struct bytes state; /* empty: all, without their values */
+};
+
+/* Finds what the last invocation or change that was carried out has left, without waiting for those
+ * that are to come; settled once that is durable. UNKNOWN_TARGET if nobody serves the function. */
+enum acceptance engine_read(struct engine *engine, const struct read_request *request);
 
 /* From another worker. */
 void engine_receive(struct engine *engine, uint32_t from, const struct post *post);
@@ -152,8 +177,8 @@ void engine_seal(struct engine *engine, uint64_t epoch);
 /* The epoch is durable. The next seal may follow. */
 void engine_committed(struct engine *engine, uint64_t epoch);
 
-/* The view can now be asked about all that happened up to this epoch. */
-void engine_viewed(struct engine *engine, uint64_t epoch);
+/* The view has come forward. */
+void engine_viewed(struct engine *engine, struct view_progress progress);
 
 /* An egress has confirmed its records up to and including `epoch`; they leave the outbox. */
 void engine_confirmed(struct engine *engine, uint32_t egress, uint64_t epoch);

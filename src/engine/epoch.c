@@ -60,7 +60,7 @@ void engine_committed(struct engine *engine, uint64_t epoch)
     struct settlements *settlements = &engine->settlements[epoch & 1];
     for (size_t i = 0; i < settlements->count; i++)
         engine->options.ports.settle(engine->options.ports.owner, settlements->items[i].receipt,
-                                     SETTLED, settlements->items[i].epoch);
+                                     settlements->items[i].settlement, settlements->items[i].epoch);
     settlements->count = 0;
 }
 
@@ -171,10 +171,9 @@ void engine_receive(struct engine *engine, uint32_t from, const struct post *pos
     }
 }
 
-void engine_viewed(struct engine *engine, uint64_t epoch)
+void engine_viewed(struct engine *engine, struct view_progress progress)
 {
-    if (epoch > engine->viewed)
-        engine->viewed = epoch;
+    engine->viewed = progress;
 }
 
 void engine_confirmed(struct engine *engine, uint32_t egress, uint64_t epoch)

@@ -54,14 +54,6 @@ void failure_restore_parked(struct engine *engine, const struct address *address
     instance_park(engine, instance_get(engine, address, type));
 }
 
-static void resume(struct engine *engine, struct instance *instance)
-{
-    struct bytes address = instance_address(instance);
-    delta_remove(engine->open, key_of_parked(&engine->key, instance->partition, address));
-    report(engine, REPORT_RESUMED, address, (struct bytes){0}, 0);
-    instance_unpark(engine, instance);
-}
-
 size_t failure_resume_type(struct engine *engine, struct function_type *type, struct bytes address)
 {
     size_t count = 0;
@@ -69,7 +61,7 @@ size_t failure_resume_type(struct engine *engine, struct function_type *type, st
         struct instance *instance = container_of(node, struct instance, turn);
         if (address.size && !bytes_equal(instance_address(instance), address))
             continue;
-        resume(engine, instance);
+        instance_resume(engine, instance);
         count++;
     }
     return count;
@@ -103,10 +95,7 @@ static void set_aside(struct engine *engine, struct instance *instance, struct b
     instance_drop(engine, instance, 1);
     free(instance->invocation);
     instance->invocation = NULL;
-    if (instance->message_count)
-        instance_make_ready(engine, instance, false);
-    else
-        instance_make_idle(engine, instance);
+    instance_go_on(engine, instance);
 }
 
 void failure_end(struct engine *engine, struct instance *instance)
@@ -170,6 +159,10 @@ void failure_of_address(struct engine *engine, struct instance *instance, struct
         report(engine, REPORT_FAILING, instance_address(instance), cause, invocation->failures);
     }
 
+    if (instance_let_ahead(instance)) { /* it may mend what fails: the next try comes at once */
+        instance_make_ready(engine, instance, false);
+        return;
+    }
     bool enough = is_enough(engine, invocation, policy);
     if (policy->end == FAILURE_PARK && enough) {
         park(engine, instance, cause);
@@ -188,6 +181,7 @@ void failure_of_address(struct engine *engine, struct instance *instance, struct
 void failure_of_endpoint(struct engine *engine, struct instance *instance, struct bytes cause)
 {
     struct function_type *type = instance->type;
+    (void)instance_let_ahead(instance);
     instance_make_ready(engine, instance, true);
     if (heap_holds(&type->retry))
         return; /* one of several that were under way when the endpoint went */

@@ -122,6 +122,31 @@ static struct spec *add_spec(struct function_type *type, const struct state_spec
     return spec;
 }
 
+/* Whoever names states from outside must not be able to fill memory: each takes a slot in every
+ * instance. */
+enum { UNDECLARED_STATES_MAX = 100 };
+
+bool function_may_name_state(struct function_type *type, struct bytes name)
+{
+    return function_find_spec(type, name) || type->undeclared < UNDECLARED_STATES_MAX;
+}
+
+struct spec *function_name_state(struct function_type *type, struct bytes name)
+{
+    struct spec *spec = function_find_spec(type, name);
+    if (spec)
+        return spec;
+    spec = add_spec(type, &(struct state_spec){.name = name});
+    spec->forgotten = true;
+    type->undeclared++;
+    return spec;
+}
+
+uint64_t spec_deadline(const struct spec *spec, uint64_t now_ms)
+{
+    return spec->is.mode == EXPIRE_NONE ? 0 : now_ms + (uint64_t)spec->is.expire_after_ms;
+}
+
 /* Typenames of states are parsed, unlike those of messages: protocol.md 6. Trailing slashes are
  * dropped. */
 static bool parse_typename(struct bytes text, struct bytes *ret_typename)
@@ -138,11 +163,10 @@ static bool parse_typename(struct bytes text, struct bytes *ret_typename)
 static bool judge_spec(const struct state_spec *given, struct state_spec *ret_spec,
                        struct sf_status *status)
 {
-    enum { NAME_BYTES_MAX = 1024 };
     *ret_spec = *given;
-    if (given->name.size > NAME_BYTES_MAX)
+    if (given->name.size > STATE_NAME_BYTES_MAX)
         return sf_fail(status, SF_INVALID, "the name of a state has %zu bytes, the most is %d",
-                       given->name.size, NAME_BYTES_MAX);
+                       given->name.size, STATE_NAME_BYTES_MAX);
     if (!given->type.size)
         ret_spec->type = bytes_of(TYPE_UNSET);
     else if (!parse_typename(given->type, &ret_spec->type))

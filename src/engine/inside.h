@@ -11,7 +11,9 @@
  *     effects    a reply is judged, then applied
  *     dead       dead letters that are sent again or removed
  *     failure    what becomes of an invocation that failed: backoff, outages, giving up
+ *     change     changes to states that come from outside
  *     dispatch   who is invoked next; loads, invocations
+ *     read       a look at states from outside
  *     epoch      sealing the delta, markers, what a commit allows
  *     engine     records in, recovery, time, figures
  *
@@ -41,7 +43,8 @@ struct spec {
     struct state_spec is; /* name and type are owned */
     uint16_t generation;  /* counts changes of the type */
     bool remembered;      /* from an earlier run, not confirmed in this one */
-    bool forgotten;       /* contradicted: not sent until the function declares it again */
+    bool forgotten;       /* contradicted, or named from outside only: not sent until the function
+                           * declares it */
 };
 
 struct function_type {
@@ -54,7 +57,8 @@ struct function_type {
     struct bytes ns, name; /* views into wire */
     struct spec *specs;
     size_t spec_count;
-    uint64_t learnt; /* how often something new was declared */
+    uint64_t learnt;   /* how often something new was declared */
+    size_t undeclared; /* of the specs: those that were named from outside first */
 
     struct list ready; /* instances, in turn */
     struct list parked;
@@ -84,6 +88,14 @@ bool function_declare(struct engine *engine, struct function_type *type,
 void function_restore_spec(struct engine *engine, struct bytes type_wire,
                            const struct state_spec *spec);
 void function_forget(struct spec *spec);
+
+/* The spec of a state that is named from outside: as declared, or one that is not sent. Too many of
+ * the latter should not be let in. */
+bool function_may_name_state(struct function_type *type, struct bytes name);
+struct spec *function_name_state(struct function_type *type, struct bytes name);
+
+/* When a value that is written now expires; 0: never. */
+uint64_t spec_deadline(const struct spec *spec, uint64_t now_ms);
 void function_free(struct function_type *type);
 
 /* Puts it among the runnable types, or takes it out, after what decides that has changed. */
@@ -116,7 +128,7 @@ struct spilled {
 struct instance {
     struct map_node by_address;
     struct list place; /* in engine->idle or engine->busy */
-    struct list turn;  /* in type->ready, or type->parked */
+    struct list turn;  /* in type->ready, type->parked, or engine->changing */
     struct list dirty; /* in engine->dirty */
     struct function_type *type;
     struct list front; /* messages, oldest first */
@@ -162,6 +174,17 @@ struct instance *instance_get(struct engine *engine, const struct address *addre
 /* Appends a message, which must have its sequence. */
 void instance_put(struct engine *engine, struct instance *instance, struct message *message);
 
+/* Puts a change before all messages but those of the batch that is under way, and behind such
+ * changes; it is carried out even while the instance backs off, and resumes one that is parked. */
+void instance_put_ahead(struct engine *engine, struct instance *instance, struct message *message);
+
+/* The batch that was under way has failed: lets what went ahead of the rest go ahead of it too.
+ * True if there is such a change. */
+bool instance_let_ahead(struct instance *instance);
+
+/* True if the oldest message is in memory and is a change. */
+bool instance_faces_change(const struct instance *instance);
+
 /* Counts messages that are in the store and not in memory; recovery only. */
 void instance_put_spilled(struct engine *engine, struct instance *instance, uint64_t sequence,
                           size_t bytes);
@@ -191,8 +214,12 @@ void instance_save(struct engine *engine, struct instance *instance);
 /* Moves it through its lifecycle. */
 void instance_make_ready(struct engine *engine, struct instance *instance, bool first);
 void instance_make_idle(struct engine *engine, struct instance *instance);
+/* After an invocation, a change or a stay that is done with: ready if anything waits, else idle. */
+void instance_go_on(struct engine *engine, struct instance *instance);
 void instance_park(struct engine *engine, struct instance *instance); /* it is in no turn */
-void instance_unpark(struct engine *engine, struct instance *instance);
+
+/* Ends its being parked, in the store too. */
+void instance_resume(struct engine *engine, struct instance *instance);
 
 /* Frees idle instances, the least recently used first, until the cache is within its limit. */
 void instance_evict(struct engine *engine);
@@ -233,6 +260,10 @@ bool delivery_has_room(const struct engine *engine, uint32_t worker,
                        const struct function_type *type);
 void delivery_tell_others(struct engine *engine, enum post_kind kind, struct bytes type);
 void delivery_set_room(struct engine *engine, uint32_t from, struct bytes type, bool full);
+
+/* Tells whoever has that receipt, as soon as `when_epoch` is durable. */
+void delivery_settle(struct engine *engine, uint64_t receipt, enum settlement settlement,
+                     uint64_t when_epoch, uint64_t tell_epoch);
 
 struct idempotency {
     struct map_node by_key;
@@ -312,6 +343,14 @@ void dead_loaded(struct engine *engine);
 void dead_forget_gone(struct engine *engine);
 void dead_free_all(struct engine *engine);
 
+/* --- change --- */
+
+/* Before a change can be carried out its state must have a spec, and then be loaded. */
+void change_prepare(struct instance *instance);
+
+/* Carries out the change that is the instance's oldest message, and takes it out. */
+void change_carry_out(struct engine *engine, struct instance *instance);
+
 /* --- failure --- */
 
 /* The address could not be invoked: it backs off, or its policy says that it was enough.
@@ -342,6 +381,11 @@ size_t failure_resume_type(struct engine *engine, struct function_type *type, st
 void dispatch_run(struct engine *engine);
 void dispatch_loaded(struct engine *engine, struct load *load);
 
+/* --- read --- */
+
+void read_loaded(struct engine *engine, struct load *load);
+void read_free_all(struct engine *engine);
+
 /* --- epoch --- */
 
 /* Opens the first delta. */
@@ -358,6 +402,7 @@ struct source {
 
 struct settle_later {
     uint64_t receipt;
+    enum settlement settlement;
     uint64_t epoch; /* to be told */
 };
 
@@ -373,9 +418,9 @@ struct engine {
     bool stopping;
 
     /* epochs */
-    uint64_t epoch;        /* the open one */
-    uint64_t committed;    /* the last durable one */
-    uint64_t viewed;       /* the last one that the view has */
+    uint64_t epoch;     /* the open one */
+    uint64_t committed; /* the last durable one */
+    struct view_progress viewed;
     struct delta *open;    /* of epoch `epoch` */
     struct delta *sealing; /* of epoch - 1, while markers are missing; NULL otherwise */
     uint64_t *neighbours;  /* the open epoch of each worker, as their markers tell */
@@ -392,6 +437,8 @@ struct engine {
     /* functions and instances */
     struct map types;
     struct list functions, runnable;
+    struct list changing; /* instances whose oldest message is a change, in turn */
+    struct list reads;    /* that wait for a load */
     struct heap outages;
     struct map instances;
     struct list idle; /* least recently used first */

@@ -107,6 +107,12 @@ void instance_free_all(struct engine *engine)
 
 /* --- lifecycle --- */
 
+bool instance_faces_change(const struct instance *instance)
+{
+    return !list_is_empty(&instance->front) &&
+           body_is_change(message_body(list_first(&instance->front, struct message, place)));
+}
+
 void instance_make_ready(struct engine *engine, struct instance *instance, bool first)
 {
     if (instance->lifecycle == IDLE) {
@@ -114,7 +120,9 @@ void instance_make_ready(struct engine *engine, struct instance *instance, bool 
         list_put_last(&engine->busy, &instance->place);
     }
     instance->lifecycle = READY;
-    if (first)
+    if (instance_faces_change(instance))
+        list_put_last(&engine->changing, &instance->turn);
+    else if (first)
         list_put_first(&instance->type->ready, &instance->turn);
     else
         list_put_last(&instance->type->ready, &instance->turn);
@@ -129,6 +137,14 @@ void instance_make_idle(struct engine *engine, struct instance *instance)
     list_put_last(&engine->idle, &instance->place);
 }
 
+void instance_go_on(struct engine *engine, struct instance *instance)
+{
+    if (instance->message_count)
+        instance_make_ready(engine, instance, false);
+    else
+        instance_make_idle(engine, instance);
+}
+
 void instance_park(struct engine *engine, struct instance *instance)
 {
     if (instance->lifecycle == IDLE) {
@@ -141,15 +157,16 @@ void instance_park(struct engine *engine, struct instance *instance)
     engine->figures.parked++;
 }
 
-void instance_unpark(struct engine *engine, struct instance *instance)
+void instance_resume(struct engine *engine, struct instance *instance)
 {
+    struct bytes address = instance_address(instance);
+    struct report report = {.kind = REPORT_RESUMED, .address = address};
+    delta_remove(engine->open, key_of_parked(&engine->key, instance->partition, address));
+    engine->options.ports.report(engine->options.ports.owner, &report);
     list_take(&instance->turn);
     instance->type->backlog_bytes += instance->message_bytes;
     engine->figures.parked--;
-    if (instance->message_count)
-        instance_make_ready(engine, instance, false);
-    else
-        instance_make_idle(engine, instance);
+    instance_go_on(engine, instance);
 }
 
 void instance_evict(struct engine *engine)
@@ -159,9 +176,9 @@ void instance_evict(struct engine *engine)
         bool over = engine->cache_bytes > engine->options.limits.cache_bytes;
         if (!over && !engine_misbehaves(engine, MISBEHAVE_EVICT))
             return;
-        if (oldest->changed > engine->viewed) {
+        if (oldest->changed > engine->viewed.kept) {
             if (over)
-                engine->options.ports.hurry(engine->options.ports.owner);
+                engine->options.ports.hurry(engine->options.ports.owner, VIEW_KEPT);
             return;
         }
         instance_free(engine, oldest);
@@ -180,6 +197,58 @@ void instance_put(struct engine *engine, struct instance *instance, struct messa
     engine->backlog_memory += bytes;
     if (instance->lifecycle == IDLE)
         instance_make_ready(engine, instance, false);
+}
+
+/* Takes part in the turns again, by what is now its oldest message. */
+static void look_again(struct engine *engine, struct instance *instance)
+{
+    switch ((enum lifecycle)instance->lifecycle) {
+    case WAITING:
+        heap_take(&engine->waiting, &instance->invocation->retry);
+        engine->figures.retrying--;
+        break;
+    case READY:
+        list_take(&instance->turn);
+        break;
+    case IDLE:
+        break;
+    case LOADING:
+    case IN_FLIGHT:
+        return; /* they will when they end */
+    case PARKED:
+        instance_resume(engine, instance);
+        return;
+    }
+    instance_make_ready(engine, instance, false);
+}
+
+void instance_put_ahead(struct engine *engine, struct instance *instance, struct message *message)
+{
+    size_t bytes = message_bytes(message);
+    struct list *node = instance->front.next;
+    for (size_t i = 0; instance->lifecycle == IN_FLIGHT && i < instance->invocation->batch; i++)
+        node = node->next;
+    while (node != &instance->front &&
+           body_is_change(message_body(container_of(node, struct message, place))))
+        node = node->next;
+    list_put_before(node, &message->place);
+    account(instance, 1, (ptrdiff_t)bytes);
+    engine->backlog_memory += bytes;
+    look_again(engine, instance);
+}
+
+bool instance_let_ahead(struct instance *instance)
+{
+    struct list *front = &instance->front, *first = front->next, *node = first;
+    for (size_t i = 0; node != front && i < instance->invocation->batch; i++)
+        node = node->next;
+    while (node != front && message_goes_ahead(container_of(node, struct message, place))) {
+        struct list *next = node->next;
+        list_take(node);
+        list_put_before(first, node);
+        node = next;
+    }
+    return instance_faces_change(instance);
 }
 
 static struct spilled *spilled_new(void)
@@ -222,7 +291,7 @@ void instance_drop(struct engine *engine, struct instance *instance, size_t coun
             delta_remove(engine->open,
                          key_of_message(&engine->key, instance->partition,
                                         instance_address(instance), message->sequence));
-        else
+        else if (!message_goes_ahead(message))
             engine->open_bytes -= bytes;
         engine->backlog_memory -= bytes;
         account(instance, -1, -(ptrdiff_t)bytes);
@@ -230,13 +299,26 @@ void instance_drop(struct engine *engine, struct instance *instance, size_t coun
     }
 }
 
-/* The first message that may be spilled: behind the batch under way, and behind what is spilled. */
+/* Whoever waits for a change that is spilled waits for the store: better tell that it is in line.
+ */
+static void tell_in_line(struct engine *engine, const struct message *message)
+{
+    if (message->receipt)
+        delivery_settle(engine, message->receipt->number, SETTLED_IN_LINE, message->persisted,
+                        message->persisted);
+}
+
+/* The first message that may be spilled: behind the batch under way, and behind what is spilled.
+ * What goes ahead is not in the store. */
 static struct list *first_to_spill(struct instance *instance)
 {
     if (instance->spilled)
         return instance->spilled->back.next;
     struct list *node = instance->front.next;
     for (size_t i = 0; instance->invocation && i < instance->invocation->batch; i++)
+        node = node->next;
+    while (node != &instance->front &&
+           message_goes_ahead(container_of(node, struct message, place)))
         node = node->next;
     return node;
 }
@@ -249,7 +331,7 @@ size_t instance_spill(struct engine *engine, struct instance *instance)
 
     while (node != end) {
         struct message *message = container_of(node, struct message, place);
-        if (!message->persisted || message->persisted > engine->viewed)
+        if (!message->persisted || message->persisted > engine->viewed.whole)
             break;
         if (!instance->spilled)
             instance->spilled = spilled_new();
@@ -258,6 +340,7 @@ size_t instance_spill(struct engine *engine, struct instance *instance)
         add_to_spilled(engine, instance->spilled, message->sequence, bytes);
         engine->backlog_memory -= bytes;
         freed += bytes;
+        tell_in_line(engine, message);
         message_free(message);
     }
 
@@ -380,7 +463,8 @@ void instance_set(struct engine *engine, struct instance *instance, size_t index
     typed_value_add(&engine->value, value);
     slot_store(engine, slot, buffer_bytes(&engine->value));
     slot->deadline = deadline;
-    slot->generation = instance->type->specs[index].generation;
+    const struct spec *spec = &instance->type->specs[index];
+    slot->generation = bytes_equal(value->type, spec->is.type) ? spec->generation : 0;
     mark_dirty(engine, instance, slot);
 }
 

@@ -171,6 +171,19 @@ static bool take_sized(struct bytes *rest, struct bytes *ret_part)
     return true;
 }
 
+bool key_is_queued(struct bytes key)
+{
+    switch (key.size ? key.data[0] : 0) {
+    case KEY_MESSAGE:
+    case KEY_DELAYED:
+    case KEY_OUTBOX:
+    case KEY_DEAD_LETTER:
+        return true;
+    default:
+        return false;
+    }
+}
+
 bool key_parse(struct bytes bytes, struct key *ret_key)
 {
     if (!bytes.size)

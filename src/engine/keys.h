@@ -5,7 +5,7 @@
  *
  *   kind  key                                                value
  *   's'   part, sized address, state name                    deadline (8, 0 = none), TypedValue
- *   'm'   part, sized address, sequence (8)                  message body (wire/invocation.h)
+ *   'm'   part, sized address, sequence (8)                  body (wire/invocation.h, change.h)
  *   't'   part, fire time in ms (8), sequence (8)            StoredDelayed (see keys.c)
  *   'i'   part, hash of address and idempotency key (16)     deadline (8), epoch (8)
  *   'p'   sized ingress id, name of its partition            position: bytes of that ingress's own
@@ -53,6 +53,18 @@ struct bytes key_of_parked(struct buffer *key, uint32_t partition, struct bytes 
 /* The start of the keys of an egress's outbox: its range is [prefix of epoch 0, prefix of epoch n).
  */
 struct bytes key_of_outbox(struct buffer *key, struct bytes egress, uint64_t epoch);
+
+/* True for what waits in a queue: messages, delayed messages, outbox records and dead letters. Such
+ * a key is only ever put while it does not exist, mostly to be removed again soon. */
+bool key_is_queued(struct bytes key);
+
+/* How far the view has come, the form in which what was committed can be read. */
+struct view_progress {
+    uint64_t whole; /* it has all that happened up to this epoch */
+    uint64_t kept;  /* and this one, which is no earlier, in all that is not queued */
+};
+
+enum view_part { VIEW_KEPT, VIEW_WHOLE };
 
 /* A key taken apart. Only the fields of its kind are set. */
 struct key {

@@ -1,8 +1,8 @@
 /* message.h - one message on its way to an address: one block of memory.
  *
  * Target and body are in wire form: the target a canonical address, the body that of a
- * ToFunction.Invocation (caller and argument). A message is owned by whoever holds it: a mailbox, a
- * delayed message, or a post between workers. */
+ * ToFunction.Invocation (caller and argument), or a change to a state (change.h). A message is
+ * owned by whoever holds it: a mailbox, a delayed message, or a post between workers. */
 #ifndef ENGINE_MESSAGE_H
 #define ENGINE_MESSAGE_H
 
@@ -13,6 +13,7 @@
 /* What an ingress wants to know about a message that it handed in. */
 struct receipt {
     uint64_t number; /* names it in `settle` */
+    bool ahead;      /* of a change: it goes before what waits */
     bool has_key;
     struct hash128 key; /* of address and idempotency key */
 };
@@ -46,6 +47,13 @@ static inline struct bytes message_target(const struct message *message)
 static inline struct bytes message_body(const struct message *message)
 {
     return bytes_make(message->bytes + message->target_size, message->body_size);
+}
+
+/* Such a change has an order of its own, which the store could not give back, and nobody counts on
+ * it before it is carried out: it is not made durable while it waits. */
+static inline bool message_goes_ahead(const struct message *message)
+{
+    return message->receipt && message->receipt->ahead;
 }
 
 /* The memory that it takes. */

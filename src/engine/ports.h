@@ -12,6 +12,7 @@
 #include "base/list.h"
 #include "engine/bindings.h"
 #include "engine/delta.h"
+#include "engine/keys.h"
 #include "engine/message.h"
 #include "wire/invocation.h"
 
@@ -27,7 +28,7 @@ struct load {
     struct buffer keys; /* POINTS: (size 4, key) for each; RANGE: (size 4, key) of from and of to */
     struct buffer results; /* POINTS: (found 1, size 4, value) for each, in order;
                             * RANGE: (size 4, key, size 4, value) for each entry found */
-    void *subject;         /* the engine's own */
+    void *subject;         /* the engine's own; NULL: the engine keeps the load among its own */
 };
 
 /* Dead letters that an operator wants sent again or removed. Memory of the caller's, who gets it
@@ -65,10 +66,22 @@ struct post {
     struct bytes type; /* lives as long as the sending engine */
 };
 
-/* How a record from an ingress that waits for an answer ended. */
+/* How a record, a change or a read ended for which somebody waits. */
 enum settlement {
-    SETTLED,        /* committed; `epoch` is the one that holds it (or the first of its kind) */
-    SETTLED_NO_ROOM /* refused: too many idempotency keys are remembered */
+    SETTLED,          /* committed; `epoch` is the one that holds it (or the first of its kind) */
+    SETTLED_NO_ROOM,  /* refused: too many idempotency keys are remembered */
+    SETTLED_ABSENT,   /* a delete found no value */
+    SETTLED_CONFLICT, /* a put is not of the state's type, which `found` has told */
+    SETTLED_IN_LINE   /* a change is durable, and will be carried out some time */
+};
+
+/* A state of an address, as a read has found it. */
+struct found_state {
+    struct bytes name;
+    struct bytes type;
+    struct bytes value; /* what the TypedValue holds; not given in a list */
+    size_t size;        /* of the value */
+    uint64_t deadline;  /* ms since 1970; 0: does not expire */
 };
 
 /* Things worth telling people. */
@@ -116,12 +129,15 @@ struct ports {
 
     /* The request is answered and changes hands. */
     void (*dead_done)(void *owner, struct dead_request *request);
+    /* What a read has found. It must not be shown before `settle` comes for the same receipt: it
+     * may not be durable yet. Lent for the call. */
+    void (*found)(void *owner, uint64_t receipt, const struct found_state *states, size_t count);
 
     /* Records that were refused may be offered again. */
     void (*room)(void *owner);
 
     /* Memory waits for the view: bring it forward. */
-    void (*hurry)(void *owner);
+    void (*hurry)(void *owner, enum view_part part);
 
     void (*report)(void *owner, const struct report *report);
 

@@ -50,40 +50,54 @@ static void send_request(struct http_pool *pool, struct probe *probe, const char
     arena_destroy(&arena);
 }
 
-bool endpoint_probe(const struct endpoint_spec *endpoint, uint64_t timeout_ms,
-                    struct sf_status *status)
+/* One call to a function of the endpoint's, over a connection of its own. */
+static void probe_call(struct probe *probe, const struct endpoint *endpoint,
+                       const struct net_target *target, struct bytes name, uint64_t timeout_ms)
 {
-    struct probe probe = {
-        .call = {.on_response = on_response, .on_failure = on_failure},
-        .endpoint = endpoint,
-        .any_answer = !endpoint->functions.name,
-        .status = status,
-    };
-    struct bytes name = bytes_of(endpoint->functions.name ? endpoint->functions.name : "check");
-    char *url = remote_url(endpoint->url_template, name);
-    struct net_target target;
-    if (!net_target_parse(url, &target, status)) {
-        free(url);
-        return false;
-    }
     struct loop *loop = loop_new();
     struct http_pool *pool =
-        http_pool_new(loop, &target,
+        http_pool_new(loop, target,
                       &(struct http_pool_options){
+                          .protocol = endpoint_protocol(endpoint->spec),
                           .connections_max = 1,
                           .connections_first = 1,
                           .pipeline_max = 1,
-                          .response_bytes_max = endpoint->transport.payload_max_bytes,
+                          .response_bytes_max = endpoint->spec->transport.payload_max_bytes,
                           .connect_ms_max = timeout_ms,
+                          .tls = endpoint->tls,
                       });
-    send_request(pool, &probe, target.path, name, timeout_ms);
-    while (!probe.is_done)
+    struct header_values headers;
+    headers_copy(endpoint->headers, &headers);
+    http_pool_set_headers(pool, headers.items, headers.count);
+    header_values_destroy(&headers);
+    send_request(pool, probe, target->path, name, timeout_ms);
+    while (!probe->is_done)
         loop_turn(loop, -1); /* the call's timeout ends it */
-    if (!probe.is_good)
-        sf_wrap(status, "%s", url);
     http_pool_free(pool);
     loop_free(loop);
-    net_target_destroy(&target);
+}
+
+bool endpoint_probe(const struct endpoint_spec *spec, uint64_t timeout_ms, struct sf_status *status)
+{
+    struct probe probe = {
+        .call = {.on_response = on_response, .on_failure = on_failure},
+        .endpoint = spec,
+        .any_answer = !spec->functions.name,
+        .status = status,
+    };
+    struct endpoint endpoint;
+    struct net_target target;
+    struct bytes name = bytes_of(spec->functions.name ? spec->functions.name : "check");
+    if (!endpoint_open(spec, &endpoint, NULL, status))
+        return false;
+    char *url = remote_url(spec->url_template, name);
+    if (net_target_parse(url, &target, status)) {
+        probe_call(&probe, &endpoint, &target, name, timeout_ms);
+        if (!probe.is_good)
+            sf_wrap(status, "%s", url);
+        net_target_destroy(&target);
+    }
+    endpoint_close(&endpoint);
     free(url);
     return probe.is_good;
 }

@@ -9,7 +9,7 @@
 /* Sends a request without messages, which does nothing, to the endpoint's function. Where the
  * endpoint serves a whole namespace the name is made up, so any HTTP answer will do. False says
  * what came instead. Blocks for at most `timeout_ms`, about. */
-SF_CHECK bool endpoint_probe(const struct endpoint_spec *endpoint, uint64_t timeout_ms,
+SF_CHECK bool endpoint_probe(const struct endpoint_spec *spec, uint64_t timeout_ms,
                              struct sf_status *status);
 
 #endif

@@ -19,7 +19,9 @@ enum { CONNECTIONS_FIRST = 4 };
 struct remote_function {
     struct list all;
     struct remote *remote;
-    const struct endpoint_spec *endpoint;
+    const struct endpoint *endpoint;
+    struct entrance *entrance; /* NULL: there is no gate */
+    unsigned headers_version;  /* of what the pool sends */
     struct http_pool *pool;
     char *url;
     char *path;
@@ -32,9 +34,18 @@ struct remote_function {
     struct bytes ns, name; /* owned */
 };
 
+/* An endpoint's gate, as this worker sees it. */
+struct entrance {
+    struct remote *remote;
+    struct gate *gate; /* NULL: there is none */
+    struct gate_guest guest;
+    struct list held; /* attempts that wait to enter, oldest first */
+    struct loop_timer timer;
+};
+
 /* An attempt under way. */
 struct attempt {
-    struct list link; /* in remote->spare or function->under_way */
+    struct list link; /* in remote->spare, entrance->held or function->under_way */
     struct http_client_call call;
     struct remote_function *function;
     struct invocation *invocation;
@@ -44,23 +55,55 @@ struct attempt {
 
 struct remote {
     struct loop *loop;
-    const struct application *application;
+    const struct endpoints *endpoints;
     size_t pipeline_max;
     struct engine *engine;
+    struct entrance *entrances; /* in the order of the endpoints */
+    struct loop_waker waker;    /* some gate's call */
+    bool has_gates;
     struct list functions;
     struct list spare;  /* attempts */
     struct arena arena; /* of the reply that is being read */
 };
 
-struct remote *remote_new(struct loop *loop, const struct application *application,
-                          size_t pipeline_max)
+static void on_wake(struct loop_waker *waker);
+static void on_entrance_timer(struct loop_timer *timer);
+
+/* Any thread. */
+static void on_gate_call(void *owner)
+{
+    loop_wake(((struct entrance *)owner)->remote->loop);
+}
+
+static void init_entrances(struct remote *remote)
+{
+    const struct endpoints *endpoints = remote->endpoints;
+    remote->entrances = mem_new(endpoints->count * sizeof *remote->entrances);
+    for (size_t i = 0; i < endpoints->count; i++) {
+        struct entrance *entrance = &remote->entrances[i];
+        entrance->remote = remote;
+        entrance->gate = endpoints->items[i].gate;
+        entrance->guest.call = on_gate_call;
+        entrance->guest.owner = entrance;
+        entrance->timer.on_timer = on_entrance_timer;
+        list_init(&entrance->guest.node);
+        list_init(&entrance->held);
+        remote->has_gates |= entrance->gate != NULL;
+    }
+    remote->waker.on_wake = on_wake;
+    if (remote->has_gates)
+        loop_waker_add(remote->loop, &remote->waker);
+}
+
+struct remote *remote_new(struct loop *loop, const struct endpoints *endpoints, size_t pipeline_max)
 {
     struct remote *remote = mem_new(sizeof *remote);
     remote->loop = loop;
-    remote->application = application;
+    remote->endpoints = endpoints;
     remote->pipeline_max = pipeline_max;
     list_init(&remote->functions);
     list_init(&remote->spare);
+    init_entrances(remote);
     return remote;
 }
 
@@ -69,30 +112,47 @@ void remote_set_engine(struct remote *remote, struct engine *engine)
     remote->engine = engine;
 }
 
-static void free_attempts(struct list *attempts)
+static void cancel_attempts(struct list *attempts)
 {
-    list_for_each_safe (attempts, node)
-        free(container_of(node, struct attempt, link));
+    list_for_each_safe (attempts, node) {
+        struct attempt *attempt = container_of(node, struct attempt, link);
+        http_pool_cancel(attempt->function->pool, &attempt->call);
+        free(attempt);
+    }
+}
+
+static void free_entrances(struct remote *remote)
+{
+    for (size_t i = 0; i < remote->endpoints->count; i++) {
+        struct entrance *entrance = &remote->entrances[i];
+        cancel_attempts(&entrance->held);
+        loop_timer_cancel(remote->loop, &entrance->timer);
+        if (entrance->gate)
+            gate_forget(entrance->gate, &entrance->guest);
+    }
+    if (remote->has_gates)
+        loop_waker_remove(remote->loop, &remote->waker);
+    free(remote->entrances);
 }
 
 void remote_free(struct remote *remote)
 {
     if (!remote)
         return;
+    free_entrances(remote);
     list_for_each_safe (&remote->functions, node) {
         struct remote_function *function = container_of(node, struct remote_function, all);
-        list_for_each (&function->under_way, call)
-            http_pool_cancel(function->pool, &container_of(call, struct attempt, link)->call);
+        cancel_attempts(&function->under_way);
         http_pool_free(function->pool);
         loop_timer_cancel(remote->loop, &function->age);
-        free_attempts(&function->under_way);
         free(function->url);
         free(function->path);
         free((void *)function->ns.data);
         free((void *)function->name.data);
         free(function);
     }
-    free_attempts(&remote->spare);
+    list_for_each_safe (&remote->spare, node)
+        free(container_of(node, struct attempt, link));
     arena_destroy(&remote->arena);
     free(remote);
 }
@@ -125,13 +185,6 @@ char *remote_url(const char *url_template, struct bytes name)
     return buffer_text(&url); /* the buffer's memory becomes the string's */
 }
 
-/* How long one attempt may take: for okhttp the read timeout, which runs out when nothing comes. */
-static uint64_t attempt_timeout_ms(const struct transport_spec *transport)
-{
-    bool reads = transport->kind == TRANSPORT_OKHTTP && transport->read_ms < transport->call_ms;
-    return reads ? transport->read_ms : transport->call_ms;
-}
-
 static struct bytes owned(struct bytes bytes)
 {
     return bytes_make(bytes_string(bytes), bytes.size);
@@ -140,6 +193,9 @@ static struct bytes owned(struct bytes bytes)
 static void tell_engine(struct remote_function *function)
 {
     size_t allowed = pacer_allowed(&function->pacer);
+    size_t most = function->endpoint->spec->in_flight_max;
+    if (most && most < allowed)
+        allowed = most;
     if (allowed == function->allowed)
         return;
     function->allowed = allowed;
@@ -173,11 +229,12 @@ static void on_age(struct loop_timer *timer)
 
 struct remote_function *remote_attach(struct remote *remote, struct bytes ns, struct bytes name)
 {
-    const struct endpoint_spec *endpoint = application_find_endpoint(remote->application, ns, name);
+    const struct endpoint *endpoint = endpoints_find(remote->endpoints, ns, name);
     assert(endpoint && "the engine attaches only what is bound");
+    const struct transport_spec *transport = &endpoint->spec->transport;
 
     /* The template was checked when the module was read; a strange name can still spoil it. */
-    char *url = remote_url(endpoint->url_template, name);
+    char *url = remote_url(endpoint->spec->url_template, name);
     struct net_target target;
     struct sf_status status;
     if (!net_target_parse(url, &target, &status)) {
@@ -190,22 +247,28 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
     struct remote_function *function = mem_new(sizeof *function);
     function->remote = remote;
     function->endpoint = endpoint;
+    if (endpoint->gate)
+        function->entrance = &remote->entrances[endpoint - remote->endpoints->items];
     function->ns = owned(ns);
     function->name = owned(name);
     function->url = url;
-    function->timeout_ms = attempt_timeout_ms(&endpoint->transport);
+    function->timeout_ms = transport->call_ms;
     function->path = mem_string(target.path);
     function->pool = http_pool_new(remote->loop, &target,
                                    &(struct http_pool_options){
-                                       .connections_max = endpoint->transport.pool_size,
+                                       .protocol = endpoint_protocol(endpoint->spec),
+                                       .connections_max = transport->pool_size,
                                        .connections_first = CONNECTIONS_FIRST,
                                        .pipeline_max = remote->pipeline_max,
-                                       .response_bytes_max = endpoint->transport.payload_max_bytes,
-                                       .connect_ms_max = endpoint->transport.connect_ms,
-                                       .connection_ms_max = endpoint->transport.pool_ttl_ms,
+                                       .response_bytes_max = transport->payload_max_bytes,
+                                       .connect_ms_max = transport->connect_ms,
+                                       .write_ms_max = transport->write_ms,
+                                       .read_ms_max = transport->read_ms,
+                                       .connection_ms_max = transport->pool_ttl_ms,
+                                       .tls = endpoint->tls,
                                    });
     net_target_destroy(&target);
-    pacer_init(&function->pacer, endpoint->transport.pool_size);
+    pacer_init(&function->pacer, transport->pool_size);
     function->age.on_timer = on_age;
     list_init(&function->under_way);
     list_put_last(&remote->functions, &function->all);
@@ -213,6 +276,59 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
 }
 
 /* --- attempts --- */
+
+/* What the endpoint's requests carry besides, as it is now. */
+static void refresh_headers(struct remote_function *function)
+{
+    struct headers *headers = function->endpoint->headers;
+    unsigned version = headers_version(headers); /* before the copy: what comes later is news */
+    if (version == function->headers_version)
+        return;
+    struct header_values values;
+    headers_copy(headers, &values);
+    http_pool_set_headers(function->pool, values.items, values.count);
+    header_values_destroy(&values);
+    function->headers_version = version;
+}
+
+static void send_attempt(struct attempt *attempt)
+{
+    struct remote_function *function = attempt->function;
+    attempt->started_us = clock_now_us();
+    list_put_last(&function->under_way, &attempt->link);
+    http_pool_send(function->pool, &attempt->call);
+    pacer_sent(&function->pacer);
+    if (function->pacer.under_way >= function->allowed)
+        watch_age(function);
+}
+
+/* Sends what the gate lets pass. */
+static void admit(struct entrance *entrance)
+{
+    struct loop *loop = entrance->remote->loop;
+    while (!list_is_empty(&entrance->held)) {
+        uint64_t wait_us;
+        if (!gate_enter(entrance->gate, &entrance->guest, clock_now_us(), &wait_us)) {
+            if (wait_us)
+                loop_timer_set(loop, &entrance->timer, loop_now_ms(loop) + wait_us / 1000 + 1);
+            return;
+        }
+        struct list *first = list_take_first(&entrance->held);
+        send_attempt(container_of(first, struct attempt, link));
+    }
+}
+
+static void on_entrance_timer(struct loop_timer *timer)
+{
+    admit(container_of(timer, struct entrance, timer));
+}
+
+static void on_wake(struct loop_waker *waker)
+{
+    struct remote *remote = container_of(waker, struct remote, waker);
+    for (size_t i = 0; i < remote->endpoints->count; i++)
+        admit(&remote->entrances[i]);
+}
 
 static void end_attempt(struct attempt *attempt)
 {
@@ -222,6 +338,8 @@ static void end_attempt(struct attempt *attempt)
     histogram_add(&function->figures.latency, took_us);
     list_take(&attempt->link);
     list_put_first(&remote->spare, &attempt->link);
+    if (function->entrance)
+        gate_leave(function->entrance->gate);
     pacer_answered(&function->pacer, took_us, attempt->is_old);
     tell_engine(function);
 }
@@ -279,8 +397,8 @@ static void on_response(struct http_client_call *call, const struct http_respons
 
     function->figures.response_bytes += response->body.size;
     arena_clear(&remote->arena);
-    if (!remote_read_response(&function->endpoint->transport, response, &remote->arena, &reply,
-                              &status)) {
+    if (!remote_read_response(&function->endpoint->spec->transport, response, &remote->arena,
+                              &reply, &status)) {
         fail_attempt(attempt, false, response->retry_after_ms, status.message);
         return;
     }
@@ -312,9 +430,8 @@ void remote_invoke(struct remote *remote, struct remote_function *function,
     struct attempt *attempt = take_attempt(remote);
     attempt->function = function;
     attempt->invocation = invocation;
-    attempt->started_us = clock_now_us();
-    list_put_last(&function->under_way, &attempt->link);
 
+    refresh_headers(function);
     size_t size = to_function_size(request);
     uint8_t *body =
         http_pool_begin(function->pool, &attempt->call, function->path, size, function->timeout_ms);
@@ -323,11 +440,12 @@ void remote_invoke(struct remote *remote, struct remote_function *function,
     (void)end;
     function->figures.requests++;
     function->figures.request_bytes += size;
-    http_pool_send(function->pool, &attempt->call);
-
-    pacer_sent(&function->pacer);
-    if (function->pacer.under_way >= function->allowed)
-        watch_age(function);
+    if (!function->entrance) {
+        send_attempt(attempt);
+        return;
+    }
+    list_put_last(&function->entrance->held, &attempt->link);
+    admit(function->entrance);
 }
 
 void remote_each(const struct remote *remote,

@@ -11,15 +11,15 @@
 
 #include "base/histogram.h"
 #include "engine/engine.h"
+#include "function/endpoint.h"
 #include "loop/loop.h"
-#include "spec/application.h"
 
 struct remote;
 struct remote_function;
 
-/* Takes its engine later, as the engine's ports lead here. `application` must outlive it. At most
+/* Takes its engine later, as the engine's ports lead here. `endpoints` must outlive it. At most
  * `pipeline_max` requests are under way on one connection. */
-struct remote *remote_new(struct loop *loop, const struct application *application,
+struct remote *remote_new(struct loop *loop, const struct endpoints *endpoints,
                           size_t pipeline_max);
 void remote_set_engine(struct remote *remote, struct engine *engine);
 

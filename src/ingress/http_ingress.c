@@ -6,7 +6,6 @@
 #include "wire/typed_value.h"
 
 #include <stdio.h>
-#include <strings.h>
 
 enum {
     CONNECTIONS_MAX = 10 * 1000,
@@ -58,34 +57,12 @@ static void refuse(struct http_exchange *exchange, int status, const char *heade
 
 /* --- requests --- */
 
-static struct bytes without_query(struct bytes target)
-{
-    const uint8_t *end = target.size ? memchr(target.data, '?', target.size) : NULL;
-    return end ? bytes_make(target.data, (size_t)(end - target.data)) : target;
-}
-
-/* Splits "/a/b/c" at its slashes into at most `most` segments; returns how many there are. */
-static size_t split(struct bytes path, struct bytes *segments, size_t most)
-{
-    size_t count = 0;
-    while (path.size && path.data[0] == '/') {
-        path = bytes_from(path, 1);
-        const uint8_t *slash = path.size ? memchr(path.data, '/', path.size) : NULL;
-        size_t size = slash ? (size_t)(slash - path.data) : path.size;
-        if (count < most)
-            segments[count] = bytes_make(path.data, size);
-        count++;
-        path = bytes_from(path, size);
-    }
-    return count;
-}
-
 static bool parse_path(const struct http_head *head, struct request *request,
                        struct sf_status *status)
 {
     enum { IN_SEGMENTS = 4, PLAYGROUND_SEGMENTS = 3 };
     struct bytes segments[IN_SEGMENTS];
-    size_t count = split(without_query(head->target), segments, IN_SEGMENTS);
+    size_t count = http_split_path(head->target, segments, IN_SEGMENTS);
     bool in = count == IN_SEGMENTS && bytes_is(segments[0], "in");
     if (!in && count != PLAYGROUND_SEGMENTS)
         return sf_fail(status, SF_NOT_FOUND,
@@ -118,21 +95,6 @@ static struct bytes header_of(const struct http_head *head, const char *name)
     return header ? header->value : (struct bytes){0};
 }
 
-/* A media type without its parameters. */
-static struct bytes media_type(struct bytes value)
-{
-    const uint8_t *semicolon = value.size ? memchr(value.data, ';', value.size) : NULL;
-    size_t size = semicolon ? (size_t)(semicolon - value.data) : value.size;
-    while (size && (value.data[size - 1] == ' ' || value.data[size - 1] == '\t'))
-        size--;
-    return bytes_make(value.data, size);
-}
-
-static bool is_media_type(struct bytes type, const char *text)
-{
-    return type.size == strlen(text) && strncasecmp((const char *)type.data, text, type.size) == 0;
-}
-
 static void make_argument(struct request *request, struct bytes type, struct bytes value)
 {
     typed_value_add(&request->argument,
@@ -150,7 +112,7 @@ static bool parse_in_body(struct request *request, struct bytes type, struct byt
                        "io.statefun.types/int or text/plain");
     if (!bytes_are_utf8(type))
         return sf_fail(status, SF_INVALID, "the Content-Type must be UTF-8");
-    if (!is_media_type(type, "text/plain")) {
+    if (!http_is_media_type(type, "text/plain")) {
         make_argument(request, type, body);
         return true;
     }
@@ -189,7 +151,7 @@ static bool parse(const struct http_head *head, struct bytes body, struct reques
         return sf_fail(status, SF_INVALID, "an Idempotency-Key may have %d bytes, found %zu",
                        IDEMPOTENCY_KEY_BYTES_MAX, request->idempotency_key.size);
 
-    struct bytes type = media_type(header_of(head, "Content-Type"));
+    struct bytes type = http_media_type(header_of(head, "Content-Type"));
     return request->form == FORM_IN ? parse_in_body(request, type, body, status)
                                     : parse_playground_body(request, type, body, status);
 }

@@ -183,6 +183,7 @@ struct kafka_offer {
     struct kafka_ingress *ingress;
     struct source *source;
     const struct kafka_topic *topic;
+    bool forwards_headers;
     struct buffer *argument; /* begins with topic->argument_head */
     struct buffer *id;       /* for keys that are no text */
     struct buffer *origin;   /* begins with origin_head bytes: "topic T partition P offset " */

@@ -14,6 +14,7 @@
  *
  * Records are taken in bunches and a turn takes a bounded number of them. What is left of a bunch
  * stays in hand and goes first the next time: the order within a partition is the topic's. */
+#include "ingress/durable.h"
 #include "ingress/kafka_inside.h"
 
 #include "base/log.h"
@@ -154,6 +155,7 @@ static bool take_record(struct reading *reading, const rd_kafka_message_t *messa
         .ingress = lane->ingress,
         .source = reading->source,
         .topic = reading->feed->topic,
+        .forwards_headers = lane->ingress->spec->forwards_headers,
         .argument = &reading->argument,
         .id = &lane->id,
         .origin = &reading->origin,
@@ -333,17 +335,9 @@ void kafka_lane_room(struct kafka_lane *lane)
 
 /* --- offsets for the group --- */
 
-/* The one call for each epoch may come when the next one is sealed already; but one that is sealed
- * shows that the one before it is durable. */
 void kafka_lane_committed(struct kafka_lane *lane)
 {
-    uint64_t open = engine_epoch(lane->engine);
-    lane->committed++;
-    if (lane->committed + 2 < open)
-        lane->committed = open - 2;
-    if (lane->committed >= open)
-        lane->committed = open - 1;
-
+    lane->committed = durable_epoch_next(lane->committed, lane->engine);
     list_for_each_safe (&lane->marked, node) {
         struct reading *reading = container_of(node, struct reading, marked);
         int64_t durable = -1;

@@ -57,6 +57,28 @@ static enum acceptance set_aside(struct engine *engine, const struct kafka_offer
                          });
 }
 
+/* The record's headers as metadata of the message, in their order. A name that is not UTF-8 would
+ * make the whole message unreadable. */
+static void add_headers(struct buffer *argument, const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers;
+    const char *name;
+    const void *value;
+    size_t size;
+    if (rd_kafka_message_headers(message, &headers))
+        return; /* it has none */
+    for (size_t i = 0; !rd_kafka_header_get_all(headers, i, &name, &value, &size); i++) {
+        struct buffer text = {0};
+        struct bytes key = bytes_of(name);
+        if (!bytes_are_utf8(key)) {
+            kafka_id_add(&text, key);
+            key = buffer_bytes(&text);
+        }
+        header_add(argument, &(struct header){key, bytes_make(value, size)});
+        buffer_destroy(&text);
+    }
+}
+
 /* The message that a forwarded record becomes: without a value if it has none, and at the address
  * of its partition if its key is no id. */
 static enum acceptance forward(struct engine *engine, const struct kafka_offer *offer,
@@ -71,6 +93,8 @@ static enum acceptance forward(struct engine *engine, const struct kafka_offer *
                                    .value = bytes_make(message->payload, message->len),
                                    .has_value = message->payload != NULL,
                                });
+    if (offer->forwards_headers)
+        add_headers(&argument, message);
     record->targets = &target;
     record->target_count = 1;
     record->argument = buffer_bytes(&argument);
@@ -130,6 +154,8 @@ enum acceptance kafka_record_offer(struct engine *engine, const struct kafka_off
     offer->argument->size = offer->topic->argument_head.size;
     if (message->len)
         pb_add_bytes(offer->argument, TYPED_VALUE, bytes_make(message->payload, message->len));
+    if (offer->forwards_headers)
+        add_headers(offer->argument, message);
     record.argument = buffer_bytes(offer->argument);
     *ret_fate = KAFKA_BECAME_MESSAGE;
     return engine_accept(engine, &record);

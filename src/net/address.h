@@ -16,14 +16,10 @@
 SF_CHECK bool net_listen(const char *where, int *ret_fd, char **ret_where,
                          struct sf_status *status);
 
-/* True if only processes of this machine can reach what listens on `fd`: a unix socket, or a
- * loopback address. */
-bool net_is_local(int fd);
-
 /* An endpoint's URL (protocol.md 3.1 and 14), taken apart once. */
 struct net_target {
     bool is_unix;
-    bool is_tls;     /* https: not served by this build yet */
+    bool is_tls;     /* https */
     char *host;      /* name or address without brackets, or the socket's path */
     uint16_t port;   /* of TCP */
     char *authority; /* what the Host header says: port left out for 80 and 443 */

@@ -79,8 +79,13 @@ static bool connect_to_host(struct asking *asking)
     int error = getaddrinfo(*host ? host : NULL, colon + 1, &hints, &found);
     bool good = !error || sf_fail(asking->status, SF_NOT_FOUND, "connect to %s: %s", where,
                                   gai_strerror(error));
-    if (good)
-        good = connect_to(asking, found->ai_addr, found->ai_addrlen);
+    for (struct addrinfo *at = found; at; at = at->ai_next) {
+        good = connect_to(asking, at->ai_addr, at->ai_addrlen);
+        if (good || !at->ai_next)
+            break;
+        if (asking->fd >= 0)
+            close(asking->fd); /* a name may have addresses that nobody listens on */
+    }
     if (found)
         freeaddrinfo(found);
     free(host);
@@ -136,6 +141,16 @@ static bool read_more(struct asking *asking, struct buffer *in, bool *ret_end)
     }
 }
 
+static void keep_wanted(const struct http_question *question, const struct http_head *head)
+{
+    if (!question->wanted)
+        return;
+    const struct http_header *header = http_find(head, question->wanted);
+    buffer_clear(question->ret_wanted);
+    if (header)
+        buffer_add_bytes(question->ret_wanted, header->value);
+}
+
 static bool read_answer(struct asking *asking, int *ret_status, struct buffer *in)
 {
     struct http_head head;
@@ -152,6 +167,7 @@ static bool read_answer(struct asking *asking, int *ret_status, struct buffer *i
                 continue;
             has_head = true;
             *ret_status = head.status;
+            keep_wanted(asking->question, &head);
             body_begin(&body, &head);
             buffer_drop(in, head.size);
         }

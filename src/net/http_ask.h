@@ -11,6 +11,8 @@ struct http_question {
     const char *target;  /* path with query */
     const char *headers; /* further header lines, each ending in CR LF; NULL: none */
     struct bytes body;
+    const char *wanted;        /* a header of the answer; NULL: none */
+    struct buffer *ret_wanted; /* its value (replaced), empty if it is not there */
     size_t answer_bytes_max;
     uint64_t timeout_ms; /* for all of it, name look-up aside */
 };

@@ -1,6 +1,7 @@
 /* http_client.c - the pool: which call goes where, and how it ends. On the loop's thread.
  *
- * A call waits in line until pool_dispatch finds it a channel:
+ * A call waits in line until pool_dispatch finds it a channel: one of HTTP/2 that takes another
+ * stream, or else
  *
  *   1. an idle one, the one used last first: its memory is in the cache, and those that are not
  * needed grow old and are closed;
@@ -28,6 +29,7 @@ enum {
     STALL_MS = 100,                /* a call that takes longer holds up nobody behind it */
     REOPEN_MS = 100,               /* no connection, but others work: try again after this */
     DECIMAL_MAX = 20,
+    OWN_FIELDS = 6, /* lines of a head, without the length */
     MESSAGE_MAX = 240
 };
 
@@ -37,8 +39,31 @@ static void on_patience(struct loop_timer *timer);
 static void on_stall(struct loop_timer *timer);
 static void on_deadline(struct loop_timer *timer);
 
-static void init_head(struct http_pool *pool, const char *authority)
+/* The lines of head_rest that HTTP/2 sends too. It has no connections to keep, and calls the host
+ * by another name. */
+static void find_fields(struct http_pool *pool, size_t most)
 {
+    struct bytes rest = buffer_bytes(&pool->head_rest);
+    free(pool->fields);
+    pool->fields = mem_new(most * sizeof *pool->fields);
+    pool->field_count = 0;
+    for (const uint8_t *end; (end = memmem(rest.data, rest.size, "\r\n", 2));) {
+        struct bytes line = bytes_make(rest.data, (size_t)(end - rest.data));
+        rest = bytes_from(rest, line.size + 2);
+        const uint8_t *colon = memchr(line.data, ':', line.size);
+        if (!colon)
+            continue; /* the request line's end */
+        struct bytes name = bytes_make(line.data, (size_t)(colon - line.data));
+        if (!bytes_is(name, "connection") && !bytes_is(name, "host"))
+            pool->fields[pool->field_count++] =
+                (struct http_header){name, bytes_from(line, name.size + 2)};
+    }
+    assert(pool->field_count <= most);
+}
+
+void http_pool_set_headers(struct http_pool *pool, const struct http_header *headers, size_t count)
+{
+    buffer_clear(&pool->head_rest);
     /* The order and case are what StateFun's own runtime sends (protocol.md 3.1). */
     buffer_add_text(&pool->head_rest, " HTTP/1.1\r\n"
                                       "content-type: application/octet-stream\r\n"
@@ -47,8 +72,12 @@ static void init_head(struct http_pool *pool, const char *authority)
                                       "connection: keep-alive\r\n"
                                       "user-agent: statefun\r\n"
                                       "host: ");
-    buffer_add_text(&pool->head_rest, authority);
+    buffer_add_text(&pool->head_rest, pool->authority);
+    for (size_t i = 0; i < count; i++)
+        buffer_add_format(&pool->head_rest, "\r\n%.*s: %.*s", BYTES_ARG(headers[i].name),
+                          BYTES_ARG(headers[i].value));
     buffer_add_text(&pool->head_rest, "\r\ncontent-length: ");
+    find_fields(pool, count + OWN_FIELDS);
 }
 
 static void init_addresses(struct http_pool *pool, const struct net_target *target)
@@ -65,13 +94,15 @@ static void init_addresses(struct http_pool *pool, const struct net_target *targ
 struct http_pool *http_pool_new(struct loop *loop, const struct net_target *target,
                                 const struct http_pool_options *options)
 {
-    assert(!target->is_tls && options->connections_max > 0 && options->pipeline_max > 0);
+    assert(target->is_tls == (options->tls != NULL));
+    assert(options->connections_max > 0 && options->pipeline_max > 0);
     struct http_pool *pool = mem_new(sizeof *pool);
     pool->loop = loop;
     pool->options = *options;
     pool->host = mem_string(target->host);
     pool->port = target->port;
-    init_head(pool, target->authority);
+    pool->authority = mem_string(target->authority);
+    http_pool_set_headers(pool, NULL, 0);
     init_addresses(pool, target);
 
     list_init(&pool->begun);
@@ -79,6 +110,7 @@ struct http_pool *http_pool_new(struct loop *loop, const struct net_target *targ
     list_init(&pool->again);
     list_init(&pool->spare_requests);
     list_init(&pool->connecting);
+    list_init(&pool->roomy);
     list_init(&pool->resting);
     list_init(&pool->closed);
     list_init(&pool->dirty);
@@ -86,6 +118,8 @@ struct http_pool *http_pool_new(struct loop *loop, const struct net_target *targ
     for (size_t i = 0; i < options->pipeline_max; i++)
         list_init(&pool->by_depth[i]);
 
+    pool->shares_new =
+        options->protocol == HTTP_2 || (options->protocol == HTTP_2_OR_1 && options->tls);
     pool->task.on_task = on_task;
     pool->reopen.on_timer = on_reopen;
     pool->patience.on_timer = on_patience;
@@ -137,6 +171,7 @@ static void request_release(struct request *request)
     request->channel = NULL;
     request->needs_fresh = false;
     request->sent = 0;
+    request->refusals = 0;
     pool->spare_bytes += request->capacity;
     list_put_first(&pool->spare_requests, &request->node);
 }
@@ -153,7 +188,24 @@ static void request_reserve(struct request *request, size_t size)
     request->data = mem_new_raw(request->capacity);
 }
 
-void pool_answer(struct request *request, const struct http_response *response)
+bool pool_judge(struct request *request, const struct http_head *head, struct bytes body,
+                struct outcome *ret_outcome)
+{
+    struct http_pool *pool = request->pool;
+    const struct http_header *type = http_find(head, "content-type");
+    *ret_outcome =
+        (struct outcome){.response = {
+                             .status = head->status,
+                             .content_type = type ? type->value : (struct bytes){0},
+                             .retry_after_ms = retry_after_ms(head, loop_wall_ms(pool->loop)),
+                         }};
+    ret_outcome->is_good =
+        !request->call || decoder_run(&pool->decoder, head, body, pool->options.response_bytes_max,
+                                      &ret_outcome->response.body, &ret_outcome->status);
+    return ret_outcome->is_good;
+}
+
+static void pool_answer(struct request *request, const struct http_response *response)
 {
     struct http_pool *pool = request->pool;
     struct http_client_call *call = request->call;
@@ -175,6 +227,17 @@ void pool_fail(struct request *request, enum http_failure failure, const char *m
         call->on_failure(call, failure, message);
         pool->is_calling = false;
     }
+}
+
+void pool_conclude(struct request *request, const struct outcome *outcome)
+{
+    struct http_pool *pool = request->pool;
+    if (outcome->is_good)
+        pool_answer(request, &outcome->response);
+    else
+        pool_fail(request, outcome->status.code == SF_FULL ? HTTP_TOO_LARGE : HTTP_GARBAGE,
+                  outcome->status.message);
+    decoder_trim(&pool->decoder);
 }
 
 /* Fails all of a list, from which callbacks may take requests by cancelling them. */
@@ -224,11 +287,25 @@ static void line_take(struct http_pool *pool, struct request *request)
         pool->line_count--;
 }
 
+void pool_again(struct request *request, unsigned most, const char *message)
+{
+    if (++request->refusals > most)
+        pool_fail(request, HTTP_BROKEN, message);
+    else
+        line_put(request->pool, request, true);
+}
+
 static struct request *line_take_first(struct http_pool *pool, struct list *line)
 {
     struct request *request = list_first(line, struct request, node);
     line_take(pool, request);
     return request;
+}
+
+/* How many of those who wait have a connection on its way to them. */
+static size_t expected_count(const struct http_pool *pool)
+{
+    return pool->shares_new && pool->connecting_count ? SIZE_MAX : pool->connecting_count;
 }
 
 /* No connection can be had. Where there is none at all, nobody who waits can be helped; where there
@@ -239,10 +316,10 @@ static void pool_cannot_open(struct http_pool *pool, const char *message)
     struct list failing;
     list_init(&failing);
 
-    while (pool->again_count > pool->connecting_count)
+    while (pool->again_count > expected_count(pool))
         put_failing(&failing, line_take_first(pool, &pool->again));
     if (!others_live)
-        while (pool->line_count && waiting_count(pool) > pool->connecting_count)
+        while (pool->line_count && waiting_count(pool) > expected_count(pool))
             put_failing(&failing, line_take_first(pool, &pool->line));
     else if (!heap_holds(&pool->reopen.due))
         loop_timer_set(pool->loop, &pool->reopen, loop_now_ms(pool->loop) + REOPEN_MS);
@@ -308,7 +385,10 @@ void pool_place(struct channel *channel)
 {
     struct http_pool *pool = channel->pool;
     struct list *place = &pool->resting;
-    if (!channel->is_retiring) {
+    if (channel->http2) {
+        if (!channel->is_retiring && http2_has_room(channel))
+            place = &pool->roomy;
+    } else if (!channel->is_retiring) {
         /* Nothing is put behind the first call on a channel: its answer may be that it closes. */
         bool is_proven = channel->depth == 0 || channel->has_answered;
         if (is_proven && channel->depth < pool->options.pipeline_max)
@@ -316,8 +396,22 @@ void pool_place(struct channel *channel)
     }
     pool_displace(channel);
     list_put_first(place, &channel->node);
-    channel->is_idle = place == &pool->by_depth[0];
+    channel->is_idle = channel->depth == 0 && place != &pool->resting;
     pool->idle_count += channel->is_idle;
+}
+
+static uint64_t least_timeout_ms(const struct request *request);
+
+static void pool_give(struct channel *channel, struct request *request)
+{
+    struct loop *loop = channel->pool->loop;
+    uint64_t due_ms = loop_now_ms(loop) + least_timeout_ms(request);
+    if (request->deadline.due.when > due_ms) /* it was left alone while the request waited */
+        loop_timer_set(loop, &request->deadline, due_ms);
+    if (channel->http2)
+        http2_give(channel, request);
+    else
+        http1_give(channel, request);
 }
 
 void pool_channel_opened(struct channel *channel)
@@ -325,9 +419,11 @@ void pool_channel_opened(struct channel *channel)
     struct http_pool *pool = channel->pool;
     pool->connecting_count--;
     pool->opened++;
+    pool->shares_new = channel->http2 != NULL;
     pool_place(channel);
-    if (pool->again_count)
-        channel_give(channel, line_take_first(pool, &pool->again));
+    while (pool->again_count &&
+           (channel->depth == 0 || (channel->http2 && http2_has_room(channel))))
+        pool_give(channel, line_take_first(pool, &pool->again));
 }
 
 void pool_channel_failed(struct channel *channel, const char *message)
@@ -351,6 +447,7 @@ void pool_break(struct channel *channel, bool stale, struct request *culprit,
         bool was_begun = request->sent > 0;
         bool is_innocent = stale || request != culprit;
         bool goes_again = is_innocent && !(was_begun && request->needs_fresh);
+        http2_forget(request);
         list_take(&request->node);
         if (goes_again && request->call) {
             request->needs_fresh |= was_begun;
@@ -375,20 +472,31 @@ void pool_break(struct channel *channel, bool stale, struct request *culprit,
     }
 }
 
+/* The idle channel that was used longest ago; there is one. */
+static struct channel *pool_coldest(struct http_pool *pool)
+{
+    if (!list_is_empty(&pool->by_depth[0]))
+        return list_last(&pool->by_depth[0], struct channel, node);
+    struct channel *coldest = list_last(&pool->roomy, struct channel, node);
+    while (!coldest->is_idle)
+        coldest = list_last(&coldest->node, struct channel, node);
+    return coldest;
+}
+
 /* True if a channel was opened or is on its way now. */
 static bool pool_open_one(struct http_pool *pool)
 {
-    bool someone_waits_for_it = waiting_count(pool) > pool->connecting_count;
-    bool only_new_will_do = pool->again_count > pool->connecting_count;
+    bool someone_waits_for_it = waiting_count(pool) > expected_count(pool);
+    bool only_new_will_do = pool->again_count > expected_count(pool);
     bool is_full = pool->channel_count == pool->options.connections_max;
     if (!someone_waits_for_it || heap_holds(&pool->reopen.due))
         return false;
-    if (is_full && (!only_new_will_do || list_is_empty(&pool->by_depth[0])))
+    if (is_full && (!only_new_will_do || !pool->idle_count))
         return false;
     if (!pool_knows_addresses(pool))
         return false;
     if (is_full)
-        channel_close(list_last(&pool->by_depth[0], struct channel, node));
+        channel_close(pool_coldest(pool));
     channel_open(pool);
     return true;
 }
@@ -456,7 +564,7 @@ static bool rescue_all(struct list *channels, uint64_t now_us)
     bool any_shared = false;
     list_for_each_safe (channels, node) {
         struct channel *channel = container_of(node, struct channel, node);
-        if (channel->depth < 2)
+        if (channel->depth < 2 || channel->http2)
             continue;
         if (is_stuck(channel, now_us, STALL_MS * 1000))
             rescue(channel);
@@ -488,7 +596,7 @@ static bool pool_share(struct http_pool *pool)
 {
     struct channel *shared = pool->line_count ? pool_find_shared(pool) : NULL;
     if (shared)
-        channel_give(shared, line_take_first(pool, &pool->line));
+        pool_give(shared, line_take_first(pool, &pool->line));
     return shared != NULL;
 }
 
@@ -497,21 +605,26 @@ void pool_dispatch(struct http_pool *pool)
     if (pool->is_closing)
         return;
     while (waiting_count(pool)) {
-        bool only_new_will_do = pool->again_count > pool->connecting_count;
+        bool only_new_will_do = pool->again_count > expected_count(pool);
         if (only_new_will_do && pool_open_one(pool))
             continue;
+        if (pool->line_count && !list_is_empty(&pool->roomy)) {
+            struct channel *roomy = list_first(&pool->roomy, struct channel, node);
+            pool_give(roomy, line_take_first(pool, &pool->line));
+            continue;
+        }
         bool enough_work =
             pool->channel_count - pool->idle_count >= pool->options.connections_first;
         if (enough_work && pool_share(pool))
             continue;
         if (pool->line_count && !list_is_empty(&pool->by_depth[0])) {
             struct channel *idle = list_first(&pool->by_depth[0], struct channel, node);
-            channel_give(idle, line_take_first(pool, &pool->line));
+            pool_give(idle, line_take_first(pool, &pool->line));
             continue;
         }
         if (pool_open_one(pool))
             continue;
-        if (waiting_count(pool) <= pool->connecting_count || !pool_share(pool))
+        if (waiting_count(pool) <= expected_count(pool) || !pool_share(pool))
             return;
     }
 }
@@ -589,11 +702,13 @@ uint8_t *http_pool_begin(struct http_pool *pool, struct http_client_call *call, 
 
     uint8_t *to = put_bytes(request->data, "POST ", 5);
     to = put_target(to, target);
+    request->path_size = (size_t)(to - request->data) - strlen("POST ");
     to = put_bytes(to, pool->head_rest.data, pool->head_rest.size);
     to = put_decimal(to, body_size);
     to = put_bytes(to, "\r\n\r\n", 4);
 
-    request->size = (size_t)(to - request->data) + body_size;
+    request->head_size = (size_t)(to - request->data);
+    request->size = request->head_size + body_size;
     request->timeout_ms = timeout_ms;
     request->state = REQUEST_BEGUN;
     request->call = call;
@@ -603,31 +718,83 @@ uint8_t *http_pool_begin(struct http_pool *pool, struct http_client_call *call, 
     return to;
 }
 
+/* The shortest time after which a request could have failed. */
+static uint64_t least_timeout_ms(const struct request *request)
+{
+    const struct http_pool_options *options = &request->pool->options;
+    uint64_t least_ms = request->timeout_ms;
+    if (options->write_ms_max && options->write_ms_max < least_ms)
+        least_ms = options->write_ms_max;
+    if (options->read_ms_max && options->read_ms_max < least_ms)
+        least_ms = options->read_ms_max;
+    return least_ms;
+}
+
+/* When the request fails if nothing happens. */
+static uint64_t request_due_ms(const struct request *request)
+{
+    const struct http_pool_options *options = &request->pool->options;
+    if (request->state != REQUEST_UNDER_WAY)
+        return request->end_ms;
+    uint64_t pause_ms =
+        request->sent < request->size ? options->write_ms_max : options->read_ms_max;
+    uint64_t due_ms = request->channel->moved_ms + pause_ms;
+    return pause_ms && due_ms < request->end_ms ? due_ms : request->end_ms;
+}
+
 void http_pool_send(struct http_pool *pool, struct http_client_call *call)
 {
     struct request *request = call->transport;
     assert(request && request->pool == pool && request->state == REQUEST_BEGUN);
     list_take(&request->node);
-    loop_timer_set(pool->loop, &request->deadline, loop_now_ms(pool->loop) + request->timeout_ms);
+    uint64_t now_ms = loop_now_ms(pool->loop);
+    request->end_ms = now_ms + request->timeout_ms;
+    loop_timer_set(pool->loop, &request->deadline, now_ms + least_timeout_ms(request));
     line_put(pool, request, false);
     pool_dispatch(pool);
+}
+
+static void fail_late(struct request *request)
+{
+    struct http_pool *pool = request->pool;
+    const struct http_pool_options *options = &pool->options;
+    char message[MESSAGE_MAX];
+    bool is_over = loop_now_ms(pool->loop) >= request->end_ms;
+    if (request->state == REQUEST_WAITING) {
+        snprintf(message, sizeof message, "no connection became free within %" PRIu64 " ms",
+                 request->timeout_ms);
+        line_take(pool, request);
+        pool_fail(request, HTTP_TIMED_OUT, message);
+        return;
+    }
+    if (is_over)
+        snprintf(message, sizeof message, "no complete response within %" PRIu64 " ms",
+                 request->timeout_ms);
+    else if (request->sent < request->size)
+        snprintf(message, sizeof message,
+                 "the server has taken nothing of the request for %" PRIu64 " ms",
+                 options->write_ms_max);
+    else
+        snprintf(message, sizeof message, "the server has sent nothing for %" PRIu64 " ms",
+                 options->read_ms_max);
+    if (request->stream) {
+        http2_take_back(request->channel, request);
+        pool_fail(request, HTTP_TIMED_OUT, message);
+    } else {
+        pool_break(request->channel, false, request, HTTP_TIMED_OUT, message);
+    }
 }
 
 static void on_deadline(struct loop_timer *timer)
 {
     struct request *request = container_of(timer, struct request, deadline);
     struct http_pool *pool = request->pool;
-    char message[MESSAGE_MAX];
-    if (request->state == REQUEST_WAITING) {
-        snprintf(message, sizeof message, "no connection became free within %" PRIu64 " ms",
-                 request->timeout_ms);
-        line_take(pool, request);
-        pool_fail(request, HTTP_TIMED_OUT, message);
-    } else if (request->state == REQUEST_UNDER_WAY) {
-        snprintf(message, sizeof message, "no complete response within %" PRIu64 " ms",
-                 request->timeout_ms);
-        pool_break(request->channel, false, request, HTTP_TIMED_OUT, message);
+    uint64_t due_ms = request_due_ms(request);
+    if (due_ms > loop_now_ms(pool->loop)) {
+        loop_timer_set(pool->loop, timer, due_ms);
+        return;
     }
+    fail_late(request);
     pool_dispatch(pool);
 }
 
@@ -639,8 +806,10 @@ void http_pool_cancel(struct http_pool *pool, struct http_client_call *call)
         line_take(pool, request);
     } else if (request->state == REQUEST_UNDER_WAY) {
         struct channel *channel = request->channel;
-        if (request->sent == 0) {
-            channel_take_back(channel, request);
+        if (request->stream) {
+            http2_take_back(channel, request);
+        } else if (request->sent == 0) {
+            http1_take_back(channel, request);
         } else if (channel->depth > 1) {
             /* Others share the connection: they need not suffer. Its deadline still holds. */
             call->transport = NULL;
@@ -672,8 +841,11 @@ static void close_all(struct list *channels, struct list *failing)
 {
     while (!list_is_empty(channels)) {
         struct channel *channel = list_first(channels, struct channel, node);
-        for (struct list *node; (node = list_take_first(&channel->requests));)
-            put_failing(failing, container_of(node, struct request, node));
+        for (struct list *node; (node = list_take_first(&channel->requests));) {
+            struct request *request = container_of(node, struct request, node);
+            http2_forget(request);
+            put_failing(failing, request);
+        }
         channel_close(channel);
     }
 }
@@ -688,6 +860,7 @@ void http_pool_free(struct http_pool *pool)
     struct list failing;
     list_init(&failing);
     close_all(&pool->connecting, &failing);
+    close_all(&pool->roomy, &failing);
     close_all(&pool->resting, &failing);
     for (size_t i = pool->options.pipeline_max; i-- > 0;)
         close_all(&pool->by_depth[i], &failing);
@@ -709,11 +882,14 @@ void http_pool_free(struct http_pool *pool)
     for (struct list *node; (node = list_take_first(&pool->spare_requests));)
         request_free(container_of(node, struct request, node));
 
+    tls_ticket_destroy(&pool->ticket);
     decoder_destroy(&pool->decoder);
     buffer_destroy(&pool->spare_in);
     buffer_destroy(&pool->head_rest);
     free(pool->by_depth);
+    free(pool->fields);
     free(pool->scratch);
     free(pool->host);
+    free(pool->authority);
     free(pool);
 }

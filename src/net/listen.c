@@ -135,19 +135,6 @@ static struct addrinfo *find_addresses(const char *host, const char *port, int *
     return *ret_error ? NULL : found;
 }
 
-bool net_is_local(int fd)
-{
-    struct sockaddr_storage address;
-    socklen_t size = sizeof address;
-    if (getsockname(fd, (struct sockaddr *)&address, &size))
-        return false;
-    if (address.ss_family == AF_INET6)
-        return IN6_IS_ADDR_LOOPBACK(&((const struct sockaddr_in6 *)&address)->sin6_addr);
-    if (address.ss_family == AF_INET)
-        return ntohl(((const struct sockaddr_in *)&address)->sin_addr.s_addr) >> 24 == 127;
-    return address.ss_family == AF_UNIX;
-}
-
 bool net_listen(const char *where, int *ret_fd, char **ret_where, struct sf_status *status)
 {
     if (strncmp(where, "unix:", 5) == 0)

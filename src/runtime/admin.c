@@ -1,11 +1,13 @@
 /* admin.c - requests for figures, gathered from all workers before they are answered. */
 #include "runtime/admin.h"
 
-#include "runtime/admin_addresses.h"
-#include "runtime/admin_letters.h"
-
-#include "net/address.h"
+#include "base/log.h"
 #include "net/http_server.h"
+#include "runtime/admin_addresses.h"
+#include "runtime/admin_auth.h"
+#include "runtime/admin_letters.h"
+#include "runtime/admin_request.h"
+#include "runtime/admin_state.h"
 
 #include <stdatomic.h>
 #include <time.h>
@@ -20,9 +22,9 @@ enum {
     BEATS_MISSED_MAX = 10
 };
 
-/* One request for /metrics. What waits for an answer remembers its exchange where the exchange's
- * context points to. */
+/* One request for /metrics. */
 struct gathering {
+    struct admin_request request;
     struct list link;
     struct admin *admin;
     struct http_exchange *exchange; /* NULL: the client has gone, or was told to wait no longer */
@@ -38,6 +40,8 @@ struct beat {
 
 struct admin {
     struct admin_options options;
+    struct admin_auth auth;
+    struct admin_state *state;
     struct admin_letters *letters;
     struct admin_addresses *addresses;
     struct http_server *server;
@@ -80,10 +84,12 @@ static void expose_all(struct gathering *gathering, struct buffer *text)
     for (size_t i = 0; i < options->egress_count; i++) {
         const struct admin_egress *from = &options->egresses[i];
         egresses[i].id = from->id;
-        egresses[i].is_kafka = from->kafka != NULL;
+        egresses[i].is_playground = from->playground != NULL;
         outbox_figures(from->outbox, &egresses[i].outbox);
         if (from->kafka)
-            kafka_egress_figures(from->kafka, &egresses[i].kafka);
+            kafka_egress_figures(from->kafka, &egresses[i].figures);
+        else if (from->kinesis)
+            kinesis_egress_figures(from->kinesis, &egresses[i].figures);
         else
             playground_egress_figures(from->playground, &egresses[i].playground);
     }
@@ -124,7 +130,11 @@ static void run_arrival(struct errand *errand, void *owner)
 {
     struct arrival *arrival = container_of(errand, struct arrival, errand);
     struct gathering *gathering = arrival->gathering;
-    (void)owner;
+    if (!owner) { /* the listener is gone, and what was gathered with it */
+        worker_figures_free(arrival->figures);
+        free(arrival);
+        return;
+    }
     gathering->figures[--gathering->missing] = arrival->figures;
     free(arrival);
     if (gathering->missing == 0)
@@ -150,6 +160,11 @@ static void on_gather_timeout(struct loop_timer *timer)
     gathering->exchange = NULL; /* the rest comes when the worker does */
 }
 
+static void on_gather_gone(struct admin_request *request)
+{
+    container_of(request, struct gathering, request)->exchange = NULL;
+}
+
 static void gather(struct admin *admin, struct http_exchange *exchange)
 {
     struct gathering *gathering = mem_new(sizeof *gathering);
@@ -158,20 +173,13 @@ static void gather(struct admin *admin, struct http_exchange *exchange)
     gathering->missing = admin->options.worker_count;
     gathering->figures = mem_new(gathering->missing * sizeof(struct worker_figures *));
     gathering->timer.on_timer = on_gather_timeout;
+    gathering->request.on_gone = on_gather_gone;
     list_put_last(&admin->gatherings, &gathering->link);
-    http_exchange_set_context(exchange, &gathering->exchange);
+    http_exchange_set_context(exchange, &gathering->request);
     loop_timer_set(admin->options.loop, &gathering->timer,
                    loop_now_ms(admin->options.loop) + GATHER_MS_MAX);
     for (uint32_t i = 0; i < admin->options.worker_count; i++)
         worker_ask_figures(admin->options.workers[i], on_figures, gathering);
-}
-
-static void on_gone(void *owner, struct http_exchange *exchange)
-{
-    struct http_exchange **waiting = http_exchange_context(exchange);
-    (void)owner;
-    if (waiting)
-        *waiting = NULL;
 }
 
 /* --- health --- */
@@ -227,29 +235,73 @@ static void answer_status(struct admin *admin, struct http_exchange *exchange)
     buffer_destroy(&text);
 }
 
+/* --- routes --- */
+
+static void serve_letters(struct admin *admin, struct http_exchange *exchange)
+{
+    admin_letters_request(admin->letters, exchange);
+}
+
+static void serve_addresses(struct admin *admin, struct http_exchange *exchange)
+{
+    admin_addresses_request(admin->addresses, exchange);
+}
+
+static void serve_state(struct admin *admin, struct http_exchange *exchange)
+{
+    admin_state_serve(admin->state, exchange);
+}
+
+/* By the first segment of the path. */
+static const struct route {
+    const char *name;
+    bool is_protected; /* the application's own: see admin_auth.h. It judges methods itself */
+    void (*serve)(struct admin *admin, struct http_exchange *exchange);
+} routes[] = {
+    {"metrics", false, gather},           {"healthz", false, answer_health},
+    {"readyz", false, answer_readiness},  {"status", false, answer_status},
+    {"deadletters", true, serve_letters}, {"addresses", true, serve_addresses},
+    {"state", true, serve_state},
+};
+
+static const struct route *find_route(struct bytes target)
+{
+    struct bytes first = {0};
+    size_t count = http_split_path(target, &first, 1);
+    for (size_t i = 0; i < sizeof routes / sizeof *routes; i++)
+        if (bytes_is(first, routes[i].name) && (count == 1 || routes[i].is_protected))
+            return &routes[i];
+    return NULL;
+}
+
 static void on_request(void *owner, struct http_exchange *exchange)
 {
     struct admin *admin = owner;
     const struct http_head *head = http_exchange_head(exchange);
-    if (admin_letters_serves(head->target))
-        admin_letters_request(admin->letters, exchange);
-    else if (admin_addresses_serves(head->target))
-        admin_addresses_request(admin->addresses, exchange);
-    else if (!bytes_is(head->method, "GET") && !bytes_is(head->method, "HEAD"))
+    const struct route *route = find_route(head->target);
+    bool is_read = bytes_is(head->method, "GET") || bytes_is(head->method, "HEAD");
+    if (!route)
+        answer_text(exchange, 404,
+                    "here are /metrics, /healthz, /readyz, /status, /deadletters, /addresses and "
+                    "/state\n");
+    else if (!route->is_protected && !is_read)
         http_respond(exchange,
                      &(struct http_answer){.status = 405, .headers = "Allow: GET, HEAD\r\n"});
-    else if (bytes_is(head->target, "/metrics"))
-        gather(admin, exchange);
-    else if (bytes_is(head->target, "/healthz"))
-        answer_health(admin, exchange);
-    else if (bytes_is(head->target, "/readyz"))
-        answer_readiness(admin, exchange);
-    else if (bytes_is(head->target, "/status"))
-        answer_status(admin, exchange);
-    else
-        answer_text(exchange, 404,
-                    "here are /metrics, /healthz, /readyz, /status, /deadletters and "
-                    "/addresses\n");
+    else if (!route->is_protected || admin_auth_admits(&admin->auth, exchange))
+        route->serve(admin, exchange);
+}
+
+static void on_gone(void *owner, struct http_exchange *exchange)
+{
+    struct admin_request *request = http_exchange_context(exchange);
+    (void)owner;
+    if (request)
+        request->on_gone(request);
+}
+
+void admin_take_answer(struct admin *admin, struct state_answer *answered)
+{
+    admin_state_take(admin->state, answered);
 }
 
 /* --- life --- */
@@ -266,7 +318,6 @@ struct admin *admin_new(const struct admin_options *options)
         .inbox = options->inbox,
         .store = options->store,
         .worker = options->workers[0],
-        .is_local = net_is_local(options->listen_fd),
     });
     admin->addresses = admin_addresses_new(&(struct admin_addresses_options){
         .loop = options->loop,
@@ -274,14 +325,24 @@ struct admin *admin_new(const struct admin_options *options)
         .store = options->store,
         .workers = options->workers,
         .worker_count = options->worker_count,
-        .is_local = net_is_local(options->listen_fd),
+    });
+    admin->auth = admin_auth_make(options->token, options->where);
+    if (admin_auth_is_closed(&admin->auth))
+        log_info("the admin listener keeps state, dead letters and addresses to itself: other "
+                 "machines reach it, and statefun.admin.token is not set",
+                 LOG_TEXT("admin", options->where));
+    admin->state = admin_state_new(&(struct admin_state_options){
+        .loop = options->loop,
+        .workers = options->workers,
+        .worker_count = options->worker_count,
+        .store = options->store,
     });
     admin->beat_timer.on_timer = on_beat;
     loop_timer_set(options->loop, &admin->beat_timer, loop_now_ms(options->loop) + BEAT_MS);
     admin->server = http_server_new(options->loop, &(struct http_server_options){
                                                        .listen_fd = options->listen_fd,
                                                        .connections_max = CONNECTIONS_MAX,
-                                                       .body_bytes_max = 1 << 20,
+                                                       .body_bytes_max = options->body_bytes_max,
                                                        .request_ms_max = REQUEST_MS_MAX,
                                                        .idle_ms_max = IDLE_MS_MAX,
                                                        .owner = admin,
@@ -304,6 +365,7 @@ void admin_free(struct admin *admin)
     if (!admin)
         return;
     http_server_free(admin->server);
+    admin_state_free(admin->state);
     list_for_each_safe (&admin->gatherings, node)
         gathering_free(container_of(node, struct gathering, link));
     admin_letters_free(admin->letters);

@@ -1,5 +1,5 @@
-/* admin.h - the admin listener: /metrics, /healthz, /readyz, /status, /deadletters,
- * /addresses.
+/* admin.h - the admin listener: /metrics, /healthz, /readyz, /status, /deadletters, /addresses,
+ * /state.
  *
  * It lives on a loop that is on nobody's hot path. Figures are asked of the workers and shown when
  * all have answered; a worker that does not answer makes /metrics fail and, after ten seconds,
@@ -9,6 +9,7 @@
 
 #include "runtime/exposition.h"
 #include "runtime/notice.h"
+#include "runtime/state_call.h"
 
 struct admin;
 
@@ -16,6 +17,7 @@ struct admin_egress {
     const char *id;
     struct outbox *outbox;
     struct kafka_egress *kafka;           /* or NULL */
+    struct kinesis_egress *kinesis;       /* or NULL */
     struct playground_egress *playground; /* or NULL; on the admin's loop */
 };
 
@@ -23,6 +25,9 @@ struct admin_options {
     struct loop *loop;
     struct inbox *inbox; /* of that loop; its owner runs what comes */
     int listen_fd;
+    const char *where; /* it listens */
+    const char *token; /* empty: none */
+    size_t body_bytes_max;
     const struct application *application;
     const struct notice *notice;
     struct worker *const *workers;
@@ -39,6 +44,9 @@ struct admin *admin_new(const struct admin_options *options);
 /* Closes its connections: from now on nothing is answered, and nobody is asked. NULL is fine. */
 void admin_stop(struct admin *admin);
 void admin_free(struct admin *admin); /* after the workers are gone. NULL is fine */
+
+/* An answer from a worker, which changes hands. */
+void admin_take_answer(struct admin *admin, struct state_answer *answer);
 
 /* Any thread: whether /readyz says yes. */
 void admin_set_ready(struct admin *admin, bool ready);

@@ -124,15 +124,6 @@ static void on_end(struct admin_wait *wait, enum admin_outcome outcome)
 
 /* --- requests --- */
 
-static const char prefix[] = "/addresses";
-
-bool admin_addresses_serves(struct bytes target)
-{
-    size_t size = sizeof prefix - 1;
-    return bytes_starts_with(target, bytes_of(prefix)) &&
-           (target.size == size || target.data[size] == '/' || target.data[size] == '?');
-}
-
 static bool set_parameter(void *owner, struct bytes name, struct bytes value,
                           struct sf_status *status)
 {
@@ -158,8 +149,6 @@ static bool read_request(struct job *job, const struct http_head *head, struct s
     if (!job->resumes && !(gets && bytes_is(path, "/addresses/parked")))
         return sf_fail(status, SF_UNSUPPORTED,
                        "expected GET /addresses/parked or POST /addresses/resume");
-    if (job->resumes && !admin_may_write(head, job->addresses->options.is_local, status))
-        return false;
     if (!admin_query_read(query, set_parameter, job, status))
         return false;
     return !job->resumes || job->wanted.size || job->all ||

@@ -235,13 +235,6 @@ static bool read_id(struct job *job, struct bytes id, struct sf_status *status)
 
 static const char prefix[] = "/deadletters";
 
-bool admin_letters_serves(struct bytes target)
-{
-    size_t size = sizeof prefix - 1;
-    return bytes_starts_with(target, bytes_of(prefix)) &&
-           (target.size == size || target.data[size] == '/' || target.data[size] == '?');
-}
-
 /* The path behind /deadletters: nothing, /replay, /discard, /ID, or /ID/replay. */
 static bool read_path(struct job *job, struct bytes method, struct bytes path,
                       struct sf_status *status)
@@ -273,12 +266,7 @@ static bool read_request(struct job *job, const struct http_head *head, struct s
 {
     struct bytes query;
     struct bytes path = bytes_from(admin_path(head->target, &query), sizeof prefix - 1);
-    if (!read_path(job, head->method, path, status))
-        return false;
-    bool writes = job->verb == VERB_REPLAY || job->verb == VERB_DISCARD;
-    if (writes && !admin_may_write(head, job->letters->options.is_local, status))
-        return false;
-    return read_query(job, query, status);
+    return read_path(job, head->method, path, status) && read_query(job, query, status);
 }
 
 void admin_letters_request(struct admin_letters *letters, struct http_exchange *exchange)

@@ -16,16 +16,12 @@ struct admin_letters_options {
     struct inbox *inbox; /* of that loop */
     struct store *store;
     struct worker *worker; /* the one for all dead letters */
-    bool is_local;         /* of the listener: as net_is_local says */
 };
 
 struct admin_letters *admin_letters_new(const struct admin_letters_options *options);
 void admin_letters_free(struct admin_letters *letters); /* after the workers. NULL is fine */
 
-/* True if a request for `target` is for admin_letters_request. */
-bool admin_letters_serves(struct bytes target);
-
-/* The exchange's context is as admin_wait_init says. */
+/* The exchange's context becomes a struct admin_request. */
 void admin_letters_request(struct admin_letters *letters, struct http_exchange *exchange);
 
 #endif

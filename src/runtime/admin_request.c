@@ -26,8 +26,6 @@ static int status_of(const struct sf_status *status)
         return 404;
     case SF_UNSUPPORTED:
         return 405;
-    case SF_CONFLICT:
-        return 403;
     default:
         return 400;
     }
@@ -39,17 +37,6 @@ void admin_complain(struct http_exchange *exchange, const struct sf_status *stat
     admin_respond(exchange, status_of(status),
                   is_other ? "Allow: GET, HEAD, POST, DELETE\r\n" : NULL,
                   json_pack("{s:s}", "error", status->message));
-}
-
-bool admin_may_write(const struct http_head *head, bool is_local, struct sf_status *status)
-{
-    if (!is_local)
-        return sf_fail(status, SF_CONFLICT,
-                       "this listener can be reached from other machines, so it only reads: set "
-                       "statefun.admin to a loopback address or a unix socket");
-    /* Any page may have a browser POST to 127.0.0.1; then there is an Origin. */
-    return !http_find(head, "Origin") ||
-           sf_fail(status, SF_CONFLICT, "pages in browsers may only read: found an Origin header");
 }
 
 /* --- queries --- */
@@ -121,6 +108,11 @@ static void on_timer(struct loop_timer *timer)
     look(container_of(timer, struct admin_wait, timer));
 }
 
+static void on_gone(struct admin_request *request)
+{
+    container_of(request, struct admin_wait, request)->exchange = NULL;
+}
+
 void admin_wait_init(struct admin_wait *wait, struct loop *loop, struct store *store,
                      struct http_exchange *exchange,
                      void (*on_end)(struct admin_wait *wait, enum admin_outcome outcome))
@@ -128,7 +120,8 @@ void admin_wait_init(struct admin_wait *wait, struct loop *loop, struct store *s
     *wait = (struct admin_wait){.exchange = exchange, .loop = loop, .store = store};
     wait->on_end = on_end;
     wait->timer.on_timer = on_timer;
-    http_exchange_set_context(exchange, &wait->exchange);
+    wait->request.on_gone = on_gone;
+    http_exchange_set_context(exchange, &wait->request);
 }
 
 void admin_wait_cancel(struct admin_wait *wait)
@@ -149,7 +142,7 @@ void admin_wait_view(struct admin_wait *wait)
 {
     uint64_t epoch = store_epoch(wait->store);
     if (store_view_epoch(wait->store) < epoch)
-        store_hurry(wait->store);
+        store_hurry(wait->store, VIEW_WHOLE);
     begin(wait, true, epoch);
 }
 

@@ -1,5 +1,5 @@
-/* admin_request.h - what requests of the admin listener share that are answered in JSON, some of
- * them when an epoch is in the view or durable. On the admin's loop. */
+/* admin_request.h - what requests of the admin listener share: many are answered later, some when
+ * an epoch is in the view or durable, and most in JSON. On the admin's loop. */
 #ifndef RUNTIME_ADMIN_REQUEST_H
 #define RUNTIME_ADMIN_REQUEST_H
 
@@ -8,16 +8,17 @@
 
 #include <jansson.h>
 
+/* Whoever answers later puts this into what it remembers, and sets that as the context of the
+ * exchange, so that it hears of a client that has gone. */
+struct admin_request {
+    void (*on_gone)(struct admin_request *request);
+};
+
 /* Answers; `headers` as in struct http_answer. Takes `json`. */
 void admin_respond(struct http_exchange *exchange, int status, const char *headers, json_t *json);
 
-/* {"error": "..."} with the status that fits its code: 403 for SF_CONFLICT, 404, 405, else 400. */
+/* {"error": "..."} with the status that fits its code: 404, 405, else 400. */
 void admin_complain(struct http_exchange *exchange, const struct sf_status *status);
-
-/* False if a request must not change anything: the listener can be reached from other machines, or
- * the request comes from a page in a browser of this one. */
-SF_CHECK bool admin_may_write(const struct http_head *head, bool is_local,
-                              struct sf_status *status);
 
 /* Splits "/path?query". */
 struct bytes admin_path(struct bytes target, struct bytes *ret_query);
@@ -41,13 +42,13 @@ struct admin_wait {
     struct store *store;
     void (*on_end)(struct admin_wait *wait, enum admin_outcome outcome);
     /* Its own from here on. */
+    struct admin_request request;
     struct loop_timer timer;
     bool for_view;
     uint64_t epoch, deadline_ms;
 };
 
-/* The exchange's context points to where it is remembered, so that it can be set to NULL when it
- * goes. */
+/* The exchange's context becomes the struct admin_request. */
 void admin_wait_init(struct admin_wait *wait, struct loop *loop, struct store *store,
                      struct http_exchange *exchange,
                      void (*on_end)(struct admin_wait *wait, enum admin_outcome outcome));

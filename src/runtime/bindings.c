@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "egress/kafka_egress.h"
+#include "egress/kinesis_egress.h"
 #include "egress/playground_egress.h"
 #include "runtime/dead_letters.h"
 #include "wire/typed_value.h"
@@ -78,7 +79,8 @@ static struct letter_route route_of(const struct application *application)
 
 struct bindings *bindings_new(const struct application *application)
 {
-    size_t egress_count = application->kafka_egress_count + application->http_egress_count;
+    size_t egress_count = application->kafka_egress_count + application->kinesis_egress_count +
+                          application->http_egress_count;
     struct function_binding *functions =
         mem_new(application->endpoint_count * sizeof(struct function_binding));
     struct egress_binding *egresses = mem_new(egress_count * sizeof *egresses);
@@ -88,6 +90,8 @@ struct bindings *bindings_new(const struct application *application)
         functions[i] = function_of(&application->endpoints[i]);
     for (size_t i = 0; i < application->kafka_egress_count; i++)
         *egress++ = egress_of(&application->kafka_egresses[i].id, kafka_egress_accept);
+    for (size_t i = 0; i < application->kinesis_egress_count; i++)
+        *egress++ = egress_of(&application->kinesis_egresses[i].id, kinesis_egress_accept);
     for (size_t i = 0; i < application->http_egress_count; i++)
         *egress++ = egress_of(&(struct spec_name){"io.statefun.playground", "egress"},
                               playground_egress_accept);

@@ -1,8 +1,8 @@
 /* dead_letters.c - filters, pages and JSON. */
 #include "runtime/dead_letters.h"
 
-#include "base/base64.h"
 #include "base/mem.h"
+#include "wire/base64.h"
 
 #include <stdio.h>
 #include <time.h>

@@ -27,6 +27,8 @@ static void on_put(void *owner)
     struct admin_egress *egress = &putter->egresses->items[putter->number];
     if (egress->kafka)
         kafka_egress_wake(egress->kafka);
+    else if (egress->kinesis)
+        kinesis_egress_wake(egress->kinesis);
     else
         loop_wake(putter->egresses->options.loop);
 }
@@ -44,7 +46,7 @@ static void scan(void *owner, struct bytes from, struct bytes to,
 
 static void hurry(void *owner)
 {
-    store_hurry(owner);
+    store_hurry(owner, VIEW_WHOLE);
 }
 
 struct egresses *egresses_new(const struct egresses_options *options)
@@ -77,6 +79,7 @@ void egresses_free(struct egresses *egresses)
     for (size_t i = 0; i < egresses->count; i++) {
         struct admin_egress *egress = &egresses->items[i];
         kafka_egress_close(egress->kafka);
+        kinesis_egress_close(egress->kinesis);
         playground_egress_free(egress->playground);
         outbox_free(egress->outbox);
     }
@@ -158,6 +161,24 @@ static bool start_kafka(struct egresses *egresses, size_t number, struct sf_stat
         &egress->kafka, status);
 }
 
+static bool start_kinesis(struct egresses *egresses, size_t number,
+                          const struct kinesis_egress_spec *spec, struct sf_status *status)
+{
+    struct admin_egress *egress = &egresses->items[number];
+    return kinesis_egress_open(
+        &(struct kinesis_egress_options){
+            .spec = spec,
+            .egress = (uint32_t)number,
+            .committed = store_epoch(egresses->options.store),
+            .outbox = egress->outbox,
+            .owner = egresses,
+            .on_confirmed = on_confirmed,
+            .on_dead = on_done,
+            .on_hungry = on_hungry,
+        },
+        &egress->kinesis, status);
+}
+
 static void start_playground(struct egresses *egresses, size_t number)
 {
     struct admin_egress *egress = &egresses->items[number];
@@ -179,12 +200,16 @@ static void start_playground(struct egresses *egresses, size_t number)
 
 bool egresses_start(struct egresses *egresses, struct sf_status *status)
 {
-    for (size_t i = 0; i < egresses->count; i++) {
-        if (i >= egresses->options.application->kafka_egress_count)
-            start_playground(egresses, i);
-        else if (!start_kafka(egresses, i, status))
+    const struct application *application = egresses->options.application;
+    size_t number = 0; /* as bindings.c numbers them */
+    for (size_t i = 0; i < application->kafka_egress_count; i++)
+        if (!start_kafka(egresses, number++, status))
             return false;
-    }
+    for (size_t i = 0; i < application->kinesis_egress_count; i++)
+        if (!start_kinesis(egresses, number++, &application->kinesis_egresses[i], status))
+            return false;
+    for (size_t i = 0; i < application->http_egress_count; i++)
+        start_playground(egresses, number++);
     return true;
 }
 
@@ -211,9 +236,12 @@ void egresses_take(struct egresses *egresses)
 
 void egresses_stop(struct egresses *egresses, uint64_t drain_ms)
 {
-    for (size_t i = 0; i < egresses->count; i++)
+    for (size_t i = 0; i < egresses->count; i++) {
         if (egresses->items[i].kafka)
             kafka_egress_stop(egresses->items[i].kafka, drain_ms);
+        if (egresses->items[i].kinesis)
+            kinesis_egress_stop(egresses->items[i].kinesis, drain_ms);
+    }
 }
 
 const struct admin_egress *egresses_list(const struct egresses *egresses, size_t *ret_count)

@@ -339,6 +339,60 @@ static void expose_lanes(struct buffer *text, const struct exposed *exposed)
     }
 }
 
+static uint64_t shard_records(const struct kinesis_lane_figures *f)
+{
+    return f->records;
+}
+
+static uint64_t shard_bytes(const struct kinesis_lane_figures *f)
+{
+    return f->bytes;
+}
+
+static uint64_t shard_behind(const struct kinesis_lane_figures *f)
+{
+    return f->behind_ms;
+}
+
+static uint64_t shard_waits(const struct kinesis_lane_figures *f)
+{
+    return f->waits_for_room;
+}
+
+static void expose_shards(struct buffer *text, const struct exposed *exposed)
+{
+    static const struct {
+        const char *name, *type, *help;
+        uint64_t (*value)(const struct kinesis_lane_figures *f);
+    } metrics[] = {
+        {"statefun_kinesis_ingress_records_total", "counter", "Records accepted.", shard_records},
+        {"statefun_kinesis_ingress_bytes_total", "counter", "Bytes of their data.", shard_bytes},
+        {"statefun_kinesis_ingress_behind_milliseconds", "gauge",
+         "How far the last answer was behind the end of the shard.", shard_behind},
+        {"statefun_kinesis_ingress_waits_for_room", "gauge",
+         "1 while a record of the shard is refused.", shard_waits},
+    };
+    if (!exposed->application->kinesis_ingress_count)
+        return;
+    for (size_t m = 0; m < sizeof metrics / sizeof *metrics; m++) {
+        head(text, metrics[m].name, metrics[m].type, metrics[m].help);
+        for (size_t w = 0; w < exposed->worker_count; w++) {
+            const struct worker_figures *figures = exposed->workers[w];
+            for (size_t i = 0; i < figures->shard_count; i++) {
+                const struct worker_shard *shard = &figures->shards[i];
+                const struct spec_name *id =
+                    &exposed->application->kinesis_ingresses[shard->ingress].id;
+                buffer_add_format(text, "%s{ingress=\"%s/%s\",", metrics[m].name, id->ns, id->name);
+                label(text, "stream", bytes_of(shard->kinesis.stream));
+                buffer_add_text(text, ",");
+                label(text, "shard", bytes_of(shard->kinesis.shard));
+                buffer_add_format(text, "} %llu\n",
+                                  (unsigned long long)metrics[m].value(&shard->kinesis));
+            }
+        }
+    }
+}
+
 /* --- egresses, commits, process --- */
 
 static uint64_t egress_outbox_bytes(const struct exposed_egress *egress)
@@ -348,7 +402,7 @@ static uint64_t egress_outbox_bytes(const struct exposed_egress *egress)
 
 static uint64_t egress_outbox_records(const struct exposed_egress *egress)
 {
-    return egress->outbox.records + (egress->is_kafka ? 0 : egress->playground.waiting);
+    return egress->outbox.records + (egress->is_playground ? egress->playground.waiting : 0);
 }
 
 static uint64_t egress_spilled(const struct exposed_egress *egress)
@@ -363,12 +417,12 @@ static uint64_t egress_epoch(const struct exposed_egress *egress)
 
 static uint64_t egress_records(const struct exposed_egress *egress)
 {
-    return egress->is_kafka ? egress->kafka.records : egress->playground.fetched;
+    return egress->is_playground ? egress->playground.fetched : egress->figures.records;
 }
 
 static uint64_t egress_aborted(const struct exposed_egress *egress)
 {
-    return egress->is_kafka ? egress->kafka.aborted : 0;
+    return egress->figures.aborted;
 }
 
 static void expose_egresses(struct buffer *text, const struct exposed *exposed)
@@ -399,11 +453,11 @@ static void expose_egresses(struct buffer *text, const struct exposed *exposed)
     static const char latency[] = "statefun_egress_batch_latency_seconds";
     head(text, latency, "histogram", "Time of a batch, from its first record to its confirmation.");
     for (size_t i = 0; i < exposed->egress_count; i++) {
-        if (!exposed->egresses[i].is_kafka)
+        if (exposed->egresses[i].is_playground)
             continue;
         char labels[300];
         snprintf(labels, sizeof labels, "egress=\"%s\"", exposed->egresses[i].id);
-        histogram(text, latency, labels, &exposed->egresses[i].kafka.latency);
+        histogram(text, latency, labels, &exposed->egresses[i].figures.latency);
     }
 }
 
@@ -460,6 +514,7 @@ void exposition_add(struct buffer *text, const struct exposed *exposed)
     expose_engines(text, exposed);
     expose_http(text, exposed);
     expose_lanes(text, exposed);
+    expose_shards(text, exposed);
     expose_egresses(text, exposed);
     expose_commits(text, exposed);
     expose_process(text, exposed);

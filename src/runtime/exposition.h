@@ -6,6 +6,7 @@
 #define RUNTIME_EXPOSITION_H
 
 #include "egress/kafka_egress.h"
+#include "egress/kinesis_egress.h"
 #include "egress/playground_egress.h"
 #include "runtime/committer.h"
 #include "runtime/worker.h"
@@ -14,8 +15,8 @@
 struct exposed_egress {
     const char *id;
     struct outbox_figures outbox;
-    bool is_kafka;
-    struct kafka_egress_figures kafka;
+    bool is_playground; /* else it has figures */
+    struct egress_figures figures;
     struct playground_egress_figures playground;
 };
 

@@ -29,6 +29,7 @@ struct runtime {
     const struct settings *settings;
     const char *name;
     struct bindings *bindings;
+    struct endpoints endpoints;
 
     struct listener admin_listener, ingress_listener, egress_listener;
     struct notice *notice;
@@ -43,6 +44,8 @@ struct runtime {
 
     struct kafka_ingress **kafka_ingresses;
     struct ingress_owner *ingress_owners;
+    struct kinesis_ingress **kinesis_ingresses;
+    struct ingress_owner *kinesis_owners;
 
     struct loop *front_loop; /* of admin and playground egress */
     struct inbox *front_inbox;
@@ -56,7 +59,7 @@ struct runtime {
     struct sf_status failure;
 };
 
-/* Who is told about the partitions of a Kafka ingress. */
+/* Who is told about the partitions of a Kafka ingress, or the shards of a Kinesis ingress. */
 struct ingress_owner {
     struct runtime *runtime;
     size_t number;
@@ -84,12 +87,22 @@ static void on_committed(void *owner, uint64_t epoch, struct delta *const *parts
         worker_committed(runtime->workers[i], epoch);
 }
 
-static void on_view(void *owner, uint64_t epoch)
+static void on_view(void *owner, struct view_progress progress)
 {
     struct runtime *runtime = owner;
     for (uint32_t i = 0; i < runtime->worker_count; i++)
-        worker_viewed(runtime->workers[i], epoch);
+        worker_viewed(runtime->workers[i], progress);
     egresses_viewed(runtime->egresses);
+}
+
+/* On the front's thread, or when that is over: then there is no admin listener any more. */
+static void run_state_answer(struct errand *errand, void *owner)
+{
+    struct state_answer *answer = container_of(errand, struct state_answer, errand);
+    if (owner)
+        admin_take_answer(owner, answer);
+    else
+        state_answer_free(answer);
 }
 
 static void on_loaded(void *worker, struct load *load)
@@ -101,6 +114,12 @@ static void on_partition(void *owner, uint32_t worker, struct kafka_partition *p
 {
     struct ingress_owner *ingress = owner;
     worker_add_partition(ingress->runtime->workers[worker], ingress->number, partition);
+}
+
+static void on_shard(void *owner, uint32_t worker, struct kinesis_shard *shard)
+{
+    struct ingress_owner *ingress = owner;
+    worker_add_shard(ingress->runtime->workers[worker], ingress->number, shard);
 }
 
 static void on_fatal(void *owner, const struct sf_status *status)
@@ -297,7 +316,7 @@ static void make_workers(struct runtime *runtime)
                 .limits = limits_of(runtime),
                 .bindings = runtime->bindings,
             },
-        .application = runtime->application,
+        .endpoints = &runtime->endpoints,
         .store = runtime->store,
         .loader = runtime->loader,
         .committer = runtime->committer,
@@ -307,6 +326,10 @@ static void make_workers(struct runtime *runtime)
         .pipeline_max = number_of(runtime, SETTING_REMOTE_PIPELINE),
         .kafka_ingresses = runtime->kafka_ingresses,
         .kafka_ingress_count = runtime->application->kafka_ingress_count,
+        .kinesis_ingresses = runtime->kinesis_ingresses,
+        .kinesis_ingress_count = runtime->application->kinesis_ingress_count,
+        .front = runtime->front_inbox,
+        .run_state_answer = run_state_answer,
     };
     for (uint32_t i = 0; i < runtime->worker_count; i++) {
         options.engine.worker = i;
@@ -357,6 +380,9 @@ static void start_front(struct runtime *runtime)
         .loop = runtime->front_loop,
         .inbox = runtime->front_inbox,
         .listen_fd = runtime->admin_listener.fd,
+        .where = runtime->admin_listener.where,
+        .token = settings_text(runtime->settings, SETTING_ADMIN_TOKEN),
+        .body_bytes_max = number_of(runtime, SETTING_BODY_BYTES_MAX),
         .application = runtime->application,
         .notice = runtime->notice,
         .workers = runtime->workers,
@@ -440,18 +466,93 @@ static bool open_kafka_ingresses(struct runtime *runtime, struct sf_status *stat
     return true;
 }
 
+/* The same for Kinesis. */
+struct shard_positions {
+    struct bytes ingress;
+    struct kinesis_position *items;
+    size_t count;
+    bool is_good;
+    struct sf_status *status;
+};
+
+static bool add_shard_position(void *owner, struct bytes bytes, struct bytes value)
+{
+    struct shard_positions *positions = owner;
+    struct key key;
+    struct kinesis_position position;
+    if (!key_parse(bytes, &key) || !bytes_equal(key.subject, positions->ingress))
+        return true; /* restoring judges the keys */
+    positions->is_good = kinesis_position_parse(key.name, value, &position, positions->status);
+    if (!positions->is_good)
+        return false;
+    positions->items =
+        mem_resize(positions->items, (positions->count + 1) * sizeof *positions->items);
+    positions->items[positions->count++] = position;
+    return true;
+}
+
+static bool open_kinesis_ingress(struct runtime *runtime, size_t number, struct sf_status *status)
+{
+    static const uint8_t kind = KEY_POSITION;
+    const struct kinesis_ingress_spec *spec = &runtime->application->kinesis_ingresses[number];
+    char *id = mem_format("%s/%s", spec->id.ns, spec->id.name);
+    struct shard_positions positions = {.ingress = bytes_of(id), .is_good = true, .status = status};
+    (void)store_scan(runtime->store, bytes_make(&kind, 1), (struct bytes){0}, add_shard_position,
+                     &positions);
+
+    runtime->kinesis_owners[number] = (struct ingress_owner){runtime, number};
+    bool good = positions.is_good && kinesis_ingress_open(
+                                         &(struct kinesis_ingress_options){
+                                             .spec = spec,
+                                             .workers = runtime->worker_count,
+                                             .positions = positions.items,
+                                             .position_count = positions.count,
+                                             .owner = &runtime->kinesis_owners[number],
+                                             .on_shard = on_shard,
+                                         },
+                                         &runtime->kinesis_ingresses[number], status);
+    if (!good)
+        sf_wrap(status, "ingress %s", id);
+    for (size_t i = 0; i < positions.count; i++) {
+        free(positions.items[i].stream);
+        free(positions.items[i].text);
+    }
+    free(positions.items);
+    free(id);
+    return good;
+}
+
+static bool open_kinesis_ingresses(struct runtime *runtime, struct sf_status *status)
+{
+    for (size_t i = 0; i < runtime->application->kinesis_ingress_count; i++)
+        if (!open_kinesis_ingress(runtime, i, status))
+            return false;
+    return true;
+}
+
+static void stop_ingresses(struct runtime *runtime)
+{
+    for (size_t i = 0; i < runtime->application->kafka_ingress_count; i++)
+        if (runtime->kafka_ingresses[i])
+            kafka_ingress_stop(runtime->kafka_ingresses[i]);
+    for (size_t i = 0; i < runtime->application->kinesis_ingress_count; i++)
+        if (runtime->kinesis_ingresses[i])
+            kinesis_ingress_stop(runtime->kinesis_ingresses[i]);
+}
+
 /* --- life --- */
 
 static bool open_all(struct runtime *runtime, struct sf_status *status)
 {
-    if (!open_store(runtime, status) || !listen_all(runtime, status))
+    if (!endpoints_open(runtime->application, &runtime->endpoints, status) ||
+        !open_store(runtime, status) || !listen_all(runtime, status))
         return false;
     runtime->notice = notice_of(runtime);
     make_workers(runtime);
     make_egresses(runtime);
     store_watch_view(runtime->store, on_view, runtime);
     if (!restore(runtime, status) || !egresses_start(runtime->egresses, status) ||
-        !open_kafka_ingresses(runtime, status) ||
+        !open_kafka_ingresses(runtime, status) || !open_kinesis_ingresses(runtime, status) ||
         !notice_write(runtime->notice, settings_text(runtime->settings, SETTING_DATA), status))
         return false;
 
@@ -477,6 +578,10 @@ bool runtime_open(const struct application *application, const struct settings *
         mem_new(application->kafka_ingress_count * sizeof(struct kafka_ingress *));
     runtime->ingress_owners =
         mem_new(application->kafka_ingress_count * sizeof *runtime->ingress_owners);
+    runtime->kinesis_ingresses =
+        mem_new(application->kinesis_ingress_count * sizeof(struct kinesis_ingress *));
+    runtime->kinesis_owners =
+        mem_new(application->kinesis_ingress_count * sizeof *runtime->kinesis_owners);
     runtime->front_loop = loop_new();
     runtime->front_inbox = inbox_new(runtime->front_loop);
     pthread_mutex_init(&runtime->failure_lock, NULL);
@@ -537,8 +642,7 @@ bool runtime_stop(struct runtime *runtime, uint64_t timeout_ms)
     admin_set_ready(runtime->admin, false);
     for (uint32_t i = 0; i < runtime->worker_count; i++)
         worker_stop_input(runtime->workers[i]);
-    for (size_t i = 0; i < runtime->application->kafka_ingress_count; i++)
-        kafka_ingress_stop(runtime->kafka_ingresses[i]);
+    stop_ingresses(runtime);
 
     bool ended = wait_idle(runtime, deadline_ms);
     bool committed = committer_flush(runtime->committer, left_ms(deadline_ms) + WAY_OUT_MS);
@@ -568,14 +672,14 @@ void runtime_close(struct runtime *runtime)
 {
     if (!runtime)
         return;
-    for (size_t i = 0; i < runtime->application->kafka_ingress_count; i++)
-        if (runtime->kafka_ingresses[i])
-            kafka_ingress_stop(runtime->kafka_ingresses[i]);
+    stop_ingresses(runtime);
     if (runtime->egresses)
         egresses_stop(runtime->egresses, 0);
     end_threads(runtime);
     for (size_t i = 0; i < runtime->application->kafka_ingress_count; i++)
         kafka_ingress_close(runtime->kafka_ingresses[i]);
+    for (size_t i = 0; i < runtime->application->kinesis_ingress_count; i++)
+        kinesis_ingress_close(runtime->kinesis_ingresses[i]);
 
     loader_free(runtime->loader); /* what it still reads goes to workers */
     admin_stop(runtime->admin);
@@ -588,6 +692,7 @@ void runtime_close(struct runtime *runtime)
     errands_run(runtime->front_inbox, runtime->admin); /* what workers said at last */
     admin_free(runtime->admin);
     committer_free(runtime->committer);
+    errands_run(runtime->front_inbox, NULL); /* answers that workers have sent since */
     inbox_free(runtime->front_inbox);
     loop_free(runtime->front_loop);
     close_listener(&runtime->admin_listener);
@@ -595,11 +700,14 @@ void runtime_close(struct runtime *runtime)
     close_listener(&runtime->egress_listener);
     notice_free(runtime->notice);
     bindings_free(runtime->bindings);
+    endpoints_close(&runtime->endpoints);
     pthread_mutex_destroy(&runtime->failure_lock);
     if (runtime->failure_fd >= 0)
         close(runtime->failure_fd);
     free(runtime->workers);
     free(runtime->kafka_ingresses);
     free(runtime->ingress_owners);
+    free(runtime->kinesis_ingresses);
+    free(runtime->kinesis_owners);
     free(runtime);
 }

@@ -32,10 +32,12 @@ struct worker {
     struct remote *remote;
     struct http_ingress *http;
     struct kafka_lane **lanes;
+    struct kinesis_lane **shard_lanes;
     struct loop_timer timer; /* when the engine wants to know the time */
     struct loop_task again;  /* another turn at once */
     struct loop_timer hurry; /* set while the store was asked not long ago */
     bool hurries;            /* ... and is to be asked again then */
+    enum view_part hurried_part;
     struct parcel **parcels; /* by destination */
     struct reporter reporter;
     bool has_room; /* refused records may be offered again */
@@ -128,9 +130,35 @@ static void run_settle(struct errand *errand, void *owner)
     free(settle);
 }
 
+static void send_answer(struct worker *worker, struct state_answer *answer)
+{
+    answer->errand.run = worker->options.run_state_answer;
+    errand_send(worker->options.front, &answer->errand);
+}
+
+static void on_found(void *owner, uint64_t receipt, const struct found_state *states, size_t count)
+{
+    struct state_answer *answer = state_answer_new(receipt, STATE_FOUND);
+    state_answer_set(answer, states, count);
+    send_answer(owner, answer);
+}
+
+static void answer_state_call(struct worker *worker, uint64_t receipt, enum settlement settlement,
+                              uint64_t epoch)
+{
+    struct state_answer *answer = state_answer_new(receipt, STATE_SETTLED);
+    answer->settlement = settlement;
+    answer->epoch = epoch;
+    send_answer(worker, answer);
+}
+
 static void on_settle(void *owner, uint64_t receipt, enum settlement settlement, uint64_t epoch)
 {
     struct worker *worker = owner;
+    if (receipt & STATE_RECEIPT_BIT) {
+        answer_state_call(worker, receipt, settlement, epoch);
+        return;
+    }
     uint32_t to = http_ingress_worker_of(receipt);
     if (to == worker->number) {
         http_ingress_settle(worker->http, receipt, settlement, epoch);
@@ -161,14 +189,17 @@ static void on_room(void *owner)
 }
 
 /* The engine asks in every run while it has reason to. */
-static void on_hurry(void *owner)
+static void on_hurry(void *owner, enum view_part part)
 {
     struct worker *worker = owner;
+    if (part == VIEW_WHOLE)
+        worker->hurried_part = VIEW_WHOLE;
     worker->hurries = true;
     if (heap_holds(&worker->hurry.due))
         return;
+    store_hurry(worker->options.store, worker->hurried_part);
     worker->hurries = false;
-    store_hurry(worker->options.store);
+    worker->hurried_part = VIEW_KEPT;
     loop_timer_set(worker->loop, &worker->hurry, loop_now_ms(worker->loop) + HURRY_MS);
 }
 
@@ -176,7 +207,7 @@ static void on_hurry_again(struct loop_timer *timer)
 {
     struct worker *worker = container_of(timer, struct worker, hurry);
     if (worker->hurries)
-        on_hurry(worker);
+        on_hurry(worker, worker->hurried_part);
 }
 
 static void on_report(void *owner, const struct report *report)
@@ -245,6 +276,8 @@ static void on_turn_end(void *owner)
         worker->has_room = false;
         for (size_t i = 0; i < worker->options.kafka_ingress_count; i++)
             kafka_lane_room(worker->lanes[i]);
+        for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++)
+            kinesis_lane_room(worker->shard_lanes[i]);
         loop_task_set(worker->loop, &worker->again); /* what came in wants a run */
     }
     if (engine_is_crowded(worker->engine))
@@ -299,7 +332,8 @@ struct worker *worker_new(const struct worker_options *options)
     worker->hurry.on_timer = on_hurry_again;
     worker->parcels = mem_new(options->engine.workers * sizeof(struct parcel *));
     worker->lanes = mem_new(options->kafka_ingress_count * sizeof(struct kafka_lane *));
-    worker->remote = remote_new(worker->loop, options->application, options->pipeline_max);
+    worker->shard_lanes = mem_new(options->kinesis_ingress_count * sizeof(struct kinesis_lane *));
+    worker->remote = remote_new(worker->loop, options->endpoints, options->pipeline_max);
     worker->wished_epoch = options->engine.epoch;
 
     struct engine_options engine = options->engine;
@@ -312,6 +346,7 @@ struct worker *worker_new(const struct worker_options *options)
         .sealed = on_sealed,
         .settle = on_settle,
         .dead_done = on_dead_done,
+        .found = on_found,
         .room = on_room,
         .hurry = on_hurry,
         .report = on_report,
@@ -340,6 +375,9 @@ void worker_start(struct worker *worker)
     for (size_t i = 0; i < options->kafka_ingress_count; i++)
         worker->lanes[i] =
             kafka_lane_new(options->kafka_ingresses[i], worker->loop, worker->engine);
+    for (size_t i = 0; i < options->kinesis_ingress_count; i++)
+        worker->shard_lanes[i] =
+            kinesis_lane_new(options->kinesis_ingresses[i], worker->loop, worker->engine);
 
     loop_on_turn_begin(worker->loop, on_turn_begin, worker);
     loop_on_wake(worker->loop, on_wake, worker);
@@ -389,6 +427,7 @@ void worker_free(struct worker *worker)
     inbox_free(worker->inbox);
     loop_free(worker->loop);
     free(worker->lanes);
+    free(worker->shard_lanes);
     free(worker);
 }
 
@@ -437,6 +476,9 @@ static void run_committed(struct errand *errand, void *owner)
     for (size_t i = 0; i < worker->options.kafka_ingress_count; i++)
         if (worker->lanes[i])
             kafka_lane_committed(worker->lanes[i]);
+    for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++)
+        if (worker->shard_lanes[i])
+            kinesis_lane_committed(worker->shard_lanes[i]);
 }
 
 void worker_committed(struct worker *worker, uint64_t epoch)
@@ -444,15 +486,25 @@ void worker_committed(struct worker *worker, uint64_t epoch)
     send_number(worker, run_committed, epoch, 0);
 }
 
+struct viewed_errand {
+    struct errand errand;
+    struct view_progress progress;
+};
+
 static void run_viewed(struct errand *errand, void *owner)
 {
     struct worker *worker = owner;
-    engine_viewed(worker->engine, number_of(errand));
+    struct viewed_errand *viewed = container_of(errand, struct viewed_errand, errand);
+    engine_viewed(worker->engine, viewed->progress);
+    free(viewed);
 }
 
-void worker_viewed(struct worker *worker, uint64_t epoch)
+void worker_viewed(struct worker *worker, struct view_progress progress)
 {
-    send_number(worker, run_viewed, epoch, 0);
+    struct viewed_errand *errand = mem_new(sizeof *errand);
+    errand->errand.run = run_viewed;
+    errand->progress = progress;
+    errand_send(worker->inbox, &errand->errand);
 }
 
 static void run_outbox_full(struct errand *errand, void *owner)
@@ -488,6 +540,8 @@ static void run_stop_input(struct errand *errand, void *owner)
         http_ingress_stop(worker->http);
     for (size_t i = 0; i < worker->options.kafka_ingress_count; i++)
         kafka_lane_stop(worker->lanes[i]);
+    for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++)
+        kinesis_lane_stop(worker->shard_lanes[i]);
     engine_stop(worker->engine);
 }
 
@@ -503,6 +557,10 @@ static void run_close_input(struct errand *errand, void *owner)
     for (size_t i = 0; i < worker->options.kafka_ingress_count; i++) {
         kafka_lane_free(worker->lanes[i]);
         worker->lanes[i] = NULL;
+    }
+    for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++) {
+        kinesis_lane_free(worker->shard_lanes[i]);
+        worker->shard_lanes[i] = NULL;
     }
 }
 
@@ -521,6 +579,48 @@ static void run_end(struct errand *errand, void *owner)
 void worker_end(struct worker *worker)
 {
     send_number(worker, run_end, 0, 0);
+}
+
+static enum acceptance take_state_call(struct worker *worker, const struct state_call *call)
+{
+    struct bytes ns = buffer_bytes(&call->ns), name = buffer_bytes(&call->name);
+    struct bytes id = buffer_bytes(&call->id), state = buffer_bytes(&call->state);
+    if (call->deed == STATE_GET || call->deed == STATE_LIST)
+        return engine_read(worker->engine,
+                           &(struct read_request){call->receipt, ns, name, id, state});
+    return engine_change(worker->engine,
+                         &(struct change_request){
+                             .receipt = call->receipt,
+                             .ns = ns,
+                             .name = name,
+                             .id = id,
+                             .change = {.state = state,
+                                        .is_delete = call->deed == STATE_DELETE,
+                                        .value = {.type = buffer_bytes(&call->type),
+                                                  .value = buffer_bytes(&call->value),
+                                                  .has_value = true},
+                                        .deadline = call->deadline},
+                             .ahead = call->ahead,
+                         });
+}
+
+static void run_state_call(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct state_call *call = container_of(errand, struct state_call, errand);
+    enum acceptance acceptance = take_state_call(worker, call);
+    if (acceptance != ACCEPTED) {
+        struct state_answer *answer = state_answer_new(call->receipt, STATE_REFUSED);
+        answer->acceptance = acceptance;
+        send_answer(worker, answer);
+    }
+    state_call_free(call);
+}
+
+void worker_call_state(struct worker *worker, struct state_call *call)
+{
+    call->errand.run = run_state_call;
+    errand_send(worker->inbox, &call->errand);
 }
 
 struct load_errand {
@@ -627,6 +727,30 @@ void worker_add_partition(struct worker *worker, size_t ingress, struct kafka_pa
     errand_send(worker->inbox, &errand->errand);
 }
 
+struct shard_errand {
+    struct errand errand;
+    size_t ingress;
+    struct kinesis_shard *shard;
+};
+
+static void run_add_shard(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct shard_errand *add = container_of(errand, struct shard_errand, errand);
+    if (!worker->stopped_input && worker->shard_lanes[add->ingress])
+        kinesis_lane_add(worker->shard_lanes[add->ingress], add->shard);
+    free(add);
+}
+
+void worker_add_shard(struct worker *worker, size_t ingress, struct kinesis_shard *shard)
+{
+    struct shard_errand *errand = mem_new(sizeof *errand);
+    errand->errand.run = run_add_shard;
+    errand->ingress = ingress;
+    errand->shard = shard;
+    errand_send(worker->inbox, &errand->errand);
+}
+
 struct wait_errand {
     struct errand errand;
     sem_t done;
@@ -714,6 +838,32 @@ static void add_lanes(struct worker *worker, struct worker_figures *figures)
     }
 }
 
+static void add_shard(void *owner, const struct kinesis_lane_figures *lane)
+{
+    struct worker_figures *figures = owner;
+    size_t stream_size = strlen(lane->stream) + 1, shard_size = strlen(lane->shard) + 1;
+    char *name = mem_new_raw(stream_size + shard_size);
+    memcpy(name, lane->stream, stream_size);
+    memcpy(name + stream_size, lane->shard, shard_size);
+    figures->shards =
+        mem_resize(figures->shards, (figures->shard_count + 1) * sizeof *figures->shards);
+    struct worker_shard *shard = &figures->shards[figures->shard_count++];
+    *shard = (struct worker_shard){.kinesis = *lane, .name = name};
+    shard->kinesis.stream = name;
+    shard->kinesis.shard = name + stream_size;
+}
+
+static void add_shards(struct worker *worker, struct worker_figures *figures)
+{
+    for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++) {
+        size_t first = figures->shard_count;
+        if (worker->shard_lanes[i])
+            kinesis_lane_each(worker->shard_lanes[i], add_shard, figures);
+        for (size_t n = first; n < figures->shard_count; n++)
+            figures->shards[n].ingress = i;
+    }
+}
+
 static void run_figures(struct errand *errand, void *owner)
 {
     struct worker *worker = owner;
@@ -723,6 +873,7 @@ static void run_figures(struct errand *errand, void *owner)
     engine_each_function(worker->engine, add_function, figures);
     remote_each(worker->remote, add_endpoint, figures);
     add_lanes(worker, figures);
+    add_shards(worker, figures);
     if (worker->http)
         http_ingress_figures(worker->http, &figures->http);
     ask->on_figures(ask->owner, figures);
@@ -754,8 +905,11 @@ void worker_figures_free(struct worker_figures *figures)
     }
     for (size_t i = 0; i < figures->lane_count; i++)
         free(figures->lanes[i].topic);
+    for (size_t i = 0; i < figures->shard_count; i++)
+        free(figures->shards[i].name);
     free(figures->functions);
     free(figures->endpoints);
     free(figures->lanes);
+    free(figures->shards);
     free(figures);
 }

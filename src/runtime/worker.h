@@ -10,9 +10,11 @@
 #include "function/remote.h"
 #include "ingress/http_ingress.h"
 #include "ingress/kafka_ingress.h"
+#include "ingress/kinesis_ingress.h"
 #include "runtime/committer.h"
 #include "runtime/errand.h"
 #include "runtime/loader.h"
+#include "runtime/state_call.h"
 
 struct worker;
 
@@ -36,7 +38,7 @@ struct worker_resume {
 
 struct worker_options {
     struct engine_options engine; /* its ports are filled in here */
-    const struct application *application;
+    const struct endpoints *endpoints;
     struct store *store;
     struct loader *loader;
     struct committer *committer;
@@ -46,6 +48,10 @@ struct worker_options {
     size_t pipeline_max; /* requests under way on one connection to a function */
     struct kafka_ingress *const *kafka_ingresses; /* one lane is made for each */
     size_t kafka_ingress_count;
+    struct kinesis_ingress *const *kinesis_ingresses; /* the same */
+    size_t kinesis_ingress_count;
+    struct inbox *front; /* where answers to state calls go, as errands */
+    void (*run_state_answer)(struct errand *errand, void *owner);
 };
 
 /* Makes the engine, for recovery on the calling thread; drivers follow with worker_start. */
@@ -60,7 +66,7 @@ void worker_free(struct worker *worker); /* NULL is fine */
 
 void worker_seal(struct worker *worker, uint64_t epoch);
 void worker_committed(struct worker *worker, uint64_t epoch);
-void worker_viewed(struct worker *worker, uint64_t epoch);
+void worker_viewed(struct worker *worker, struct view_progress progress);
 void worker_loaded(struct worker *worker, struct load *load);
 void worker_confirmed(struct worker *worker, uint32_t egress, uint64_t epoch);
 void worker_record_done(struct worker *worker, struct bytes key, const struct dead_letter *letter);
@@ -68,11 +74,15 @@ void worker_outbox_full(struct worker *worker, bool full);
 void worker_resume(struct worker *worker, struct worker_resume *resume);
 void worker_take_dead_letters(struct worker *worker, struct worker_dead_letters *letters);
 void worker_add_partition(struct worker *worker, size_t ingress, struct kafka_partition *partition);
+void worker_add_shard(struct worker *worker, size_t ingress, struct kinesis_shard *shard);
+
+/* The address must be of a partition of this worker's; the call changes hands. */
+void worker_call_state(struct worker *worker, struct state_call *call);
 
 /* Takes no more input from outside, and starts no more invocations. */
 void worker_stop_input(struct worker *worker);
 
-/* Gives the lanes of the Kafka ingresses back, so that those can be closed. */
+/* Gives the lanes of the Kafka and Kinesis ingresses back, so that those can be closed. */
 void worker_close_input(struct worker *worker);
 
 /* Ends the thread. */
@@ -106,6 +116,12 @@ struct worker_lane {
     char *topic;
 };
 
+struct worker_shard {
+    size_t ingress;
+    struct kinesis_lane_figures kinesis;
+    char *name; /* "stream", NUL, and behind it the shard: what the figures refer to */
+};
+
 /* A copy that outlives the turn in which it was taken. */
 struct worker_figures {
     struct engine_figures engine;
@@ -115,6 +131,8 @@ struct worker_figures {
     size_t endpoint_count;
     struct worker_lane *lanes;
     size_t lane_count;
+    struct worker_shard *shards;
+    size_t shard_count;
     struct http_ingress_figures http;
 };
 

@@ -76,31 +76,44 @@ static bool is_served(const struct reader *reader, const struct spec_name *targe
            binding_exists(reader, BINDING_FUNCTIONS, target->ns, "*");
 }
 
-static void check_target(struct reader *reader, const struct kafka_topic_spec *topic,
-                         const struct spec_name *target)
+static void check_targets_of(struct reader *reader, const struct spec_place *place,
+                             const char *noun, const char *source, const struct spec_name *targets,
+                             size_t count)
 {
-    if (!is_served(reader, target))
-        reader_warning(reader, &topic->place, "no endpoint serves the target %s/%s of topic %s",
-                       target->ns, target->name, text_quoted(topic->topic).text);
+    for (size_t i = 0; i < count; i++)
+        if (!is_served(reader, &targets[i]))
+            reader_warning(reader, place, "no endpoint serves the target %s/%s of %s %s",
+                           targets[i].ns, targets[i].name, noun, text_quoted(source).text);
 }
 
 static void check_targets(struct loading *loading)
 {
     const struct application *application = loading->reader.application;
+    struct reader *reader = &loading->reader;
     if (loading->tally.is_unsure || loading->tally.endpoints != application->endpoint_count)
         return;
 
     for (size_t i = 0; i < application->kafka_ingress_count; i++) {
         const struct kafka_ingress_spec *ingress = &application->kafka_ingresses[i];
-        for (size_t j = 0; j < ingress->topic_count; j++)
-            for (size_t k = 0; k < ingress->topics[j].target_count; k++)
-                check_target(&loading->reader, &ingress->topics[j], &ingress->topics[j].targets[k]);
+        for (size_t j = 0; j < ingress->topic_count; j++) {
+            const struct kafka_topic_spec *topic = &ingress->topics[j];
+            check_targets_of(reader, &topic->place, "topic", topic->topic, topic->targets,
+                             topic->target_count);
+        }
         const struct spec_name *invalid = &ingress->invalid_target;
-        if (ingress->invalid == KAFKA_INVALID_FORWARD && !is_served(&loading->reader, invalid))
-            reader_warning(&loading->reader, &ingress->place,
+        if (ingress->invalid == KAFKA_INVALID_FORWARD && !is_served(reader, invalid))
+            reader_warning(reader, &ingress->place,
                            "no endpoint serves %s/%s, to which ingress %s/%s forwards invalid "
                            "records",
                            invalid->ns, invalid->name, ingress->id.ns, ingress->id.name);
+    }
+    for (size_t i = 0; i < application->kinesis_ingress_count; i++) {
+        const struct kinesis_ingress_spec *ingress = &application->kinesis_ingresses[i];
+        for (size_t j = 0; j < ingress->stream_count; j++) {
+            const struct kinesis_stream_spec *stream = &ingress->streams[j];
+            check_targets_of(reader, &stream->place, "stream", stream->stream, stream->targets,
+                             stream->target_count);
+        }
     }
 }
 

@@ -24,17 +24,52 @@ struct spec_name {
     char *name; /* NULL in the target of an endpoint: all names of the namespace */
 };
 
+/* A file that a module names. */
+struct file_spec {
+    char *path; /* NULL: none */
+    struct spec_place place;
+};
+
+/* For endpoints whose URL is https. */
+struct tls_spec {
+    struct file_spec trust_cacerts; /* none: the system's CAs */
+    struct file_spec client_cert, client_key, client_key_password;
+    bool verify_hostname; /* the certificate must be for the host of the URL */
+};
+
 enum transport_kind { TRANSPORT_OKHTTP, TRANSPORT_ASYNC };
+
+/* AUTO: what the server chooses over TLS, else 1.1. */
+enum http_version { HTTP_VERSION_AUTO, HTTP_VERSION_1_1, HTTP_VERSION_2 };
 
 /* Zero means "no limit" for pool_ttl_ms only. Upstream's okhttp has no setting for pool_ttl,
  * pool_size and payload_max_bytes: here is what it does anyway, or a bound where it has none. */
 struct transport_spec {
     enum transport_kind kind;
+    enum http_version http_version;
     uint64_t call_ms, connect_ms;
-    uint64_t read_ms, write_ms; /* okhttp only */
+    uint64_t read_ms, write_ms; /* okhttp only; 0: no limit */
     uint64_t pool_ttl_ms;
     size_t pool_size;
     size_t payload_max_bytes;
+    struct tls_spec tls; /* async only */
+};
+
+/* A header that every request to an endpoint carries. Its value may be secret. */
+enum header_source { HEADER_TEXT, HEADER_FILE, HEADER_ENVIRONMENT };
+
+struct header_spec {
+    char *name;         /* in lower case */
+    const char *prefix; /* of the value; may be empty */
+    enum header_source source;
+    char *text;            /* of HEADER_TEXT: the value; of HEADER_ENVIRONMENT: the variable */
+    struct file_spec file; /* of HEADER_FILE */
+    struct spec_place place;
+};
+
+struct header_list {
+    struct header_spec *items;
+    size_t count;
 };
 
 /* What becomes of messages that a function fails on, when it has failed `attempts` times or for
@@ -53,9 +88,13 @@ struct endpoint_spec {
     struct spec_place place;
     struct spec_name functions;
     char *url_template; /* may hold {function.name} */
+    bool is_tls;        /* https */
     size_t batch_max;   /* 0: no limit */
     struct transport_spec transport;
     struct failures_spec failures;
+    struct header_list headers;
+    size_t in_flight_max;  /* requests at once, from all workers; 0: no limit */
+    size_t per_second_max; /* requests; 0: no limit */
 };
 
 struct client_property {
@@ -112,6 +151,7 @@ struct kafka_ingress_spec {
     int64_t start_date_ms; /* of DATE: ms since 1970 */
     struct kafka_topic_spec *topics;
     size_t topic_count;
+    bool forwards_headers;           /* of records, as metadata of their messages */
     int invalid;                     /* enum kafka_invalid */
     struct spec_name invalid_target; /* of FORWARD: a function type */
     struct property_list properties; /* in librdkafka's names: spec/kafka_properties.h */
@@ -132,6 +172,61 @@ struct kafka_egress_spec {
         struct spec_place place;
     } dead_letters;
     struct property_list properties;
+};
+
+/* Where Kinesis is. Both may be NULL: then the region is that of the AWS environment. */
+struct aws_region_spec {
+    char *id;
+    char *endpoint; /* a URL; of custom-endpoint */
+};
+
+enum aws_credentials { AWS_DEFAULT, AWS_BASIC, AWS_PROFILE };
+
+struct aws_credentials_spec {
+    enum aws_credentials kind;
+    char *access_key, *secret_key; /* of BASIC */
+    char *profile, *profile_path;  /* of PROFILE; the path may be NULL: where profiles always are */
+};
+
+struct kinesis_stream_spec {
+    char *stream;
+    char *value_type;
+    struct spec_name *targets;
+    size_t target_count;
+    struct spec_place place;
+};
+
+enum kinesis_start { KINESIS_START_EARLIEST, KINESIS_START_LATEST, KINESIS_START_DATE };
+
+/* What can be set by client properties. */
+struct kinesis_client_spec {
+    uint64_t connect_ms, request_ms;
+    uint64_t discovery_ms; /* between looks for new shards */
+    uint64_t interval_ms;  /* between reads of a shard that has nothing new */
+    size_t records_max;    /* of one read */
+};
+
+/* io.statefun.kinesis.v1/ingress */
+struct kinesis_ingress_spec {
+    struct spec_place place;
+    struct spec_name id;
+    struct aws_region_spec region;
+    struct aws_credentials_spec credentials;
+    enum kinesis_start start;
+    int64_t start_date_ms; /* of DATE: ms since 1970 */
+    struct kinesis_stream_spec *streams;
+    size_t stream_count;
+    struct kinesis_client_spec client;
+};
+
+/* io.statefun.kinesis.v1/egress */
+struct kinesis_egress_spec {
+    struct spec_place place;
+    struct spec_name id;
+    struct aws_region_spec region;
+    struct aws_credentials_spec credentials;
+    size_t outstanding_max; /* records of one request */
+    struct kinesis_client_spec client;
 };
 
 /* io.statefun.playground.v1/ingress: its id is io.statefun.playground/ingress */
@@ -156,6 +251,10 @@ struct application {
     size_t kafka_ingress_count;
     struct kafka_egress_spec *kafka_egresses;
     size_t kafka_egress_count;
+    struct kinesis_ingress_spec *kinesis_ingresses;
+    size_t kinesis_ingress_count;
+    struct kinesis_egress_spec *kinesis_egresses;
+    size_t kinesis_egress_count;
     struct http_ingress_spec *http_ingresses; /* at most one: its id is fixed */
     size_t http_ingress_count;
     struct http_egress_spec *http_egresses; /* at most one */

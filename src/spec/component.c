@@ -2,6 +2,7 @@
 #include "spec/component.h"
 
 #include "base/mem.h"
+#include "spec/old_format.h"
 #include "spec/suggest.h"
 #include "spec/value.h"
 
@@ -11,16 +12,15 @@ static const struct component_kind {
     const char *name;
     enum role role;
     void (*read)(struct reader *reader, const struct yaml_node *spec);
-    const char *absence; /* of a kind that is known and not built: what it is */
 } kinds[] = {
-    {"io.statefun.endpoints.v2/http", ROLE_ENDPOINT, endpoint_v2_read, NULL},
-    {"io.statefun.endpoints.v1/http", ROLE_ENDPOINT, endpoint_v1_read, NULL},
-    {"io.statefun.kafka.v1/ingress", ROLE_INGRESS, kafka_ingress_read, NULL},
-    {"io.statefun.kafka.v1/egress", ROLE_EGRESS, kafka_egress_read, NULL},
-    {"io.statefun.playground.v1/ingress", ROLE_INGRESS, playground_ingress_read, NULL},
-    {"io.statefun.playground.v1/egress", ROLE_EGRESS, playground_egress_read, NULL},
-    {"io.statefun.kinesis.v1/ingress", ROLE_INGRESS, NULL, "an ingress from Amazon Kinesis"},
-    {"io.statefun.kinesis.v1/egress", ROLE_EGRESS, NULL, "an egress to Amazon Kinesis"},
+    {"io.statefun.endpoints.v2/http", ROLE_ENDPOINT, endpoint_v2_read},
+    {"io.statefun.endpoints.v1/http", ROLE_ENDPOINT, endpoint_v1_read},
+    {"io.statefun.kafka.v1/ingress", ROLE_INGRESS, kafka_ingress_read},
+    {"io.statefun.kafka.v1/egress", ROLE_EGRESS, kafka_egress_read},
+    {"io.statefun.playground.v1/ingress", ROLE_INGRESS, playground_ingress_read},
+    {"io.statefun.playground.v1/egress", ROLE_EGRESS, playground_egress_read},
+    {"io.statefun.kinesis.v1/ingress", ROLE_INGRESS, kinesis_ingress_read},
+    {"io.statefun.kinesis.v1/egress", ROLE_EGRESS, kinesis_egress_read},
 };
 
 static const char fields_hint[] = "Invalid ComponentJsonObject; components should be a JSON object "
@@ -32,8 +32,7 @@ static void report_unknown_kind(struct reader *reader, const struct yaml_node *n
     struct buffer known = {0};
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         suggestion_offer(&suggestion, kinds[i].name);
-        if (kinds[i].read)
-            buffer_add_format(&known, "%s%s", i ? ", " : "", kinds[i].name);
+        buffer_add_format(&known, "%s%s", i ? ", " : "", kinds[i].name);
     }
     bool is_transport =
         !strncmp(node->text, "io.statefun.transports.v1/", strlen("io.statefun.transports.v1/"));
@@ -59,6 +58,7 @@ static bool read_kind(struct reader *reader, const struct property *property,
                             "Invalid binder kind format. Expected <namespace>/<name>, found %s",
                             yaml_describe(node).text);
 
+    text[ns.size + 1 + name.size] = '\0'; /* slashes at its end do not count */
     for (size_t i = 0; i < COUNT_OF(kinds); i++) {
         if (!strcmp(kinds[i].name, text)) {
             *(const struct component_kind **)to = &kinds[i];
@@ -69,27 +69,17 @@ static bool read_kind(struct reader *reader, const struct property *property,
     return false;
 }
 
-/* `spec`: its content is for the kind's reader. */
-static bool read_spec(struct reader *reader, const struct property *property,
-                      const struct yaml_node *node, void *to)
-{
-    if (!reader_expect_kind(reader, property->key, node, YAML_OBJECT, "an object"))
-        return false;
-    *(const struct yaml_node **)to = node;
-    return true;
-}
-
 struct component {
     const struct component_kind *kind;
     const struct yaml_node *spec;
 };
 
-/* Beside other documents `version` means nothing. In a lone one it does not come here: it makes the
- * document an old format, see components_read. */
+/* Beside other documents `version` means nothing. A lone one with it does not come here: it is of
+ * an old format. */
 static const struct property properties[] = {
     PROPERTY("kind", read_kind, offsetof(struct component, kind), .required = true,
              .missing = fields_hint),
-    PROPERTY("spec", read_spec, offsetof(struct component, spec), .required = true,
+    PROPERTY("spec", object_node_read, offsetof(struct component, spec), .required = true,
              .missing = fields_hint),
     PROPERTY("version", NULL, 0),
 };
@@ -114,63 +104,47 @@ static void read_component(struct reader *reader, const struct yaml_node *docume
     }
     tally->endpoints += component.kind->role == ROLE_ENDPOINT;
     tally->ingresses += component.kind->role == ROLE_INGRESS;
-    if (!component.kind->read) {
-        const struct yaml_entry *kind = yaml_find(document, "kind");
-        reader_error(reader, &kind->value->place,
-                     "%s is %s, which is not supported by this version yet", component.kind->name,
-                     component.kind->absence);
-    } else if (component.spec) {
+    if (component.spec) {
         reader->kind = component.kind->name;
         component.kind->read(reader, component.spec);
     }
 }
 
-/* The formats before components: one document with `version` and `module`. */
-static void report_version(struct reader *reader, const struct yaml_node *version)
+/* A file for functions of the 2.x protocol, which are not called: its error shows what it would be
+ * today. */
+static void report_old(struct reader *reader, const struct yaml_node *version,
+                       const struct translation *translation)
 {
-    static const struct {
-        const char *version;
-        const char *what;
-    } known[] = {
-        {"3.0", "The format version 3.0, one document with 'version' and 'module', is not "
-                "supported by this version yet"},
-        {"2.0", "Only format versions higher than or equal to 3.0 is supported. Was version 2.0, "
-                "that of StateFun 2.1 and 2.2"},
-        {"1.0", "Only format versions higher than or equal to 3.0 is supported. Was version 1.0, "
-                "that of StateFun 2.0"},
-    };
-    static const char expected[] =
-        "expected one document with 'kind' and 'spec' for each endpoint, ingress and egress";
-
-    if (version->kind == YAML_BROKEN)
-        return;
-    if (version->kind != YAML_TEXT) {
-        reader_error(reader, &version->place,
-                     "Wrong type for key /version not a string: %s, without 'version'; found %s",
-                     expected, yaml_describe(version).text);
-        return;
-    }
-    for (size_t i = 0; i < COUNT_OF(known); i++) {
-        if (!strcmp(known[i].version, version->text)) {
-            reader_error(reader, &version->place, "%s: %s", known[i].what, expected);
-            return;
-        }
-    }
-    reader_error(reader, &version->place,
-                 "Unrecognized format version: %s, without 'version'; found %s", expected,
-                 yaml_describe(version).text);
+    struct buffer shown = {0};
+    if (!translation_write(translation, true, &shown))
+        buffer_clear(&shown); /* nobody wants to see that much */
+    char *text = mem_format("Only format versions higher than or equal to 3.0 is supported. Was "
+                            "version %s, that of StateFun 2.x: expected one document with 'kind' "
+                            "and 'spec' for each endpoint, ingress and egress%s (and functions "
+                            "of a 3.x SDK), as 'statefun migrate' prints it",
+                            version->text, shown.size ? ", as below" : "");
+    diagnostics_add_shown(reader->diagnostics, SEVERITY_ERROR, version->place.file,
+                          version->place.line, version->place.column,
+                          shown.size ? buffer_text(&shown) : NULL, text);
+    free(text);
+    buffer_destroy(&shown);
 }
 
 void components_read(struct reader *reader, const struct yaml_stream *stream,
                      struct component_tally *tally)
 {
-    const struct yaml_entry *version =
-        stream->document_count == 1 ? yaml_find(stream->documents[0], "version") : NULL;
-    tally->is_unsure |= !stream->is_whole || version;
-    if (version) {
-        report_version(reader, version->value);
+    const struct yaml_node *old = old_format_find(stream);
+    tally->is_unsure |= !stream->is_whole;
+    if (!old) {
+        for (size_t i = 0; i < stream->document_count; i++)
+            read_component(reader, stream->documents[i], tally);
         return;
     }
-    for (size_t i = 0; i < stream->document_count; i++)
-        read_component(reader, stream->documents[i], tally);
+
+    struct translation translation;
+    tally->is_unsure |= !old_format_translate(reader, old, &translation) || !translation.is_current;
+    if (!translation.is_current)
+        report_old(reader, yaml_find(old, "version")->value, &translation);
+    for (size_t i = 0; translation.is_current && i < translation.count; i++)
+        read_component(reader, translation.items[i].component, tally);
 }

@@ -21,6 +21,8 @@ void endpoint_v1_read(struct reader *reader, const struct yaml_node *spec);
 void endpoint_v2_read(struct reader *reader, const struct yaml_node *spec);
 void kafka_ingress_read(struct reader *reader, const struct yaml_node *spec);
 void kafka_egress_read(struct reader *reader, const struct yaml_node *spec);
+void kinesis_ingress_read(struct reader *reader, const struct yaml_node *spec);
+void kinesis_egress_read(struct reader *reader, const struct yaml_node *spec);
 void playground_ingress_read(struct reader *reader, const struct yaml_node *spec);
 void playground_egress_read(struct reader *reader, const struct yaml_node *spec);
 

@@ -12,6 +12,7 @@ void diagnostics_destroy(struct diagnostics *diagnostics)
     for (size_t i = 0; i < diagnostics->count; i++) {
         free(diagnostics->items[i].file);
         free(diagnostics->items[i].text);
+        free(diagnostics->items[i].shown);
     }
     free(diagnostics->items);
     *diagnostics = (struct diagnostics){0};
@@ -54,6 +55,7 @@ static void diagnostics_put(struct diagnostics *diagnostics, struct diagnostic i
             /* Seen twice through an alias: one place, one line. */
             free(item.file);
             free(item.text);
+            free(item.shown);
             return;
         }
     }
@@ -69,8 +71,9 @@ static void diagnostics_put(struct diagnostics *diagnostics, struct diagnostic i
     diagnostics->count++;
 }
 
-void diagnostics_add(struct diagnostics *diagnostics, enum severity severity, const char *file,
-                     unsigned line, unsigned column, const char *format, ...)
+void diagnostics_add_shown(struct diagnostics *diagnostics, enum severity severity,
+                           const char *file, unsigned line, unsigned column, const char *shown,
+                           const char *text)
 {
     if (severity == SEVERITY_ERROR)
         diagnostics->error_count++;
@@ -84,22 +87,27 @@ void diagnostics_add(struct diagnostics *diagnostics, enum severity severity, co
         return;
     }
 
-    va_list arguments;
-    va_start(arguments, format);
-    char *formatted = NULL;
-    int size = vasprintf(&formatted, format, arguments);
-    va_end(arguments);
-    if (size < 0)
-        abort(); /* out of memory, as mem.c has it */
-
-    struct buffer text = {0};
-    add_printable(&text, formatted);
-    free(formatted);
+    struct buffer printable = {0};
+    add_printable(&printable, text);
     diagnostics_put(diagnostics, (struct diagnostic){.severity = severity,
                                                      .file = file ? mem_string(file) : NULL,
                                                      .line = line,
                                                      .column = column,
-                                                     .text = buffer_text(&text)});
+                                                     .text = buffer_text(&printable),
+                                                     .shown = shown ? mem_string(shown) : NULL});
+}
+
+void diagnostics_add(struct diagnostics *diagnostics, enum severity severity, const char *file,
+                     unsigned line, unsigned column, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    char *text = NULL;
+    if (vasprintf(&text, format, arguments) < 0)
+        abort(); /* out of memory, as mem.c has it */
+    va_end(arguments);
+    diagnostics_add_shown(diagnostics, severity, file, line, column, NULL, text);
+    free(text);
 }
 
 char *diagnostic_line(const struct diagnostic *diagnostic)

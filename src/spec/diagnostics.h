@@ -16,6 +16,7 @@ struct diagnostic {
     char *file;            /* NULL: concerns no file */
     unsigned line, column; /* from 1; 0: the file as a whole */
     char *text;
+    char *shown; /* lines that belong below it, for an example; NULL: none */
 };
 
 /* All zeros: none. Sorted by file, line and column, those without a file last; what is equal in all
@@ -35,6 +36,11 @@ void diagnostics_destroy(struct diagnostics *diagnostics);
 void diagnostics_add(struct diagnostics *diagnostics, enum severity severity, const char *file,
                      unsigned line, unsigned column, const char *format, ...)
     __attribute__((format(printf, 6, 7)));
+
+/* The same with an example: `shown` is lines, each ended, which are kept as they are. */
+void diagnostics_add_shown(struct diagnostics *diagnostics, enum severity severity,
+                           const char *file, unsigned line, unsigned column, const char *shown,
+                           const char *text);
 
 /* The line that is shown for one, for free(): "module.yaml:3:5: error: ...". */
 char *diagnostic_line(const struct diagnostic *diagnostic);

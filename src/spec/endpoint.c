@@ -1,13 +1,8 @@
 /* endpoint.c - io.statefun.endpoints.v1/http and v2/http (module-yaml.md 4). */
 #include "spec/component.h"
+#include "spec/header.h"
 #include "spec/transport.h"
 #include "spec/url.h"
-
-/* An endpoint, and what decides whether it is one that can be served. */
-struct draft {
-    struct endpoint_spec endpoint;
-    bool is_tls;
-};
 
 /* `functions`: one function type, or all of a namespace. */
 static bool read_target(struct reader *reader, const struct property *property,
@@ -32,23 +27,17 @@ static bool read_target(struct reader *reader, const struct property *property,
 static bool read_url(struct reader *reader, const struct property *property,
                      const struct yaml_node *node, void *to)
 {
-    struct draft *draft = to;
+    struct endpoint_spec *endpoint = to;
     struct sf_status status;
-    if (!text_read(reader, property, node, &draft->endpoint.url_template))
+    if (!text_read(reader, property, node, &endpoint->url_template))
         return false;
-    if (!url_template_check(draft->endpoint.url_template, &draft->is_tls, &status)) {
-        /* A URL with a user name may hold a password. */
-        if (strchr(draft->endpoint.url_template, '@'))
-            return reader_error(reader, &node->place, "'%s': expected %s", property->key,
-                                status.message);
-        return reader_mismatch(reader, property->key, node, "%s", status.message);
-    }
-    if (draft->is_tls)
-        return reader_error(reader, &node->place,
-                            "'%s': TLS endpoints are not supported by this version yet: expected "
-                            "http:// or http+unix://, found https://",
-                            property->key);
-    return true;
+    if (url_template_check(endpoint->url_template, &endpoint->is_tls, &status))
+        return true;
+    /* A URL with a user name may hold a password. */
+    if (strchr(endpoint->url_template, '@'))
+        return reader_error(reader, &node->place, "'%s': expected %s", property->key,
+                            status.message);
+    return reader_mismatch(reader, property->key, node, "%s", status.message);
 }
 
 static bool read_batch_max(struct reader *reader, const struct property *property,
@@ -115,41 +104,53 @@ static bool read_failures(struct reader *reader, const struct property *property
     return true;
 }
 
-#define ENDPOINT(member) offsetof(struct draft, endpoint) + offsetof(struct endpoint_spec, member)
+#define ENDPOINT(member) offsetof(struct endpoint_spec, member)
+
+static const struct range in_flight_range = {1, INT32_MAX};
+static const struct range per_second_range = {1, 1000000};
+
+/* What upstream has not, in both kinds of endpoint. */
+#define EXTENSIONS                                                                                 \
+    PROPERTY("headers", headers_read, ENDPOINT(headers)),                                          \
+        PROPERTY("bearerToken", bearer_token_read, ENDPOINT(headers)),                             \
+        PROPERTY("maxInFlightRequests", count_read, ENDPOINT(in_flight_max),                       \
+                 .detail = &in_flight_range),                                                      \
+        PROPERTY("maxRequestsPerSecond", count_read, ENDPOINT(per_second_max),                     \
+                 .detail = &per_second_range),                                                     \
+        PROPERTY("failures", read_failures, ENDPOINT(failures))
 
 static const struct property properties_v1[] = {
-    PROPERTY("functions", read_target, offsetof(struct draft, endpoint), .required = true,
-             .missing = "missing key /functions"),
+    PROPERTY("functions", read_target, 0, .required = true, .missing = "missing key /functions"),
     PROPERTY("urlPathTemplate", read_url, 0, .required = true,
              .missing = "missing key /urlPathTemplate"),
     PROPERTY("maxNumBatchRequests", read_strict_batch_max, ENDPOINT(batch_max)),
     PROPERTY("timeouts", okhttp_timeouts_read, ENDPOINT(transport)),
-    PROPERTY("failures", read_failures, ENDPOINT(failures)),
+    EXTENSIONS,
 };
 
 static const struct property properties_v2[] = {
-    PROPERTY("functions", read_target, offsetof(struct draft, endpoint), .required = true),
+    PROPERTY("functions", read_target, 0, .required = true),
     PROPERTY("urlPathTemplate", read_url, 0, .required = true),
     PROPERTY("maxNumBatchRequests", read_batch_max, ENDPOINT(batch_max)),
     PROPERTY("transport", transport_read, ENDPOINT(transport)),
-    PROPERTY("failures", read_failures, ENDPOINT(failures)),
+    EXTENSIONS,
 };
 
 static void read_endpoint(struct reader *reader, const struct yaml_node *spec,
                           const struct property *properties, size_t count, enum transport_kind kind)
 {
     struct application *application = reader->application;
-    struct draft draft = {.endpoint = {.batch_max = 1000, .transport = transport_default(kind)}};
+    struct endpoint_spec endpoint = {.batch_max = 1000, .transport = transport_default(kind)};
 
-    bool good = object_read(reader, spec, reader->kind, properties, count, &draft);
+    bool good = object_read(reader, spec, reader->kind, properties, count, &endpoint);
     const struct yaml_entry *transport = yaml_find(spec, "transport");
-    if (transport && draft.endpoint.url_template && !draft.is_tls)
+    if (transport && endpoint.url_template && !endpoint.is_tls)
         transport_check_plain(reader, transport->value);
     if (!good)
         return;
-    application->endpoints = reader_room(reader, application->endpoints,
-                                         application->endpoint_count, sizeof draft.endpoint);
-    application->endpoints[application->endpoint_count++] = draft.endpoint;
+    application->endpoints =
+        reader_room(reader, application->endpoints, application->endpoint_count, sizeof endpoint);
+    application->endpoints[application->endpoint_count++] = endpoint;
 }
 
 void endpoint_v1_read(struct reader *reader, const struct yaml_node *spec)

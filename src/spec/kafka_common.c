@@ -65,13 +65,3 @@ bool kafka_topic_read(struct reader *reader, const struct property *property,
     *(char **)to = topic;
     return true;
 }
-
-bool kafka_id_read(struct reader *reader, const struct property *property,
-                   const struct yaml_node *node, enum binding binding, struct spec_name *ret_id,
-                   struct spec_place *ret_place)
-{
-    if (!name_read(reader, property, node, ret_id))
-        return false;
-    *ret_place = node->place;
-    return binding_put(reader, binding, ret_id->ns, ret_id->name, &node->place);
-}

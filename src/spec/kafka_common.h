@@ -10,9 +10,4 @@ property_read kafka_topic_read;   /* char *: a name that Kafka allows */
 /* What is wrong with a list of brokers: NULL if nothing is, otherwise what was expected. */
 const char *kafka_address_fault(const char *address);
 
-/* Reads `id`, which no other ingress (egress) may have; its place becomes the component's. */
-bool kafka_id_read(struct reader *reader, const struct property *property,
-                   const struct yaml_node *node, enum binding binding, struct spec_name *ret_id,
-                   struct spec_place *ret_place);
-
 #endif

@@ -11,7 +11,7 @@ static bool read_id(struct reader *reader, const struct property *property,
                     const struct yaml_node *node, void *to)
 {
     struct kafka_egress_spec *egress = to;
-    return kafka_id_read(reader, property, node, BINDING_EGRESS, &egress->id, &egress->place);
+    return binding_id_read(reader, property, node, BINDING_EGRESS, &egress->id, &egress->place);
 }
 
 /* `transactionTimeoutMillis`: a number. Upstream takes a duration for the number 0. */

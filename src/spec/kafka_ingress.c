@@ -13,7 +13,7 @@ static bool read_id(struct reader *reader, const struct property *property,
                     const struct yaml_node *node, void *to)
 {
     struct kafka_ingress_spec *ingress = to;
-    return kafka_id_read(reader, property, node, BINDING_INGRESS, &ingress->id, &ingress->place);
+    return binding_id_read(reader, property, node, BINDING_INGRESS, &ingress->id, &ingress->place);
 }
 
 /* `targets`: a list of typenames, which may be empty. */
@@ -21,15 +21,7 @@ static bool read_targets(struct reader *reader, const struct property *property,
                          const struct yaml_node *node, void *to)
 {
     struct kafka_topic_spec *topic = to;
-    if (!reader_expect_kind(reader, property->key, node, YAML_LIST, "a list of function types"))
-        return false;
-
-    bool good = true;
-    topic->targets = reader_take(reader, node->count * sizeof *topic->targets);
-    for (size_t i = 0; i < node->count; i++)
-        good &= name_read(reader, property, node->entries[i].value,
-                          &topic->targets[topic->target_count++]);
-    return good;
+    return targets_read(reader, property, node, &topic->targets, &topic->target_count);
 }
 
 static const struct property topic_properties[] = {
@@ -101,6 +93,7 @@ static const struct property properties[] = {
              .missing = "Routing config for routable Kafka ingress cannot be empty."),
     PROPERTY("autoOffsetResetPosition", read_reset, INGRESS(reset_to_earliest)),
     PROPERTY("startupPosition", kafka_start_read, 0),
+    PROPERTY("forwardHeaders", switch_read, INGRESS(forwards_headers)),
     PROPERTY("invalidRecordHandling", choice_read, INGRESS(invalid), .detail = &invalid_choices),
     PROPERTY("invalidRecordTarget", name_read, INGRESS(invalid_target)),
     PROPERTY("properties", client_properties_read, INGRESS(properties)),

@@ -43,21 +43,6 @@ static bool read_offsets(struct reader *reader, const struct property *property,
                            &ingress->offset_count);
 }
 
-static bool read_date(struct reader *reader, const struct property *property,
-                      const struct yaml_node *node, void *to)
-{
-    struct sf_status status;
-    char *text;
-    if (!text_read(reader, property, node, &text))
-        return false;
-    if (!date_parse(text, to, &status))
-        return reader_error(reader, &node->place,
-                            "Unable to parse date string for startup position: '%s': expected %s, "
-                            "found %s",
-                            property->key, status.message, yaml_describe(node).text);
-    return true;
-}
-
 static const struct property offsets_properties[] = {
     PROPERTY("type", NULL, 0),
     PROPERTY("offsets", read_offsets, 0, .required = true),
@@ -65,7 +50,7 @@ static const struct property offsets_properties[] = {
 
 static const struct property date_properties[] = {
     PROPERTY("type", NULL, 0),
-    PROPERTY("date", read_date, offsetof(struct kafka_ingress_spec, start_date_ms),
+    PROPERTY("date", date_read, offsetof(struct kafka_ingress_spec, start_date_ms),
              .required = true),
 };
 

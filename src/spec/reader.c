@@ -113,6 +113,16 @@ bool binding_put(struct reader *reader, enum binding binding, const char *ns, co
     return !first;
 }
 
+bool binding_id_read(struct reader *reader, const struct property *property,
+                     const struct yaml_node *node, enum binding binding, struct spec_name *ret_id,
+                     struct spec_place *ret_place)
+{
+    if (!name_read(reader, property, node, ret_id))
+        return false;
+    *ret_place = node->place;
+    return binding_put(reader, binding, ret_id->ns, ret_id->name, &node->place);
+}
+
 bool binding_exists(const struct reader *reader, enum binding binding, const char *ns,
                     const char *name)
 {
@@ -319,6 +329,15 @@ bool text_read(struct reader *reader, const struct property *property, const str
     return text != NULL;
 }
 
+bool object_node_read(struct reader *reader, const struct property *property,
+                      const struct yaml_node *node, void *to)
+{
+    if (!reader_expect_kind(reader, property->key, node, YAML_OBJECT, "an object"))
+        return false;
+    *(const struct yaml_node **)to = node;
+    return true;
+}
+
 bool name_read(struct reader *reader, const struct property *property, const struct yaml_node *node,
                void *to)
 {
@@ -332,6 +351,35 @@ bool name_read(struct reader *reader, const struct property *property, const str
         return reader_mismatch(reader, property->key, node, "%s", status.message);
     *(struct spec_name *)to =
         (struct spec_name){reader_copy(reader, ns), reader_copy(reader, name)};
+    return true;
+}
+
+bool targets_read(struct reader *reader, const struct property *property,
+                  const struct yaml_node *node, struct spec_name **ret_targets, size_t *ret_count)
+{
+    if (!reader_expect_kind(reader, property->key, node, YAML_LIST, "a list of function types"))
+        return false;
+
+    bool good = true;
+    *ret_targets = reader_take(reader, node->count * sizeof **ret_targets);
+    *ret_count = node->count;
+    for (size_t i = 0; i < node->count; i++)
+        good &= name_read(reader, property, node->entries[i].value, &(*ret_targets)[i]);
+    return good;
+}
+
+bool date_read(struct reader *reader, const struct property *property, const struct yaml_node *node,
+               void *to)
+{
+    struct sf_status status;
+    char *text;
+    if (!text_read(reader, property, node, &text))
+        return false;
+    if (!date_parse(text, to, &status))
+        return reader_error(reader, &node->place,
+                            "Unable to parse date string for startup position: '%s': expected %s, "
+                            "found %s",
+                            property->key, status.message, yaml_describe(node).text);
     return true;
 }
 
@@ -397,8 +445,10 @@ bool choice_read(struct reader *reader, const struct property *property,
 bool switch_read(struct reader *reader, const struct property *property,
                  const struct yaml_node *node, void *to)
 {
-    if (node->kind != YAML_SWITCH)
+    bool is_scalar = node->kind == YAML_SWITCH || node->kind == YAML_TEXT;
+    bool is_on = is_scalar && !strcmp(node->text, "true");
+    if (!is_on && !(is_scalar && !strcmp(node->text, "false")))
         return reader_mismatch(reader, property->key, node, "true or false");
-    *(bool *)to = !strcmp(node->text, "true");
+    *(bool *)to = is_on;
     return true;
 }

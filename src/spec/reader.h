@@ -88,8 +88,10 @@ property_read name_read;     /* struct spec_name */
 property_read duration_read; /* uint64_t ms; const struct range * of ms, or NULL: an int's */
 property_read count_read;    /* size_t; const struct range *; text that holds an integer will do */
 property_read port_read;     /* uint16_t */
-property_read switch_read;   /* bool: true or false */
+property_read switch_read;   /* bool; text that says true or false will do */
 property_read choice_read;   /* int: the place among struct choices, in any case */
+property_read object_node_read; /* const struct yaml_node *: an object, for others to read */
+property_read date_read;        /* int64_t: ms since 1970 */
 
 struct choices {
     const char *names[8]; /* NULL ends them */
@@ -99,6 +101,10 @@ struct choices {
 struct range {
     int64_t min, max;
 };
+
+/* `targets`: a list of function types, which may be empty. */
+bool targets_read(struct reader *reader, const struct property *property,
+                  const struct yaml_node *node, struct spec_name **ret_targets, size_t *ret_count);
 
 /* The integer that a node is, or holds as text; false without a report. */
 bool integer_read(const struct yaml_node *node, int64_t *ret_value);
@@ -115,6 +121,11 @@ bool reader_mismatch(struct reader *reader, const char *key, const struct yaml_n
 /* Notes that a component is bound to ns/name; false, with a report, when another one is. */
 bool binding_put(struct reader *reader, enum binding binding, const char *ns, const char *name,
                  const struct spec_place *place);
+
+/* Reads `id`, which no other component of that sort may have; its place becomes the component's. */
+bool binding_id_read(struct reader *reader, const struct property *property,
+                     const struct yaml_node *node, enum binding binding, struct spec_name *ret_id,
+                     struct spec_place *ret_place);
 bool binding_exists(const struct reader *reader, enum binding binding, const char *ns,
                     const char *name);
 

@@ -32,9 +32,16 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
     [SETTING_PARTITIONS] = {"statefun.partitions", SETTING_COUNT, "128", NULL, 1, 32768,
                             "Shares into which all addresses are divided. Fixed when the data "
                             "directory is made."},
-    [SETTING_ADMIN] = {"statefun.admin", SETTING_TEXT, "127.0.0.1:8081", NULL, 0, 0,
-                       "Where metrics, health and readiness are served: "
-                       "host:port, or unix:/path."},
+    [SETTING_ADMIN] =
+        {"statefun.admin", SETTING_TEXT, "127.0.0.1:8081", NULL, 0, 0,
+         "Where metrics, health and readiness are served, and what the application keeps: "
+         "host:port, or unix:/path."},
+    [SETTING_ADMIN_TOKEN] =
+        {"statefun.admin.token", SETTING_SECRET, "", NULL, 0, 0,
+         "What the admin listener wants to be told, as 'Authorization: Bearer "
+         "TOKEN', before it shows or changes state. Without one it does so only "
+         "where it is reached from this machine alone. At least 16 visible "
+         "characters."},
     [SETTING_HTTP_BIND] = {"statefun.http.bind", SETTING_TEXT, "0.0.0.0", NULL, 0, 0,
                            "The address on which HTTP ingresses and egresses listen; their ports "
                            "stand in module.yaml."},
@@ -76,8 +83,9 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
                                    HOUR,
                                    "The longest pause before a request that has failed is sent "
                                    "again."},
-    [SETTING_BODY_BYTES_MAX] = {"statefun.http.body.max", SETTING_BYTES, "32MB", NULL, 1, 1024 * MB,
-                                "The longest body that an HTTP ingress takes."},
+    [SETTING_BODY_BYTES_MAX] =
+        {"statefun.http.body.max", SETTING_BYTES, "32MB", NULL, 1, 1024 * MB,
+         "The longest body that an HTTP ingress or the admin listener takes."},
     [SETTING_IDEMPOTENCY_WINDOW] = {"statefun.http.idempotency.window", SETTING_DURATION, "10 min",
                                     NULL, 0, 30ull * 24 * HOUR,
                                     "How long an HTTP ingress remembers an Idempotency-Key."},
@@ -99,6 +107,11 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
 
 enum { NAME_PREFIX_SIZE = sizeof "statefun." - 1 };
 static const char variable_prefix[] = "STATEFUN_";
+
+bool setting_has_flag(enum setting setting)
+{
+    return setting_infos[setting].type != SETTING_SECRET;
+}
 
 void setting_flag(enum setting setting, char text[64])
 {
@@ -132,7 +145,7 @@ int setting_of_flag(const char *flag)
     for (int i = 0; i < SETTINGS_COUNT; i++) {
         char known[64];
         setting_flag((enum setting)i, known);
-        if (!strcmp(known, flag))
+        if (setting_has_flag((enum setting)i) && !strcmp(known, flag))
             return i;
     }
     return -1;
@@ -164,7 +177,8 @@ static int nearest(const char *word, void (*spell)(enum setting, char[64]))
 
 int setting_suggest_flag(const char *flag)
 {
-    return nearest(flag, setting_flag);
+    int setting = nearest(flag, setting_flag);
+    return setting >= 0 && setting_has_flag((enum setting)setting) ? setting : -1;
 }
 
 /* How many processors this process may use: fewer than the machine has, in a container. */
@@ -225,6 +239,16 @@ static bool range_check(const struct setting_info *info, uint64_t number, struct
                    (unsigned long long)info->max, unit);
 }
 
+enum { TOKEN_BYTES_MIN = 16 };
+
+static bool is_token(const char *text)
+{
+    size_t size = 0;
+    while (text[size] > ' ' && text[size] < 0x7f)
+        size++;
+    return size >= TOKEN_BYTES_MIN && !text[size];
+}
+
 static bool value_parse(enum setting setting, const char *text, uint64_t *ret_number,
                         struct sf_status *status)
 {
@@ -241,6 +265,10 @@ static bool value_parse(enum setting setting, const char *text, uint64_t *ret_nu
         return size_parse(text, ret_number, status) && range_check(info, *ret_number, status);
     case SETTING_DURATION:
         return duration_parse(text, ret_number, status) && range_check(info, *ret_number, status);
+    case SETTING_SECRET:
+        return is_token(text) ||
+               sf_fail(status, SF_INVALID, "at least %d visible characters of ASCII, no blanks",
+                       TOKEN_BYTES_MIN);
     case SETTING_COUNT:
         return count_parse(setting, text, ret_number, status) &&
                range_check(info, *ret_number, status);
@@ -270,6 +298,11 @@ struct settings *settings_new(void)
     name_map_init(&settings->others);
     for (int i = 0; i < SETTINGS_COUNT; i++) {
         struct sf_status status;
+        if (setting_infos[i].type == SETTING_SECRET) { /* no text of it would do */
+            settings->values[i].text = mem_string("");
+            settings->values[i].origin = mem_string("default");
+            continue;
+        }
         bool good = settings_set(settings, (enum setting)i, setting_infos[i].default_text,
                                  "default", &status);
         assert(good);
@@ -315,6 +348,11 @@ static void check_variable(const char *name, struct diagnostics *diagnostics)
                         text_quoted(name).text, known);
 }
 
+static struct quoted_text shown(enum setting_type type, const char *text)
+{
+    return type == SETTING_SECRET ? (struct quoted_text){"something else"} : text_quoted(text);
+}
+
 void settings_read_environment(struct settings *settings, struct diagnostics *diagnostics)
 {
     for (int i = 0; i < SETTINGS_COUNT; i++) {
@@ -325,7 +363,7 @@ void settings_read_environment(struct settings *settings, struct diagnostics *di
         if (text && !settings_set(settings, (enum setting)i, text, "environment", &status))
             diagnostics_add(diagnostics, SEVERITY_ERROR, NULL, 0, 0,
                             "environment variable %s: expected %s, found %s", variable,
-                            status.message, text_quoted(text).text);
+                            status.message, shown(setting_infos[i].type, text).text);
     }
     for (char **entry = environ; *entry; entry++) {
         if (strncmp(*entry, variable_prefix, sizeof variable_prefix - 1) != 0)
@@ -343,7 +381,8 @@ const char *settings_text(const struct settings *settings, enum setting setting)
 
 uint64_t settings_number(const struct settings *settings, enum setting setting)
 {
-    assert(setting_infos[setting].type != SETTING_TEXT);
+    assert(setting_infos[setting].type != SETTING_TEXT &&
+           setting_infos[setting].type != SETTING_SECRET);
     return settings->values[setting].number;
 }
 
@@ -357,7 +396,8 @@ const char *settings_look_up(const struct settings *settings, const char *name)
 {
     int setting = setting_of_name(name);
     if (setting >= 0)
-        return settings->values[setting].text;
+        return setting_infos[setting].type == SETTING_SECRET ? NULL
+                                                             : settings->values[setting].text;
     const char *other = name_map_get(&settings->others, name);
     if (other)
         return other;

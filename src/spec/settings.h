@@ -18,7 +18,8 @@ enum setting_type {
     SETTING_DURATION, /* 10ms, 5 s, 1 min (module-yaml.md 3): kept in ms */
     SETTING_COUNT,
     SETTING_SWITCH, /* true, false */
-    SETTING_CHOICE  /* its number is the place among the choices, from 0 */
+    SETTING_CHOICE, /* its number is the place among the choices, from 0 */
+    SETTING_SECRET  /* never shown, and given by no flag, which others can see; empty if not set */
 };
 
 /* In the order of the table in settings.c. */
@@ -28,6 +29,7 @@ enum setting {
     SETTING_WORKERS,
     SETTING_PARTITIONS,
     SETTING_ADMIN,
+    SETTING_ADMIN_TOKEN,
     SETTING_HTTP_BIND,
     SETTING_COMMIT_INTERVAL,
     SETTING_CACHE_BYTES,
@@ -60,6 +62,8 @@ struct setting_info {
 };
 
 extern const struct setting_info setting_infos[SETTINGS_COUNT];
+
+bool setting_has_flag(enum setting setting);
 
 /* The flag without dashes ("commit-interval"), and the environment variable. */
 void setting_flag(enum setting setting, char text[64]);

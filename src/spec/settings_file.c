@@ -95,7 +95,9 @@ static void read_setting(const struct file_reader *reader, enum setting setting,
                yaml_kind_name(node));
     else if (!settings_set(reader->settings, setting, node->text, reader->file, &status))
         REPORT(reader, SEVERITY_ERROR, &node->place, "'%s': expected %s, found %s", name,
-               status.message, yaml_describe(node).text);
+               status.message,
+               setting_infos[setting].type == SETTING_SECRET ? "something else"
+                                                             : yaml_describe(node).text);
 }
 
 /* A key that is no setting: kept, for whoever looks it up. */

@@ -2,6 +2,7 @@
 #include "spec/transport.h"
 
 #include "base/mem.h"
+#include "spec/location.h"
 
 enum { SECOND = 1000, MINUTE = 60 * SECOND };
 
@@ -23,6 +24,7 @@ struct transport_spec transport_default(enum transport_kind kind)
         .pool_ttl_ms = 15 * SECOND,
         .pool_size = 1024,
         .payload_max_bytes = 32 * 1024 * 1024,
+        .tls = {.verify_hostname = true},
     };
     if (kind == TRANSPORT_OKHTTP) {
         transport.call_ms = timeouts_default.call_ms;
@@ -121,27 +123,32 @@ static bool read_async_timeouts(struct reader *reader, const struct property *pr
                        timeouts);
 }
 
-/* Options for TLS, which no endpoint has yet: the files that they name are not looked at. */
-static bool read_tls_option(struct reader *reader, const struct property *property,
-                            const struct yaml_node *node, void *to)
-{
-    char *unused;
-    (void)to;
-    return text_read(reader, property, node, &unused);
-}
-
 /* A transport and what is read beside it. */
 struct draft {
     struct transport_spec transport;
     struct timeouts timeouts; /* of async; all zeros: none given */
 };
 
+#define OPTION(member) offsetof(struct draft, transport) + offsetof(struct transport_spec, member)
+
+static bool read_http_version(struct reader *reader, const struct property *property,
+                              const struct yaml_node *node, void *to)
+{
+    static const char *const versions[] = {"auto", "1.1", "2"}; /* as in enum http_version */
+    for (size_t i = 0; node->text && i < COUNT_OF(versions); i++) {
+        if (strcmp(node->text, versions[i]) == 0) {
+            *(enum http_version *)to = (enum http_version)i;
+            return true;
+        }
+    }
+    return reader_mismatch(reader, property->key, node, "auto, 1.1 or 2");
+}
+
 static const struct property okhttp_options[] = {
     PROPERTY("type", NULL, 0),
     PROPERTY("timeouts", okhttp_timeouts_read, offsetof(struct draft, transport)),
+    PROPERTY("http_version", read_http_version, OPTION(http_version)),
 };
-
-#define OPTION(member) offsetof(struct draft, transport) + offsetof(struct transport_spec, member)
 
 static const struct property async_options[] = {
     PROPERTY("type", NULL, 0),
@@ -151,10 +158,12 @@ static const struct property async_options[] = {
     PROPERTY("pool_ttl", duration_read, OPTION(pool_ttl_ms)),
     PROPERTY("pool_size", count_read, OPTION(pool_size), .detail = &size_range),
     PROPERTY("payload_max_bytes", count_read, OPTION(payload_max_bytes), .detail = &size_range),
-    PROPERTY("trust_cacerts", read_tls_option, 0),
-    PROPERTY("client_cert", read_tls_option, 0),
-    PROPERTY("client_key", read_tls_option, 0),
-    PROPERTY("client_key_password", read_tls_option, 0),
+    PROPERTY("trust_cacerts", location_read, OPTION(tls.trust_cacerts)),
+    PROPERTY("client_cert", location_read, OPTION(tls.client_cert)),
+    PROPERTY("client_key", location_read, OPTION(tls.client_key)),
+    PROPERTY("client_key_password", location_read, OPTION(tls.client_key_password)),
+    PROPERTY("http_version", read_http_version, OPTION(http_version)),
+    PROPERTY("verify_hostname", switch_read, OPTION(tls.verify_hostname)),
 };
 
 static const struct variant transports[] = {
@@ -181,6 +190,10 @@ static bool check_client_key(struct reader *reader, const struct yaml_node *node
 {
     const struct yaml_entry *cert = yaml_find(node, "client_cert");
     const struct yaml_entry *key = yaml_find(node, "client_key");
+    const struct yaml_entry *password = yaml_find(node, "client_key_password");
+    if (password && !key)
+        reader_warning(reader, &password->key_place, "'%s' has no effect without 'client_key'",
+                       password->key);
     if (!cert == !key)
         return true;
     return reader_error(reader, cert ? &cert->key_place : &key->key_place,
@@ -217,7 +230,7 @@ bool transport_read(struct reader *reader, const struct property *property,
 void transport_check_plain(struct reader *reader, const struct yaml_node *transport)
 {
     static const char *const tls_keys[] = {"trust_cacerts", "client_cert", "client_key",
-                                           "client_key_password"};
+                                           "client_key_password", "verify_hostname"};
     for (size_t i = 0; i < COUNT_OF(tls_keys); i++) {
         const struct yaml_entry *entry = yaml_find(transport, tls_keys[i]);
         if (entry)

@@ -36,29 +36,13 @@ void entry_pool_destroy(struct entry_pool *pool)
     free_chunks(&pool->unused);
 }
 
-void entry_pool_clear(struct entry_pool *pool)
-{
-    size_t kept = 0;
-    list_for_each (&pool->unused, unused)
-        kept += CHUNK_BYTES;
-    for (struct list *node; (node = list_take_first(&pool->chunks));) {
-        struct chunk *chunk = container_of(node, struct chunk, link);
-        if (chunk->capacity == CHUNK_BYTES && kept < pool->keep_bytes) {
-            list_put_first(&pool->unused, &chunk->link);
-            kept += CHUNK_BYTES;
-        } else {
-            free(chunk);
-        }
-    }
-    memset(pool->slots, 0, sizeof pool->slots);
-    pool->bytes = 0;
-}
-
 static struct chunk *add_chunk(struct entry_pool *pool, size_t capacity)
 {
     struct list *node = capacity == CHUNK_BYTES ? list_take_first(&pool->unused) : NULL;
     struct chunk *chunk = node ? container_of(node, struct chunk, link) : NULL;
-    if (!chunk) {
+    if (chunk) {
+        pool->unused_bytes -= CHUNK_BYTES;
+    } else {
         chunk = mem_new_raw(sizeof *chunk + capacity);
         chunk->capacity = capacity;
     }
@@ -132,16 +116,47 @@ void entry_pool_give(struct entry_pool *pool, struct tail_entry *entry)
     *slots = entry;
 }
 
+static void visit_chunk(struct chunk *chunk, void (*visit)(void *owner, struct tail_entry *entry),
+                        void *owner)
+{
+    for (size_t at = 0, used = chunk->used; at < used;) {
+        struct tail_entry *entry = (struct tail_entry *)(chunk->memory + at);
+        at += entry->slot_bytes; /* before the visit, which may free the chunk of a large one */
+        if (entry->live)
+            visit(owner, entry);
+    }
+}
+
 void entry_pool_walk(struct entry_pool *pool, void (*visit)(void *owner, struct tail_entry *entry),
                      void *owner)
 {
-    list_for_each_safe (&pool->chunks, node) {
+    list_for_each_safe (&pool->chunks, node)
+        visit_chunk(container_of(node, struct chunk, link), visit, owner);
+}
+
+static void recycle(struct entry_pool *pool, struct chunk *chunk)
+{
+    if (chunk->capacity != CHUNK_BYTES || pool->unused_bytes >= pool->keep_bytes) {
+        free(chunk);
+        return;
+    }
+    list_put_first(&pool->unused, &chunk->link);
+    pool->unused_bytes += CHUNK_BYTES;
+}
+
+void entry_pool_drain(struct entry_pool *pool, void (*visit)(void *owner, struct tail_entry *entry),
+                      void *owner)
+{
+    struct list old;
+    list_init(&old);
+    for (struct list *node; (node = list_take_first(&pool->chunks));)
+        list_put_last(&old, node);
+    memset(pool->slots, 0, sizeof pool->slots);
+    pool->bytes = 0;
+    for (struct list *node; (node = list_take_first(&old));) {
         struct chunk *chunk = container_of(node, struct chunk, link);
-        for (size_t at = 0, used = chunk->used; at < used;) {
-            struct tail_entry *entry = (struct tail_entry *)(chunk->memory + at);
-            at += entry->slot_bytes; /* before the visit, which may free the chunk of a large one */
-            if (entry->live)
-                visit(owner, entry);
-        }
+        if (visit)
+            visit_chunk(chunk, visit, owner);
+        recycle(pool, chunk);
     }
 }

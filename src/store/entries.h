@@ -27,7 +27,7 @@ enum { ENTRY_CLASS_BYTES = 32, ENTRY_CLASSES = 64 }; /* what is larger has a chu
 struct entry_pool {
     struct list chunks; /* the one being filled first */
     struct list unused; /* chunks without entries, kept up to keep_bytes */
-    size_t keep_bytes;
+    size_t keep_bytes, unused_bytes;
     struct tail_entry *slots[ENTRY_CLASSES + 1];
     size_t bytes; /* of live entries */
 };
@@ -35,8 +35,10 @@ struct entry_pool {
 void entry_pool_init(struct entry_pool *pool, size_t keep_bytes);
 void entry_pool_destroy(struct entry_pool *pool);
 
-/* Gives up all entries. */
-void entry_pool_clear(struct entry_pool *pool);
+/* Gives up all entries. `visit`, unless NULL, is called for each live one before its memory goes,
+ * and may take new ones: a few megabytes are packed anew with one chunk to spare. */
+void entry_pool_drain(struct entry_pool *pool, void (*visit)(void *owner, struct tail_entry *entry),
+                      void *owner);
 
 /* An entry with this key, and room for at least `room` bytes of value; nothing else in it is set.
  */

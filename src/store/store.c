@@ -7,10 +7,13 @@
  * other for lie under `mutex`. The tail and the batches of the view belong to the view's thread,
  * and to store_open before it starts.
  *
- * The tail goes into the view when it takes write_buffer_bytes, when the log that the view lacks
- * reaches half of lag_bytes_max, or when somebody is in a hurry. A commit waits when the whole of
- * lag_bytes_max, or half of write_buffer_bytes in deltas, is ahead of the view: while the disk and
- * the compaction keep up, that never happens.
+ * The tail goes into the view when it takes write_buffer_bytes, when a quarter of lag_bytes_max has
+ * been logged since the last time, or when somebody is in a hurry. What is young then stays in the
+ * tail, and the view is brought to where the tail was the last time; so it lags by one to two
+ * writes. Who is in a hurry gets all of it, and so it is when too much would stay behind.
+ *
+ * A commit waits when the whole of lag_bytes_max, or half of write_buffer_bytes in deltas, is ahead
+ * of the view: while the disk and the compaction keep up, that never happens.
  *
  * When the view cannot come forward because the disk is full, the log still takes commits, up to
  * lag_bytes_max; then they are SF_FULL, and the view's thread tries again now and then. Any
@@ -35,6 +38,7 @@ enum {
     MERGE_BYTES = 256 * 1024, /* the view's thread wakes for that much, not for each commit */
     DELTA_BYTES = 256,        /* what a delta takes beside its entries */
     CROWDED_WAIT_MS = 5,
+    CROWDED_WAIT_MS_MAX = 1000,
     FULL_WAIT_MS = 500
 };
 
@@ -76,7 +80,8 @@ struct store {
     /* The view's thread's. */
     struct tail *tail;
     uint64_t tail_epoch;
-    uint64_t tail_log_bytes; /* of the records merged into the tail */
+    uint64_t tail_log_bytes;  /* of the records merged into the tail that the view lacks */
+    uint64_t young_log_bytes; /* of those after kept_epoch */
 
     pthread_t thread;
     bool has_thread;
@@ -84,14 +89,17 @@ struct store {
     pthread_cond_t work; /* the view's thread may have something to do */
     pthread_cond_t room; /* a commit that waits may go on */
     bool closing;
-    uint64_t hurry_epoch; /* up to here the view should come at once */
+    uint64_t hurry_epoch;      /* up to here the view should come at once */
+    uint64_t hurry_kept_epoch; /* in what is kept */
     struct list waiting;
     size_t waiting_bytes;
+    uint64_t waiting_log_bytes;
     struct sf_status view_failure; /* SF_OK: none */
-    void (*on_view)(void *owner, uint64_t epoch);
+    void (*on_view)(void *owner, struct view_progress progress);
     void *on_view_owner;
     atomic_uint_fast64_t epoch;      /* written by the committer */
     atomic_uint_fast64_t view_epoch; /* written by the view's thread */
+    uint64_t kept_epoch;             /* the tail's when it was last written */
     struct store_figures figures;
 };
 
@@ -103,27 +111,46 @@ static void free_waiting(struct waiting *waiting)
 }
 
 /* Writes the tail into the view. */
-static bool bring_forward(struct store *store, struct sf_status *status)
+static bool bring_forward(struct store *store, enum tail_part part, struct sf_status *status)
 {
-    uint64_t changes;
-    if (!tail_write(store->tail, store->view, store->tail_epoch, &changes, status))
+    uint64_t changes, lag_bytes = part == TAIL_OLD ? store->young_log_bytes : 0;
+    uint64_t epoch = part == TAIL_OLD ? store->kept_epoch : store->tail_epoch;
+    if (!tail_write(store->tail, store->view, part, epoch, &changes, status))
         return false;
 
     pthread_mutex_lock(&store->mutex);
-    store->view_epoch = store->tail_epoch;
-    store->figures.lag_bytes -= store->tail_log_bytes;
+    store->view_epoch = epoch;
+    store->kept_epoch = store->tail_epoch;
+    store->figures.lag_bytes -= store->tail_log_bytes - lag_bytes;
     store->figures.view_batches++;
     store->figures.view_changes += changes;
     pthread_mutex_unlock(&store->mutex);
-    store->tail_log_bytes = 0;
+    store->tail_log_bytes = lag_bytes;
+    store->young_log_bytes = 0;
     return true;
+}
+
+/* What need not be written now, if it is little enough. */
+static enum tail_part part_to_write(struct store *store)
+{
+    const struct store_options *options = &store->options;
+    bool may_stay = store->young_log_bytes < options->lag_bytes_max / 2 &&
+                    tail_young_bytes(store->tail) < options->write_buffer_bytes / 4 * 3;
+    return may_stay ? TAIL_OLD : TAIL_ALL;
+}
+
+static void note_merged(struct store *store, uint64_t epoch, uint64_t log_bytes)
+{
+    store->tail_epoch = epoch;
+    store->tail_log_bytes += log_bytes;
+    store->young_log_bytes += log_bytes;
 }
 
 /* True if the tail should go into the view now. A tail that has grown large is swept first: much of
  * it may have been trimmed. */
 static bool is_due(struct store *store)
 {
-    if (store->tail_log_bytes >= store->options.lag_bytes_max / 2)
+    if (store->young_log_bytes >= store->options.lag_bytes_max / 4)
         return true;
     if (tail_bytes(store->tail) < store->options.write_buffer_bytes)
         return false;
@@ -140,11 +167,10 @@ static bool take_replayed(void *owner, uint64_t epoch, struct bytes entries, uin
         return sf_fail(status, SF_CORRUPT,
                        "%s: the record of epoch %llu is whole, but its entries make no sense",
                        store->directory->log_path, (unsigned long long)epoch);
-    store->tail_epoch = epoch;
-    store->tail_log_bytes += bytes;
+    note_merged(store, epoch, bytes);
     store->figures.lag_bytes += bytes;
     store->figures.replayed_bytes += bytes;
-    return !is_due(store) || bring_forward(store, status);
+    return !is_due(store) || bring_forward(store, TAIL_ALL, status);
 }
 
 /* Waits under the mutex, woken by closing alone; returns whether it was. */
@@ -162,11 +188,14 @@ static bool pause_ms(struct store *store, int ms)
 }
 
 /* While earlier batches wait to be merged another one would make reading slower still; the limit on
- * the lag holds back whoever writes. */
+ * the lag holds back whoever writes. Not for ever: merging may be what a full disk does not allow,
+ * and then the next batch finds that out. */
 static void wait_while_crowded(struct store *store)
 {
     bool closing = false;
-    while (!closing && view_is_crowded(store->view)) {
+    for (int waited_ms = 0;
+         !closing && waited_ms < CROWDED_WAIT_MS_MAX && view_is_crowded(store->view);
+         waited_ms += CROWDED_WAIT_MS) {
         pthread_mutex_lock(&store->mutex);
         closing = pause_ms(store, CROWDED_WAIT_MS);
         pthread_mutex_unlock(&store->mutex);
@@ -174,29 +203,29 @@ static void wait_while_crowded(struct store *store)
 }
 
 /* Brings the view forward and tells whom that concerns, or notes why it cannot be done. */
-static void advance(struct store *store)
+static void advance(struct store *store, enum tail_part part)
 {
     struct sf_status failure = {0};
     wait_while_crowded(store);
-    bool good = bring_forward(store, &failure);
+    bool good = bring_forward(store, part, &failure);
 
     pthread_mutex_lock(&store->mutex);
     store->view_failure = failure; /* SF_OK when there was none */
-    void (*on_view)(void *owner, uint64_t epoch) = store->on_view;
+    void (*on_view)(void *owner, struct view_progress progress) = store->on_view;
     void *owner = store->on_view_owner;
     pthread_cond_broadcast(&store->room);
     pthread_mutex_unlock(&store->mutex);
     if (!good)
         return;
     if (on_view)
-        on_view(owner, store->view_epoch);
+        on_view(owner, (struct view_progress){store->view_epoch, store->kept_epoch});
     log_trim(store->log, store->view_epoch);
 }
 
 /* Under the mutex. */
 static bool is_hurried(const struct store *store)
 {
-    return store->view_epoch < store->hurry_epoch;
+    return store->view_epoch < store->hurry_epoch || store->kept_epoch < store->hurry_kept_epoch;
 }
 
 /* Under the mutex: whether the view's thread has something to do. */
@@ -208,13 +237,14 @@ static bool has_work(const struct store *store)
         return false;
     return is_hurried(store) || store->waiting_bytes >= MERGE_BYTES ||
            store->waiting_bytes >= store->options.write_buffer_bytes / 4 ||
-           store->figures.lag_bytes >= store->options.lag_bytes_max / 2;
+           store->waiting_log_bytes >= store->options.lag_bytes_max / 8;
 }
 
 /* One round of the view's thread. */
 struct round {
     struct list taken; /* from the waiting list */
     bool must;         /* the view must come forward, even if it is not due */
+    bool whole;        /* and in all */
     bool last;
 };
 
@@ -231,10 +261,11 @@ static void begin_round(struct store *store, struct round *round)
             pthread_cond_wait(&store->work, &store->mutex);
     round->last = store->closing;
     round->must = again || store->closing || is_hurried(store);
+    round->whole = again || store->closing || store->view_epoch < store->hurry_epoch;
     if (!again || round->last) {
         while (!list_is_empty(&store->waiting))
             list_put_last(&round->taken, list_take_first(&store->waiting));
-        store->waiting_bytes = 0;
+        store->waiting_bytes = store->waiting_log_bytes = 0;
         pthread_cond_broadcast(&store->room);
     }
     pthread_mutex_unlock(&store->mutex);
@@ -249,8 +280,7 @@ static void merge_all(struct store *store, struct list *taken)
             bool good = tail_add(store->tail, buffer_bytes(&waiting->parts[i]->entries));
             assert(good);
         }
-        store->tail_epoch = waiting->epoch;
-        store->tail_log_bytes += waiting->log_bytes;
+        note_merged(store, waiting->epoch, waiting->log_bytes);
         free_waiting(waiting);
     }
 }
@@ -264,7 +294,7 @@ static void *run(void *argument)
         begin_round(store, &round);
         merge_all(store, &round.taken);
         if (store->tail_epoch > store->view_epoch && (round.must || is_due(store)))
-            advance(store);
+            advance(store, round.whole ? TAIL_ALL : part_to_write(store));
     }
     return NULL;
 }
@@ -298,7 +328,7 @@ static bool open_parts(struct store *store, struct sf_status *status)
     if (!view_open(&view_options, &store->view, status))
         return false;
     store->tail_epoch = view_opened_epoch(store->view);
-    store->view_epoch = store->tail_epoch;
+    store->kept_epoch = store->view_epoch = store->tail_epoch;
 
     struct log_options log_options = {
         .path = store->directory->log_path,
@@ -310,7 +340,7 @@ static bool open_parts(struct store *store, struct sf_status *status)
     if (!log_open(&log_options, store->view_epoch, &sink, &store->log, status))
         return false;
     store->epoch = log_epoch(store->log);
-    return store->tail_epoch == store->view_epoch || bring_forward(store, status);
+    return store->tail_epoch == store->view_epoch || bring_forward(store, TAIL_ALL, status);
 }
 
 bool store_open(const struct store_options *options, struct store **ret_store,
@@ -427,6 +457,7 @@ bool store_commit(struct store *store, uint64_t epoch, struct delta *const *part
     store->epoch = epoch;
     list_put_last(&store->waiting, &waiting->link);
     store->waiting_bytes += waiting->memory_bytes;
+    store->waiting_log_bytes += bytes;
     store->figures.commits++;
     store->figures.lag_bytes += bytes;
     if (has_work(store))
@@ -440,8 +471,8 @@ uint64_t store_view_epoch(const struct store *store)
     return store->view_epoch;
 }
 
-void store_watch_view(struct store *store, void (*on_view)(void *owner, uint64_t epoch),
-                      void *owner)
+void store_watch_view(struct store *store,
+                      void (*on_view)(void *owner, struct view_progress progress), void *owner)
 {
     pthread_mutex_lock(&store->mutex);
     store->on_view = on_view;
@@ -449,10 +480,12 @@ void store_watch_view(struct store *store, void (*on_view)(void *owner, uint64_t
     pthread_mutex_unlock(&store->mutex);
 }
 
-void store_hurry(struct store *store)
+void store_hurry(struct store *store, enum view_part part)
 {
     pthread_mutex_lock(&store->mutex);
-    store->hurry_epoch = store->epoch;
+    store->hurry_kept_epoch = store->epoch;
+    if (part == VIEW_WHOLE)
+        store->hurry_epoch = store->epoch;
     pthread_cond_signal(&store->work);
     pthread_mutex_unlock(&store->mutex);
 }

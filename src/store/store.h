@@ -16,6 +16,7 @@
 
 #include "base/bytes.h"
 #include "engine/delta.h"
+#include "engine/keys.h"
 #include "statefun/status.h"
 
 struct store;
@@ -59,18 +60,19 @@ uint64_t store_epoch(const struct store *store);
 SF_CHECK bool store_commit(struct store *store, uint64_t epoch, struct delta *const *parts,
                            size_t part_count, struct sf_status *status);
 
-/* The epoch up to which the view is complete. */
+/* The epoch up to which the view is complete; of what is kept it may have more. */
 uint64_t store_view_epoch(const struct store *store);
 
-/* Calls `on_view(owner, epoch)` on the view's thread whenever the view has come forward; set before
- * the first commit. */
-void store_watch_view(struct store *store, void (*on_view)(void *owner, uint64_t epoch),
-                      void *owner);
+/* Calls `on_view(owner, progress)` on the view's thread whenever the view has come forward; set
+ * before the first commit. */
+void store_watch_view(struct store *store,
+                      void (*on_view)(void *owner, struct view_progress progress), void *owner);
 
-/* Asks the view to come forward now instead of when it is due (when write_buffer_bytes have
- * changed, or half of lag_bytes_max been logged). That costs some milliseconds and a file, however
- * little there is to write: a thing to ask a few times a second, not for each epoch. */
-void store_hurry(struct store *store);
+/* Asks the view, or the part of it, to come forward now instead of when it is due (when
+ * write_buffer_bytes have changed, or a quarter of lag_bytes_max been logged). That costs some
+ * milliseconds and a file, however little there is to write: a thing to ask a few times a second,
+ * not for each epoch. */
+void store_hurry(struct store *store, enum view_part part);
 
 enum store_read { STORE_FOUND, STORE_ABSENT, STORE_WOULD_BLOCK };
 

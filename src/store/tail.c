@@ -38,7 +38,8 @@ struct tail {
     struct map map;
     struct entry_pool pool;
     uint64_t seed;
-    uint64_t number; /* of the last change */
+    uint64_t number;         /* of the last change */
+    uint64_t written_number; /* of the last one when the tail was last written */
     struct tail_trim *trims;
     size_t trim_count, trim_capacity;
 };
@@ -60,11 +61,12 @@ static void drop_trim(struct tail *tail, size_t i)
     tail->trims[i] = tail->trims[--tail->trim_count];
 }
 
-static void clear(struct tail *tail)
+/* Of entries, those that `visit` does not take back. */
+static void clear(struct tail *tail, void (*visit)(void *owner, struct tail_entry *entry))
 {
-    entry_pool_clear(&tail->pool);
     map_destroy(&tail->map);
     map_init(&tail->map);
+    entry_pool_drain(&tail->pool, visit, tail);
     while (tail->trim_count)
         drop_trim(tail, 0);
 }
@@ -73,7 +75,7 @@ void tail_free(struct tail *tail)
 {
     if (!tail)
         return;
-    clear(tail);
+    clear(tail, NULL);
     map_destroy(&tail->map);
     entry_pool_destroy(&tail->pool);
     free(tail->trims);
@@ -96,24 +98,22 @@ static void take_out(struct tail *tail, struct tail_entry *entry)
     entry_pool_give(&tail->pool, entry);
 }
 
-static bool is_put_only_when_absent(struct bytes key)
-{
-    switch (key.size ? key.data[0] : 0) {
-    case KEY_MESSAGE:
-    case KEY_DELAYED:
-    case KEY_OUTBOX:
-    case KEY_DEAD_LETTER:
-        return true;
-    default:
-        return false;
-    }
-}
-
 static struct tail_entry *add(struct tail *tail, struct bytes key, uint64_t hash, size_t room)
 {
     struct tail_entry *entry = entry_pool_take(&tail->pool, key, room);
     map_put(&tail->map, &entry->node, hash);
     return entry;
+}
+
+/* All but key and hash, which the two share. */
+static void copy_entry(struct tail_entry *to, const struct tail_entry *from)
+{
+    to->number = from->number;
+    to->removed = from->removed;
+    to->fresh = from->fresh;
+    to->value_size = from->value_size;
+    if (from->value_size)
+        memcpy(to->bytes + to->key_size, entry_value(from).data, from->value_size);
 }
 
 /* The same entry with other room, at another place; its value is lost. */
@@ -131,7 +131,7 @@ static void put(struct tail *tail, struct bytes key, struct bytes value)
     struct tail_entry *entry = find(tail, key, hash);
     if (!entry) {
         entry = add(tail, key, hash, value.size);
-        entry->fresh = is_put_only_when_absent(key);
+        entry->fresh = key_is_queued(key);
     } else if (entry_room(entry) < value.size) {
         entry = resize(tail, entry, value.size + (value.size >> SLACK_SHIFT));
     } else if (entry_room(entry) >= SHRINK_BYTES + 2 * value.size) {
@@ -250,7 +250,43 @@ size_t tail_bytes(const struct tail *tail)
     return tail->pool.bytes + tail->map.count * BUCKET_BYTES + tail->trim_count * TRIM_BYTES;
 }
 
+static bool is_young(const struct tail *tail, const struct tail_entry *entry)
+{
+    return entry->number > tail->written_number && !entry->removed &&
+           key_is_queued(entry_key(entry));
+}
+
+struct young {
+    const struct tail *tail;
+    size_t bytes;
+};
+
+/* Visits each entry. */
+static void count_young(void *owner, struct tail_entry *entry)
+{
+    struct young *young = owner;
+    if (is_young(young->tail, entry))
+        young->bytes += entry->slot_bytes + BUCKET_BYTES;
+}
+
+size_t tail_young_bytes(struct tail *tail)
+{
+    struct young young = {.tail = tail};
+    entry_pool_walk(&tail->pool, count_young, &young);
+    return young.bytes;
+}
+
+/* Visits each entry that is given up. */
+static void take_back_young(void *owner, struct tail_entry *entry)
+{
+    struct tail *tail = owner;
+    if (is_young(tail, entry))
+        copy_entry(add(tail, entry_key(entry), entry->node.hash, entry->value_size), entry);
+}
+
 struct key_list {
+    const struct tail *tail;
+    enum tail_part part;
     struct sorted_key *keys;
     size_t count;
 };
@@ -259,7 +295,8 @@ struct key_list {
 static void add_key(void *owner, struct tail_entry *entry)
 {
     struct key_list *list = owner;
-    list->keys[list->count++].key = entry_key(entry);
+    if (list->part == TAIL_ALL || !is_young(list->tail, entry))
+        list->keys[list->count++].key = entry_key(entry);
 }
 
 /* Entries in the order of their keys lie anywhere in memory; waiting for each would take as long as
@@ -270,11 +307,12 @@ static void prefetch(const struct tail_entry *entry)
         __builtin_prefetch((const char *)entry + 64 * line);
 }
 
-static void write_entries(struct tail *tail, struct view *view)
+/* Returns how many. */
+static size_t write_entries(struct tail *tail, struct view *view, enum tail_part part)
 {
-    struct key_list list = {mem_new_raw(tail->map.count * sizeof *list.keys), 0};
+    struct key_list list = {.tail = tail, .part = part};
+    list.keys = mem_new_raw(tail->map.count * sizeof *list.keys);
     entry_pool_walk(&tail->pool, add_key, &list);
-    assert(list.count == tail->map.count);
     keys_sort(list.keys, list.count);
 
     for (size_t i = 0; i < list.count; i++) {
@@ -287,6 +325,7 @@ static void write_entries(struct tail *tail, struct view *view)
             view_put(view, list.keys[i].key, entry_value(entry));
     }
     free(list.keys);
+    return list.count;
 }
 
 /* Trims what the view holds and no more: a range that begins with its first key there. */
@@ -308,20 +347,20 @@ static void doubt(void *owner, struct tail_entry *entry)
     entry->fresh = false;
 }
 
-bool tail_write(struct tail *tail, struct view *view, uint64_t epoch, uint64_t *ret_changes,
-                struct sf_status *status)
+bool tail_write(struct tail *tail, struct view *view, enum tail_part part, uint64_t epoch,
+                uint64_t *ret_changes, struct sf_status *status)
 {
     tail_sweep(tail, view);
-    uint64_t changes = tail->map.count + tail->trim_count;
     view_begin(view, epoch);
-    write_entries(tail, view);
+    uint64_t changes = write_entries(tail, view, part) + tail->trim_count;
     write_trims(tail, view);
     if (!view_commit(view, status)) {
         /* Should it have left something in the view after all, then no remove may be lost. */
         entry_pool_walk(&tail->pool, doubt, NULL);
         return false;
     }
-    clear(tail);
+    clear(tail, part == TAIL_OLD ? take_back_young : NULL);
+    tail->written_number = tail->number;
     *ret_changes = changes;
     return true;
 }

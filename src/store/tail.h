@@ -8,14 +8,19 @@
  *
  * What may vanish. A remove must reach the view unless the view is known not to hold the key. It
  * is, if the first thing that the tail heard of the key (since the view's epoch) was a put, and the
- * key is of a kind that is only ever put while it does not exist: messages, delayed messages,
- * outbox records and dead letters, which are queued once and taken out once. (That a number is used
- * again after its key was removed does no harm.) Then the put and the remove vanish together. Of a
+ * key is queued (key_is_queued). (That a number is used again after its key was removed does no
+ * harm.) Then the put and the remove vanish together. Of a
  * state, a position, a spec or an idempotency key the view may hold an earlier value, so their
  * removes go through.
  *
  * A trim covers what the tail has heard before it of keys in its range, whatever their kind: that
  * vanishes. It goes to the view only if the view holds a key of the range.
+ *
+ * What may stay. Most messages and records are gone within moments of being queued; those that are
+ * in the tail at the very time at which it is written are not, and would be written only to be
+ * removed. So a write may leave out what is young: queued keys that were put since the write
+ * before. The view is then complete up to the epoch of that earlier write, and ahead of it in other
+ * keys. That does no harm: the log is replayed from there, and every change in it is absolute.
  *
  * One thread at a time uses a tail. */
 #ifndef STORE_TAIL_H
@@ -40,9 +45,18 @@ void tail_sweep(struct tail *tail, struct view *view);
 /* The memory that it takes; sweeping may make that less. */
 size_t tail_bytes(const struct tail *tail);
 
-/* Brings the view to `epoch`, with all that was merged, and empties the tail. `ret_changes` is how
- * many keys and ranges that took. On failure the tail still has everything. */
-SF_CHECK bool tail_write(struct tail *tail, struct view *view, uint64_t epoch,
+/* The memory of what is young. */
+size_t tail_young_bytes(struct tail *tail);
+
+enum tail_part {
+    TAIL_ALL,
+    TAIL_OLD /* what is young stays */
+};
+
+/* Brings the view to `epoch`: for TAIL_ALL that of the last entries merged, for TAIL_OLD what it
+ * was at the last write. What has been written leaves the tail. `ret_changes` is how many keys and
+ * ranges that took. On failure the tail still has everything. */
+SF_CHECK bool tail_write(struct tail *tail, struct view *view, enum tail_part part, uint64_t epoch,
                          uint64_t *ret_changes, struct sf_status *status);
 
 #endif

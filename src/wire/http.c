@@ -58,6 +58,24 @@ static const uint8_t classes[256] = {
     [0x80 ... 0xff] = VALUE,
 };
 
+static bool is_all(struct bytes text, uint8_t class)
+{
+    for (size_t i = 0; i < text.size; i++)
+        if (!(classes[text.data[i]] & class))
+            return false;
+    return true;
+}
+
+bool http_is_token(struct bytes text)
+{
+    return text.size && is_all(text, TOKEN);
+}
+
+bool http_is_value(struct bytes text)
+{
+    return is_all(text, VALUE);
+}
+
 struct cursor {
     const uint8_t *at;
     const uint8_t *end;

@@ -80,8 +80,24 @@ static inline size_t http_chunks_compact(struct http_chunks *chunks)
     return chunks->body_size;
 }
 
+/* Could it be a header's name, or a header's value? The latter may be empty. */
+bool http_is_token(struct bytes text);
+bool http_is_value(struct bytes text);
+
 /* Decodes %XX in a path segment into `to`; false for a malformed escape. */
 bool http_percent_decode(struct bytes text, struct buffer *to);
+
+/* Splits the path of a target, "/a/b/c" without its query, at its slashes into at most `most`
+ * segments, not decoded; returns how many there are. */
+size_t http_split_path(struct bytes target, struct bytes *segments, size_t most);
+
+/* The value of `name` in a target's query, not decoded; false if it is not there. Without '=' it is
+ * empty. */
+bool http_query(struct bytes target, const char *name, struct bytes *ret_value);
+
+/* A media type without its parameters, and whether it is that one (any case). */
+struct bytes http_media_type(struct bytes value);
+bool http_is_media_type(struct bytes type, const char *text);
 
 /* The standard phrase of a status, e.g. "Not Found"; "Unknown" for others. */
 const char *http_reason(int status);

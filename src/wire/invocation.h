@@ -69,6 +69,8 @@ struct egress_message {
 
 enum expire_mode { EXPIRE_NONE = 0, EXPIRE_AFTER_WRITE = 1, EXPIRE_AFTER_INVOKE = 2 };
 
+enum { STATE_NAME_BYTES_MAX = 1024 }; /* it becomes part of stored keys */
+
 struct state_spec {
     struct bytes name;
     struct bytes type; /* type name; empty becomes io.statefun.types/unset */

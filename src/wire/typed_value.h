@@ -31,22 +31,52 @@ void string_value_add(struct buffer *buffer, struct bytes text);
 #define TYPE_UNSET        "io.statefun.types/unset"
 #define TYPE_KAFKA_RECORD "type.googleapis.com/io.statefun.sdk.egress.KafkaProducerRecord"
 
+/* A header of a Kafka record, or one of the metadata of a message (extensions.md). They are fields
+ * of that number both in a TypedValue and in a KafkaProducerRecord. */
+struct header {
+    struct bytes key; /* UTF-8 */
+    struct bytes value;
+};
+enum { FIELD_HEADER = 4 };
+
+void header_add(struct buffer *buffer, const struct header *header);
+
 /* A KafkaProducerRecord (protocol.md 1.3); an empty key means a record without a key. */
 struct kafka_record {
     struct bytes topic;
     struct bytes key;
     struct bytes value;
+    struct bytes headers; /* for kafka_header_next; empty if it has none */
+    size_t headers_size;  /* about what they add to it */
 };
 
 /* The KafkaProducerRecord in an egress message's argument (the body of a TypedValue), not read yet.
  */
 bool kafka_record_of(struct bytes argument, struct bytes *ret_record, struct sf_status *status);
 
-/* Appends one; a key that is empty is left out. */
+/* Appends one without headers; a key that is empty is left out. */
 void kafka_record_add(struct buffer *buffer, const struct kafka_record *record);
 
 /* Reads one into views; false if it can be produced to no topic. */
 bool kafka_record_parse(struct bytes bytes, struct kafka_record *ret_record,
                         struct sf_status *status);
+
+#define TYPE_KINESIS_RECORD "type.googleapis.com/io.statefun.sdk.egress.KinesisEgressRecord"
+
+/* A KinesisEgressRecord (protocol.md 1.3); the explicit hash key is empty if there is none. */
+struct kinesis_record {
+    struct bytes stream;
+    struct bytes partition_key;
+    struct bytes explicit_hash_key;
+    struct bytes value;
+};
+
+/* The same as for Kafka's. */
+bool kinesis_record_of(struct bytes argument, struct bytes *ret_record, struct sf_status *status);
+bool kinesis_record_parse(struct bytes bytes, struct kinesis_record *ret_record,
+                          struct sf_status *status);
+
+/* Takes the next header from the front of `headers`; false if there is none. */
+bool kafka_header_next(struct bytes *headers, struct header *ret_header);
 
 #endif

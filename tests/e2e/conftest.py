@@ -35,8 +35,8 @@ def unique():
 def make_function(tmp_path):
     made = []
 
-    def make(script, *flags):
-        function = Function(tmp_path, script, *flags)
+    def make(script, *flags, **how):
+        function = Function(tmp_path, script, *flags, **how)
         made.append(function)
         return function.start()
     yield make

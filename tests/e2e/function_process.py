@@ -16,11 +16,11 @@ def free_port():
 
 
 class Function:
-    """A Python script that serves functions at --port."""
+    """A program that serves functions at --port; a Python script, unless it is `run_by` something else."""
 
-    def __init__(self, directory, script, *flags):
-        self.port = free_port()
-        self.command = [sys.executable, script, "--port", str(self.port), *flags]
+    def __init__(self, directory, script, *flags, run_by=(sys.executable,), port=None):
+        self.port = port or free_port()
+        self.command = [*run_by, script, "--port", str(self.port), *flags]
         self.log_file = Path(directory) / f"{Path(script).stem}.log"
         self.process = None
 

@@ -54,12 +54,12 @@ class Broker:
         finally:
             consumer.close()
 
-    def reader(self, topic):
-        return Reader(self.address, topic)
+    def reader(self, topic, text=True):
+        return Reader(self.address, topic, text)
 
-    def read(self, topic, count, seconds=30):
+    def read(self, topic, count, seconds=30, text=True):
         """At least `count` committed records from the topic's beginning, and whatever more there is."""
-        reader = self.reader(topic)
+        reader = self.reader(topic, text)
         try:
             records = reader.read(count, seconds)
             return records + reader.read_rest()
@@ -70,7 +70,8 @@ class Broker:
 class Reader:
     """Reads what is committed (isolation.level=read_committed), each partition in order."""
 
-    def __init__(self, address, topic):
+    def __init__(self, address, topic, text=True):
+        self.text = text
         self.consumer = Consumer({
             "bootstrap.servers": address, "group.id": "reader", "enable.auto.commit": False,
             "isolation.level": "read_committed", "auto.offset.reset": "earliest",
@@ -97,8 +98,8 @@ class Reader:
                 self.at_end.add(message.partition())
             return None
         self.at_end.discard(message.partition())
-        key = message.key()
-        return (key.decode() if key is not None else None), message.value().decode()
+        key, value = message.key(), message.value()
+        return (key.decode() if key is not None else None), value.decode() if self.text else value
 
     def read(self, count, seconds=30):
         records, deadline = [], time.monotonic() + seconds

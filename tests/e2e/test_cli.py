@@ -33,7 +33,7 @@ def module(directory, text=GOOD):
 def test_help_tells_every_command_and_setting():
     shown = statefun("--help")
     assert shown.returncode == 0
-    for command in ("run", "check"):
+    for command in ("run", "check", "state"):
         assert command in shown.stdout
     shown = statefun("run", "--help")
     assert shown.returncode == 0
@@ -99,10 +99,53 @@ def test_two_modules_that_bind_the_same_are_both_named(tmp_path):
     assert all(file in result.stderr for file in files)
 
 
-def test_https_says_that_it_comes_later(tmp_path):
-    result = statefun("check", "-m", module(tmp_path, GOOD.replace("http://", "https://")))
+OLD = """
+version: "2.0"
+module:
+  meta: {type: remote}
+  spec:
+    functions:
+      - function:
+          meta: {kind: http, type: bank/ledger}
+          spec: {endpoint: 'http://127.0.0.1:1/statefun', states: [{name: balance}]}
+    ingresses:
+      - ingress:
+          meta: {type: statefun.kafka.io/routable-protobuf-ingress, id: bank/in}
+          spec:
+            address: 127.0.0.1:1
+            consumerGroupId: bank
+            topics: [{topic: t, typeUrl: type.googleapis.com/bank.Transfer, targets: [bank/ledger]}]
+"""
+
+
+def test_what_migrate_prints_is_good_where_the_old_module_was_refused(tmp_path):
+    old = module(tmp_path, OLD)
+    refused = statefun("check", "-m", old)
+    assert refused.returncode == 2
+    assert f"{old}:2:10: error: " in refused.stderr and "statefun migrate" in refused.stderr
+    assert "    kind: io.statefun.endpoints.v2/http\n" in refused.stderr
+    migrated = statefun("migrate", old)
+    assert migrated.returncode == 0 and not migrated.stderr
+    assert "balance" in migrated.stdout
+    new = tmp_path / "new.yaml"
+    new.write_text(migrated.stdout)
+    assert statefun("check", "-m", new).returncode == 0
+
+
+def test_migrate_says_what_it_cannot_bring_over(tmp_path):
+    file = module(tmp_path, OLD + """
+    routers:
+      - router: {meta: {type: a/b}, spec: {}}
+""")
+    result = statefun("migrate", file)
     assert result.returncode == 2
-    assert "https" in result.stderr
+    assert f"{file}:19:31: error: a router cannot be brought over" in result.stderr
+    assert "# Missing here: a router (line 19)" in result.stdout
+    for arguments, says in ((["migrate"], "expected FILE..."), (["migrate", "--hlep"], "--hlep"),
+                            (["migrate", tmp_path / "none"], str(tmp_path / "none"))):
+        result = statefun(*arguments)
+        assert result.returncode == 2 and says in result.stderr
+    assert "2.x" in statefun("migrate", "--help").stdout
 
 
 def test_modules_and_settings_come_from_the_environment_too(tmp_path):

@@ -67,6 +67,14 @@ def test_each_name_is_greeted_with_its_count(broker, topics, statefun):
     assert counts_by_name(broker.read(topics[1], 4)) == {"Ada": [1, 2, 3], "Grace": [1]}
 
 
+def test_forwarded_headers_do_not_disturb_the_official_sdk(broker, unique, topics, greeter, make_statefun):
+    module = MODULE.format(url=greeter.url, address=broker.address, group=unique, names=topics[0])
+    make_statefun(module.replace("  startupPosition:", "  forwardHeaders: true\n  startupPosition:")).start(
+        "--application", unique)
+    broker.produce(topics[0], [("Ada", "hello")] * 2, headers=[("trace", b"\xff\x00"), ("null", None)])
+    assert counts_by_name(broker.read(topics[1], 2)) == {"Ada": [1, 2]}
+
+
 def test_after_a_clean_stop_nothing_is_read_or_written_twice(broker, topics, statefun, unique):
     for round_number in (1, 2, 3):
         broker.produce(topics[0], [(f"name-{i}", "hello") for i in range(50)])

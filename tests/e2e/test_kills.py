@@ -34,14 +34,20 @@ def test_no_kill_makes_a_count_appear_twice_or_not_at_all(broker, unique, make_f
             ending.wait(0.02)
         assert producer.flush(30) == 0
 
+    def delivered():
+        return statefun.metric("statefun_egress_records_total") > 0
+
     loader = threading.Thread(target=load)
     loader.start()
     try:
-        for _ in range(KILLS):
-            # Some are killed while they recover, some long after.
+        for life in range(KILLS):
+            # Some are killed while they recover, some long after; every third not before it has delivered something.
             statefun.start("--application", unique, "--workers", str(generator.choice((1, 2, 3))))
             time.sleep(generator.choice((0, 0.1, 0.5, 1.0)) * generator.random())
-            busy_lives += statefun.metric("statefun_egress_records_total") > 0
+            deadline = time.monotonic() + 30
+            while life % 3 == 0 and not delivered() and time.monotonic() < deadline:
+                time.sleep(0.05)
+            busy_lives += delivered()
             statefun.kill()
     finally:
         ending.set()

@@ -1,9 +1,11 @@
 /* module_fuzz.c - any bytes as a module file: either they are an application, or it is said why
- * not.
+ * not; and what `migrate` makes of them is YAML again.
  *
  * Placeholders are on, and every second input is read as `check` reads it, so that all paths are
  * met. */
 #include "spec/application.h"
+#include "spec/migrate.h"
+#include "spec/yaml.h"
 
 #include <assert.h>
 #include <stdlib.h>
@@ -46,6 +48,16 @@ static size_t walk(const struct application *application)
     }
     for (size_t i = 0; i < application->kafka_egress_count; i++)
         sum += strlen(application->kafka_egresses[i].address);
+    for (size_t i = 0; i < application->kinesis_ingress_count; i++) {
+        const struct kinesis_ingress_spec *ingress = &application->kinesis_ingresses[i];
+        assert(ingress->stream_count > 0 && ingress->client.records_max > 0);
+        for (size_t j = 0; j < ingress->stream_count; j++)
+            for (size_t k = 0; k < ingress->streams[j].target_count; k++)
+                sum += strlen(ingress->streams[j].targets[k].name);
+        sum += ingress->region.endpoint ? strlen(ingress->region.endpoint) : 0;
+    }
+    for (size_t i = 0; i < application->kinesis_egress_count; i++)
+        sum += strlen(application->kinesis_egresses[i].id.name);
     assert(application->http_ingress_count <= 1 && application->http_egress_count <= 1);
     for (size_t i = 0; i < application->http_egress_count; i++)
         for (size_t j = 0; j < application->http_egresses[i].topic_count; j++)
@@ -53,8 +65,23 @@ static size_t walk(const struct application *application)
     return sum;
 }
 
+static void migrate(struct bytes text)
+{
+    struct diagnostics diagnostics = {0}, of_result = {0};
+    struct buffer result = {0};
+    struct yaml_stream stream;
+    module_migrate("module.yaml", text, &result, &diagnostics);
+    yaml_stream_init(&stream, "result", buffer_bytes(&result), NULL, &of_result);
+    assert(stream.is_whole);
+    yaml_stream_destroy(&stream);
+    buffer_destroy(&result);
+    diagnostics_destroy(&diagnostics);
+    diagnostics_destroy(&of_result);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
+    migrate(bytes_make(data, size));
     struct diagnostics diagnostics = {0};
     struct application_options options = {
         .placeholders = true,

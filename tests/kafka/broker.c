@@ -178,6 +178,23 @@ void broker_produce(const char *topic, int32_t partition, struct bytes key, stru
     }
 }
 
+void broker_produce_with_headers(const char *topic, const char *key, const char *value,
+                                 const struct broker_header *headers, size_t count)
+{
+    rd_kafka_headers_t *list = rd_kafka_headers_new(count);
+    for (size_t i = 0; i < count; i++)
+        assert_int_equal(
+            rd_kafka_header_add(list, headers[i].name, -1, headers[i].value,
+                                headers[i].value ? (ssize_t)strlen(headers[i].value) : 0),
+            0);
+    rd_kafka_resp_err_t error = rd_kafka_producev(
+        the_producer(), RD_KAFKA_V_TOPIC(topic), RD_KAFKA_V_MSGFLAGS(RD_KAFKA_MSG_F_COPY),
+        RD_KAFKA_V_KEY(key, strlen(key)), RD_KAFKA_V_VALUE((void *)value, strlen(value)),
+        RD_KAFKA_V_HEADERS(list), RD_KAFKA_V_END);
+    if (error)
+        fail_msg("%s", rd_kafka_err2str(error));
+}
+
 void broker_flush(void)
 {
     if (rd_kafka_flush(the_producer(), WAIT_MS))

@@ -23,6 +23,11 @@ void broker_trim_topic(const char *topic, int32_t partition, int64_t offset);
 /* Appends a record; `data` NULL is a null. `time_ms` 0: now. */
 void broker_produce(const char *topic, int32_t partition, struct bytes key, struct bytes value,
                     int64_t time_ms);
+struct broker_header {
+    const char *name, *value; /* a value of NULL is a null */
+};
+void broker_produce_with_headers(const char *topic, const char *key, const char *value,
+                                 const struct broker_header *headers, size_t count);
 void broker_flush(void);
 
 /* A consumer group's committed offset; negative if there is none. */

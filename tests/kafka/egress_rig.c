@@ -5,6 +5,7 @@
 #include "kafka/broker.h"
 #include "test.h"
 #include "wire/protobuf.h"
+#include "wire/typed_value.h"
 
 #include <stdio.h>
 #include <unistd.h>
@@ -179,6 +180,18 @@ void rig_put_text(struct rig *rig, const char *topic, const char *key, const cha
     rig_put(rig, topic, key, bytes_of(value));
 }
 
+void rig_put_with_headers(struct rig *rig, const char *topic, const char *value,
+                          const char *const *headers)
+{
+    struct buffer record = {0};
+    add_record(&record, topic, "", bytes_of(value));
+    for (; *headers; headers += 2)
+        header_add(&record, &(struct header){bytes_of(headers[0]), bytes_of(headers[1])});
+    struct bytes bytes = buffer_bytes(&record);
+    commit(rig, &bytes, 1);
+    buffer_destroy(&record);
+}
+
 void rig_put_numbers(struct rig *rig, const char *topic, size_t count, unsigned keys)
 {
     struct buffer *records = mem_new(count * sizeof *records);
@@ -335,6 +348,20 @@ static void wait_for_markers(rd_kafka_t *client, const char *address,
     rd_kafka_destroy(all);
 }
 
+static char *headers_of(const rd_kafka_message_t *message)
+{
+    rd_kafka_headers_t *headers;
+    struct buffer text = {0};
+    const char *name;
+    const void *value;
+    size_t size;
+    if (!rd_kafka_message_headers(message, &headers))
+        for (size_t i = 0; !rd_kafka_header_get_all(headers, i, &name, &value, &size); i++)
+            buffer_add_format(&text, "%s%s=%.*s", i ? " " : "", name, (int)size,
+                              value ? (const char *)value : "(null)");
+    return buffer_text(&text);
+}
+
 void topic_read(const char *address, const char *topic, struct topic_view *ret_view)
 {
     rd_kafka_t *client = client_new(RD_KAFKA_CONSUMER, address, "read_committed");
@@ -357,8 +384,9 @@ void topic_read(const char *address, const char *topic, struct topic_view *ret_v
             if (ret_view->count == capacity)
                 ret_view->records =
                     mem_resize(ret_view->records, (capacity *= 2) * sizeof(struct seen));
-            ret_view->records[ret_view->count++] = (struct seen){
-                bytes_string(bytes_make(message->payload, message->len)), message->partition};
+            ret_view->records[ret_view->count++] =
+                (struct seen){bytes_string(bytes_make(message->payload, message->len)),
+                              headers_of(message), message->partition};
         }
         rd_kafka_message_destroy(message);
     }
@@ -369,8 +397,10 @@ void topic_read(const char *address, const char *topic, struct topic_view *ret_v
 
 void topic_view_free(struct topic_view *view)
 {
-    for (size_t i = 0; i < view->count; i++)
+    for (size_t i = 0; i < view->count; i++) {
         free(view->records[i].value);
+        free(view->records[i].headers);
+    }
     free(view->records);
 }
 

@@ -39,6 +39,9 @@ void rig_stop(struct rig *rig); /* at once; rig_start goes on with what the stor
 /* Commits one epoch with one record; `key` may be empty. */
 void rig_put(struct rig *rig, const char *topic, const char *key, struct bytes value);
 void rig_put_text(struct rig *rig, const char *topic, const char *key, const char *value);
+/* The same with headers: pairs of name and value, which end with NULL. */
+void rig_put_with_headers(struct rig *rig, const char *topic, const char *value,
+                          const char *const *headers);
 /* Commits one epoch with `count` records "<number>", counted through, keys by number % keys. */
 void rig_put_numbers(struct rig *rig, const char *topic, size_t count, unsigned keys);
 
@@ -53,6 +56,7 @@ void rig_wait_all(struct rig *rig); /* until all that was committed is confirmed
 
 struct seen {
     char *value;
+    char *headers; /* "name=value name=value" */
     int32_t partition;
 };
 

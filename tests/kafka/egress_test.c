@@ -55,9 +55,9 @@ static int teardown(void **state)
     return 0;
 }
 
-static struct kafka_egress_figures figures(struct rig *rig)
+static struct egress_figures figures(struct rig *rig)
 {
-    struct kafka_egress_figures figures;
+    struct egress_figures figures;
     kafka_egress_figures(rig->egress, &figures);
     return figures;
 }
@@ -80,6 +80,24 @@ static void records_arrive_once_and_in_order(void **state)
     assert_true(figures(f->rig).bytes > f->rig->records);
     assert_int_equal(figures(f->rig).batches, figures(f->rig).latency.count);
     assert_int_equal(figures(f->rig).aborted, 0);
+}
+
+static void headers_of_a_record_are_headers_in_kafka(void **state)
+{
+    struct fixture *f = *state;
+    struct topic_view view;
+    topic_create(f->address, f->topic, 1, NULL);
+    rig_start(f->rig);
+    rig_put_with_headers(f->rig, f->topic, "one",
+                         (const char *const[]){"trace", "7", "trace", "8", "none", "", NULL});
+    rig_put_text(f->rig, f->topic, "", "two");
+    rig_wait_all(f->rig);
+    topic_read(f->address, f->topic, &view);
+    assert_int_equal(view.count, 2);
+    assert_string_equal(view.records[0].value, "one");
+    assert_string_equal(view.records[0].headers, "trace=7 trace=8 none=");
+    assert_string_equal(view.records[1].headers, "");
+    topic_view_free(&view);
 }
 
 static void a_topic_that_does_not_exist_is_made_if_brokers_do_that(void **state)
@@ -655,6 +673,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         TEST(records_arrive_once_and_in_order),
+        TEST(headers_of_a_record_are_headers_in_kafka),
         TEST(a_topic_that_does_not_exist_is_made_if_brokers_do_that),
         TEST(keys_and_empty_values_arrive_as_they_were_given),
         TEST(an_egress_that_has_delivered_all_is_hungry),
@@ -680,6 +699,7 @@ int main(void)
         TEST(stopping_in_an_outage_is_bounded),
         TEST_OF(plain_deliveries_arrive_in_order, setup_at_least_once),
         TEST_OF(plain_deliveries_arrive_in_order, setup_none),
+        TEST_OF(headers_of_a_record_are_headers_in_kafka, setup_none),
         TEST_OF(at_least_once_sets_poison_aside_as_well, setup_at_least_once),
         TEST(properties_that_make_no_sense_are_refused),
         TEST(settings_that_suit_no_transaction_are_overruled),

@@ -127,6 +127,9 @@ static void note(struct rig *rig, struct bytes target, struct bytes body)
     buffer_add_format(&text, " %.*s", BYTES_ARG(value.type));
     if (value.has_value)
         buffer_add_format(&text, "=%.*s", BYTES_ARG(value.value));
+    struct header header;
+    while (kafka_header_next(&argument, &header))
+        buffer_add_format(&text, " [%.*s=%.*s]", BYTES_ARG(header.key), BYTES_ARG(header.value));
     rig->messages = mem_resize(rig->messages, (rig->message_count + 1) * sizeof *rig->messages);
     rig->messages[rig->message_count].text = bytes_string(buffer_bytes(&text));
     buffer_destroy(&text);
@@ -178,9 +181,9 @@ static void on_room(void *owner)
     rig->has_room = true;
 }
 
-static void on_hurry(void *owner)
+static void on_hurry(void *owner, enum view_part part)
 {
-    (void)owner;
+    (void)owner, (void)part;
 }
 
 static void on_report(void *owner, const struct report *report)
@@ -213,7 +216,7 @@ static void commit(struct rig *rig)
     delta_unref(rig->sealed);
     rig->sealed = NULL;
     engine_committed(rig->engine, epoch);
-    engine_viewed(rig->engine, epoch);
+    engine_viewed(rig->engine, (struct view_progress){epoch, epoch});
     kafka_lane_committed(rig->lane);
 }
 

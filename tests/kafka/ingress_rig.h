@@ -9,7 +9,8 @@
 
 /* A message as a function got it. */
 struct rig_message {
-    char *text; /* "namespace/name/id type=value"; without "=" if there is no value */
+    char *text; /* "namespace/name/id type=value [key=value]", with each of its metadata; without
+                 * "=" if there is no value */
 };
 
 struct rig_pair {

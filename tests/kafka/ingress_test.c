@@ -114,6 +114,34 @@ static void a_record_goes_to_every_target(void **state)
     topic->targets = before;
 }
 
+static void headers_become_metadata_where_they_are_forwarded(void **state)
+{
+    struct fixture *f = *state;
+    static const struct broker_header headers[] = {
+        {"trace", "7"}, {"trace", "8"}, {"null", NULL}, {"", "x"}, {"\xff", "y"}};
+    broker_create_topic(f->topic, 1);
+    broker_produce_with_headers(f->topic, "ann", "hello", headers, 5);
+    broker_flush();
+    f->rig.spec.forwards_headers = true;
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 1);
+    assert_string_equal(f->rig.messages[0].text, "test/fn/ann test/type=hello [trace=7] [trace=8] "
+                                                 "[null=] [=x] [\xef\xbf\xbd=y]");
+    rig_crash(&f->rig);
+}
+
+static void headers_are_left_out_unless_they_are_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    broker_create_topic(f->topic, 1);
+    broker_produce_with_headers(f->topic, "ann", "hello", &(struct broker_header){"a", "b"}, 1);
+    broker_flush();
+    rig_start(&f->rig);
+    rig_expect(&f->rig, 1);
+    assert_string_equal(f->rig.messages[0].text, "test/fn/ann test/type=hello");
+    rig_crash(&f->rig);
+}
+
 static void an_empty_key_and_an_empty_value_are_a_key_and_a_value(void **state)
 {
     struct fixture *f = *state;
@@ -804,6 +832,8 @@ int main(int count, char **arguments)
         TEST(a_record_becomes_a_message_to_the_address_that_its_key_names),
         TEST(records_of_every_partition_come_in_its_order),
         TEST(a_record_goes_to_every_target),
+        TEST(headers_become_metadata_where_they_are_forwarded),
+        TEST(headers_are_left_out_unless_they_are_asked_for),
         TEST(an_empty_key_and_an_empty_value_are_a_key_and_a_value),
         TEST(a_record_without_key_or_value_is_set_aside_and_the_next_is_read),
         TEST(an_invalid_record_can_be_skipped),

@@ -51,6 +51,8 @@ struct book {
     uint32_t owner;
     uint64_t count;
     uint64_t ttl_deadline_ms; /* before it the expiring state must be there; 0: it was cleared */
+    uint64_t change, seen;    /* what the register was left with */
+    bool has_register;
     uint32_t in_count, out_count, token_count;
     struct pair *in, *out;
     struct token_entry *tokens;
@@ -196,6 +198,7 @@ bool app_is_poison(const struct dead_letter *letter)
 void app_destroy(struct app *app)
 {
     free(app->expected_counts);
+    free(app->bounds);
     for (size_t i = 0; i < APP_EGRESSES; i++)
         free(app->expected_records[i].ids);
     free((void *)app->bindings->functions);
@@ -378,6 +381,9 @@ static struct book read_book(struct bytes bytes, struct arena *arena)
     struct book book = {.owner = take_u32(&cursor)};
     book.count = take_u64(&cursor);
     book.ttl_deadline_ms = take_u64(&cursor);
+    book.change = take_u64(&cursor);
+    book.seen = take_u64(&cursor);
+    book.has_register = take_u32(&cursor) != 0;
     book.in_count = take_u32(&cursor);
     book.out_count = take_u32(&cursor);
     book.token_count = take_u32(&cursor);
@@ -406,6 +412,9 @@ static void write_book(const struct book *book, struct buffer *bytes)
     buffer_add_u32(bytes, book->owner);
     buffer_add_u64(bytes, book->count);
     buffer_add_u64(bytes, book->ttl_deadline_ms);
+    buffer_add_u64(bytes, book->change);
+    buffer_add_u64(bytes, book->seen);
+    buffer_add_u32(bytes, book->has_register);
     buffer_add_u32(bytes, book->in_count);
     buffer_add_u32(bytes, book->out_count);
     buffer_add_u32(bytes, book->token_count);
@@ -633,6 +642,26 @@ static void do_poison(struct execution *run, struct cursor *tree)
     buffer_destroy(&payload);
 }
 
+void app_bound(struct app *app, uint64_t record, uint64_t change)
+{
+    if (record >= app->bound_count) {
+        size_t count = record + 64;
+        app->bounds = mem_resize(app->bounds, count * sizeof *app->bounds);
+        memset(&app->bounds[app->bound_count], 0, (count - app->bound_count) * sizeof *app->bounds);
+        app->bound_count = count;
+    }
+    app->bounds[record] = change;
+}
+
+static void check_bound(const struct execution *run, uint64_t record)
+{
+    const struct app *app = run->app;
+    uint64_t bound = record < app->bound_count ? app->bounds[record] : 0;
+    SIM_CHECK(!bound || !run->book.has_register || run->book.change < bound,
+              "address %u: change %llu came before a message that was there first", run->self,
+              (unsigned long long)run->book.change);
+}
+
 static void execute_tree(struct execution *run, struct cursor *tree)
 {
     while (tree->at < tree->end) {
@@ -648,7 +677,9 @@ static void execute_tree(struct execution *run, struct cursor *tree)
             break;
         case DO_EGRESS: {
             uint8_t which = *tree->at++;
-            egress(run, which == APP_EGRESS_EXACT ? "exact" : "taken", take_u64(tree));
+            uint64_t record = take_u64(tree);
+            check_bound(run, record);
+            egress(run, which == APP_EGRESS_EXACT ? "exact" : "taken", record);
             break;
         }
         case DO_NOWHERE:
@@ -775,6 +806,35 @@ static void check_ttl(struct execution *run, const struct request_state *ttl, en
 }
 
 static void mutate(struct execution *run, const char *name, uint64_t kind, const char *type,
+                   struct bytes value);
+
+/* The register is as it was left, or a later change has come. */
+static void check_register(struct execution *run, const struct request_state *state)
+{
+    struct book *book = &run->book;
+    if (!state->present) {
+        book->has_register = false;
+        return;
+    }
+    struct bytes value = value_of(state, APP_REGISTER_TYPE);
+    SIM_CHECK(value.size == 16, "a register is not what was put");
+    uint64_t change = u64_get(value.data), seen = u64_get(value.data + 8);
+    bool is_same = book->has_register && change == book->change && seen == book->seen;
+    SIM_CHECK(is_same || (change > book->change && seen == 0),
+              "address %u: the register is %llu.%llu after %llu.%llu", run->self,
+              (unsigned long long)change, (unsigned long long)seen,
+              (unsigned long long)book->change, (unsigned long long)book->seen);
+
+    uint8_t bytes[16];
+    u64_put(bytes, change);
+    u64_put(bytes + 8, seen + 1);
+    mutate(run, "register", MUTATION_MODIFY, APP_REGISTER_TYPE, bytes_make(bytes, sizeof bytes));
+    book->change = change;
+    book->seen = seen + 1;
+    book->has_register = true;
+}
+
+static void mutate(struct execution *run, const char *name, uint64_t kind, const char *type,
                    struct bytes value)
 {
     struct from_function *reply = run->reply;
@@ -804,10 +864,13 @@ void app_execute(struct app *app, const struct app_call *call, uint64_t now_ms, 
 
     const struct request_state *book = find_state(&call->request, "book");
     const struct request_state *ttl = find_state(&call->request, "ttl");
+    const struct request_state *reg = find_state(&call->request, "register");
     if (!book)
         ask(&run, "book", BOOK_TYPE, EXPIRE_NONE);
     if (!ttl)
         ask(&run, "ttl", TTL_TYPE, mode);
+    if (!reg)
+        ask(&run, "register", APP_REGISTER_TYPE, EXPIRE_NONE);
     if (ret_reply->is_incomplete)
         return;
 
@@ -817,6 +880,7 @@ void app_execute(struct app *app, const struct app_call *call, uint64_t now_ms, 
     SIM_CHECK(run.book.owner == run.self, "address %u sees the book of %u", run.self,
               run.book.owner);
     check_ttl(&run, ttl, mode, call->sent_ms);
+    check_register(&run, reg);
 
     SIM_CHECK(call->request.message_count > 0, "a request holds no message");
     for (size_t i = 0; i < call->request.message_count; i++)
@@ -896,6 +960,28 @@ static uint64_t check_book(const struct table_row *row, struct arena *arena)
         SIM_CHECK(book.tokens[i].status != TOKEN_LIVE, "token %llu never fired",
                   (unsigned long long)book.tokens[i].id);
     return book.count;
+}
+
+bool app_find_register(struct app *app, uint32_t number, const struct table *truth,
+                       uint32_t partitions, uint64_t *ret_change, uint64_t *ret_seen)
+{
+    struct arena arena = {0};
+    struct buffer key = {0};
+    struct typed_value value;
+    struct sf_status status;
+    struct address address = address_of(app, number, &arena);
+    const struct table_row *row =
+        table_find(truth, key_of_state(&key, partition_of(address.id, partitions), address.wire,
+                                       bytes_of("register")));
+    if (row) {
+        bool good = typed_value_parse(bytes_from(row->value, 8), &value, &status);
+        SIM_CHECK(good && value.value.size == 16, "a stored register is not what was put");
+        *ret_change = u64_get(value.value.data);
+        *ret_seen = u64_get(value.value.data + 8);
+    }
+    arena_destroy(&arena);
+    buffer_destroy(&key);
+    return row != NULL;
 }
 
 void app_check_states(struct app *app, const struct table *truth, uint32_t partitions)

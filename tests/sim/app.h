@@ -48,7 +48,13 @@ struct app {
     const struct bindings *bindings;
     bool serves_late;
     bool is_cured;
+    uint64_t *bounds; /* by record: this change, and later ones, must come after it; 0: none */
+    size_t bound_count;
 };
+
+/* A state that functions declare, and operators change: the number of the change, and how often the
+ * function has seen it. */
+#define APP_REGISTER_TYPE "sim/register"
 
 void app_init(struct app *app, uint64_t seed);
 void app_destroy(struct app *app);
@@ -94,6 +100,13 @@ bool app_must_fail(const struct app *app, const struct app_call *call);
 
 /* A reply that the engine must not accept. */
 void app_misreply(struct app *app, struct arena *arena, struct from_function *ret_reply);
+
+/* The record must be handled before the change; UINT64_MAX: it need not, whatever was said. */
+void app_bound(struct app *app, uint64_t record, uint64_t change);
+
+/* What is stored of the register; false if it is absent. */
+bool app_find_register(struct app *app, uint32_t number, const struct table *truth,
+                       uint32_t partitions, uint64_t *ret_change, uint64_t *ret_seen);
 
 /* Compares the final state with what was expected. */
 void app_check_states(struct app *app, const struct table *truth, uint32_t partitions);

@@ -80,6 +80,13 @@ static void cut(struct table *table, size_t from, size_t to)
     table->count -= to - from;
 }
 
+void table_remove(struct table *table, struct bytes key)
+{
+    size_t index = table_seek(table, key);
+    if (index < table->count && bytes_equal(table->rows[index].key, key))
+        cut(table, index, index + 1);
+}
+
 void table_apply(struct table *table, const struct delta *delta)
 {
     struct bytes rest = buffer_bytes(&delta->entries);
@@ -92,8 +99,8 @@ void table_apply(struct table *table, const struct delta *delta)
             size_t to = table_seek(table, entry.value);
             if (to > from)
                 cut(table, from, to);
-        } else if (from < table->count && bytes_equal(table->rows[from].key, entry.key)) {
-            cut(table, from, from + 1);
+        } else {
+            table_remove(table, entry.key);
         }
     }
     assert(!rest.size && "a delta must hold nothing but entries");

@@ -17,6 +17,7 @@ struct table {
 void table_destroy(struct table *table);
 void table_copy(struct table *to, const struct table *from);
 void table_apply(struct table *table, const struct delta *delta);
+void table_remove(struct table *table, struct bytes key);
 const struct table_row *table_find(const struct table *table, struct bytes key);
 
 /* The index of the first row at or after `key`. */

@@ -5,7 +5,7 @@
 #include "base/mem.h"
 #include "engine/coordinator.h"
 #include "engine/partition.h"
-#include "sim/app.h"
+#include "sim/operators.h"
 
 #include <stdio.h>
 
@@ -31,7 +31,8 @@ struct notice {
     struct list link;
     enum notice_kind kind;
     uint64_t epoch;
-    struct bytes key; /* owned, of NOTICE_DONE */
+    struct view_progress viewed; /* of NOTICE_VIEWED */
+    struct bytes key;            /* owned, of NOTICE_DONE */
 };
 
 struct worker {
@@ -76,6 +77,7 @@ struct sim_request {
     struct record_target target;
     struct buffer id;
     struct buffer argument;
+    uint32_t number;  /* of its address */
     uint64_t record;  /* written to the exact egress when it is executed */
     uint64_t sends;   /* how often it was accepted */
     uint64_t waiting; /* answers that are due; impatient clients repeat a request that has a key */
@@ -116,16 +118,18 @@ struct world {
     struct coordinator *coordinator;
     struct commit *committing; /* handed to the disk */
     struct list unviewed;      /* durable, not in the view yet */
-    struct table view;
-    uint64_t view_epoch;
+    struct table whole;        /* the truth at viewed.kept */
+    struct table view;         /* that, perhaps without what was queued after viewed.whole */
+    struct view_progress viewed;
     bool has_unconfirmed;   /* records that were delivered are still in the outbox */
     struct list outbox;     /* struct commit: durable, not delivered to the exact egress */
-    struct list operations; /* struct operation: what the operator has asked for */
+    struct list operations; /* struct operation: what was asked for dead letters */
 
     struct sim_source sources[SOURCES_MAX];
     uint32_t source_count;
     struct sim_request *requests;
     size_t request_count;
+    struct operators *operators;
 };
 
 static struct world *current;
@@ -264,6 +268,11 @@ static void on_settle(void *owner, uint64_t receipt, enum settlement settlement,
 {
     struct worker *worker;
     struct world *world = world_of(owner, &worker);
+    if (operators_own(receipt)) {
+        SIM_CHECK(epoch <= world->truth_epoch, "an operator is answered before it is durable");
+        operators_settle(world->operators, receipt, settlement);
+        return;
+    }
     struct sim_request *request = &world->requests[receipt - 1];
     SIM_CHECK(request->waiting > 0, "request %llu is settled more often than it came",
               (unsigned long long)receipt);
@@ -276,6 +285,8 @@ static void on_settle(void *owner, uint64_t receipt, enum settlement settlement,
     }
     SIM_CHECK(epoch <= world->truth_epoch, "request %llu is settled before its epoch is durable",
               (unsigned long long)receipt);
+    if (request->status != REQUEST_SETTLED)
+        operators_sent(world->operators, request->number, request->record);
     request->status = REQUEST_SETTLED;
     trace(world, "request %llu is settled", (unsigned long long)receipt);
 }
@@ -297,6 +308,12 @@ static void on_dead_done(void *owner, struct dead_request *request)
     free_operation(container_of(request, struct operation, request));
 }
 
+static void on_found(void *owner, uint64_t receipt, const struct found_state *states, size_t count)
+{
+    struct worker *worker;
+    operators_found(world_of(owner, &worker)->operators, receipt, states, count);
+}
+
 static void on_nothing(void *owner)
 {
     (void)owner;
@@ -308,6 +325,11 @@ static void on_report(void *owner, const struct report *report)
     struct world *world = world_of(owner, &worker);
     trace(world, "worker %u reports %d: %.*s", worker->number, (int)report->kind,
           BYTES_ARG(report->cause));
+}
+
+static void on_hurry(void *owner, enum view_part part)
+{
+    (void)owner, (void)part; /* it comes forward when it comes */
 }
 
 static bool on_misbehave(void *owner, enum misbehaviour misbehaviour)
@@ -325,8 +347,9 @@ static void start(struct world *world)
     world->workers = (uint32_t)random_between(&world->random, 1, WORKERS_MAX);
     world->coordinator =
         coordinator_new(world->workers, world->truth_epoch + 1, world->interval_ms);
+    table_copy(&world->whole, &world->truth);
     table_copy(&world->view, &world->truth);
-    world->view_epoch = world->truth_epoch;
+    world->viewed = (struct view_progress){world->truth_epoch, world->truth_epoch};
     world->has_unconfirmed = true; /* what a crash left may have been delivered */
     list_init(&world->unviewed);
     list_init(&world->outbox);
@@ -360,8 +383,9 @@ static void start(struct world *world)
                       .sealed = on_sealed,
                       .settle = on_settle,
                       .dead_done = on_dead_done,
+                      .found = on_found,
                       .room = on_nothing,
-                      .hurry = on_nothing,
+                      .hurry = on_hurry,
                       .report = on_report,
                       .misbehave = on_misbehave},
         });
@@ -416,7 +440,7 @@ static void free_loads(struct list *loads)
         struct load *load = container_of(node, struct load, link);
         list_take(node);
         if (!load->subject)
-            continue; /* of delayed messages, or an operation's: others free it */
+            continue; /* the engine's own, or an operation's: others free it */
         buffer_destroy(&load->keys);
         buffer_destroy(&load->results);
         free(load);
@@ -524,6 +548,7 @@ static void crash(struct world *world)
     }
     list_for_each_safe (&world->operations, node)
         free_operation(container_of(node, struct operation, link));
+    operators_crash(world->operators);
     coordinator_free(world->coordinator);
     free_commits(&world->unviewed);
     free_commits(&world->outbox);
@@ -648,6 +673,7 @@ static void notify(struct world *world, uint32_t worker, enum notice_kind kind, 
     struct notice *notice = mem_new(sizeof *notice);
     notice->kind = kind;
     notice->epoch = epoch;
+    notice->viewed = world->viewed;
     list_put_last(&world->worker[worker].notices, &notice->link);
 }
 
@@ -673,7 +699,7 @@ static bool notice_arrives(struct world *world)
         engine_committed(worker->engine, notice->epoch);
         break;
     case NOTICE_VIEWED:
-        engine_viewed(worker->engine, notice->epoch);
+        engine_viewed(worker->engine, notice->viewed);
         break;
     case NOTICE_CONFIRMED:
         engine_confirmed(worker->engine, APP_EGRESS_EXACT, notice->epoch);
@@ -723,19 +749,45 @@ static bool commit_ends(struct world *world)
     return true;
 }
 
+/* What a commit put into queues is not in the view yet. */
+static void leave_out_queued(struct world *world, const struct commit *commit)
+{
+    struct delta_entry entry;
+    for (uint32_t i = 0; i < commit->count; i++)
+        for (struct bytes rest = buffer_bytes(&commit->parts[i]->entries);
+             delta_next(&rest, &entry);)
+            if (entry.change == DELTA_PUT && key_is_queued(entry.key))
+                table_remove(&world->view, entry.key);
+}
+
 static bool view_advances(struct world *world)
 {
-    if (list_is_empty(&world->unviewed))
+    struct list viewed;
+    bool is_behind = world->viewed.whole < world->viewed.kept;
+    bool is_asked = is_behind && random_chance(&world->random, 50); /* for what it has left out */
+    if (list_is_empty(&world->unviewed) && !is_asked)
         return false;
-    do {
+    list_init(&viewed);
+    world->viewed.whole = world->viewed.kept;
+    while (!list_is_empty(&world->unviewed)) {
         struct commit *commit = list_first(&world->unviewed, struct commit, link);
         list_take(&commit->link);
         for (uint32_t i = 0; i < commit->count; i++)
-            table_apply(&world->view, commit->parts[i]);
-        world->view_epoch = commit->epoch;
-        free_commit(commit);
-    } while (!list_is_empty(&world->unviewed) && random_chance(&world->random, 800));
-    notify_all(world, NOTICE_VIEWED, world->view_epoch);
+            table_apply(&world->whole, commit->parts[i]);
+        world->viewed.kept = commit->epoch;
+        list_put_last(&viewed, &commit->link);
+        if (!random_chance(&world->random, 800))
+            break;
+    }
+
+    table_copy(&world->view, &world->whole);
+    if (random_chance(&world->random, 500))
+        world->viewed.whole = world->viewed.kept;
+    else
+        list_for_each (&viewed, node)
+            leave_out_queued(world, container_of(node, struct commit, link));
+    free_commits(&viewed);
+    notify_all(world, NOTICE_VIEWED, world->viewed.kept);
     return true;
 }
 
@@ -900,7 +952,7 @@ static bool inputs_are_done(const struct world *world)
         if ((request->status != REQUEST_SETTLED && !lost) || request->waiting)
             return false;
     }
-    return true;
+    return operators_are_done(world->operators);
 }
 
 static size_t first_letter(const struct table *table)
@@ -926,8 +978,9 @@ static bool letters_to_send_are_left(const struct world *world)
     return false;
 }
 
-/* He sees the view, and what he sees may be gone. What can be sent he never throws away. */
-static bool operator_acts(struct world *world)
+/* Whoever looks after them sees the view, and what he sees may be gone. What can be sent he never
+ * throws away. */
+static bool letters_are_handled(struct world *world)
 {
     size_t first = first_letter(&world->view), end = first;
     while (is_letter(&world->view, end))
@@ -957,7 +1010,7 @@ static bool operator_acts(struct world *world)
         free_operation(operation);
         return false;
     }
-    trace(world, "the operator %s", request->action == DEAD_REPLAY ? "replays" : "discards");
+    trace(world, "somebody %s letters", request->action == DEAD_REPLAY ? "replays" : "discards");
     engine_dead_letters(world->worker[0].engine, request);
     return true;
 }
@@ -971,6 +1024,18 @@ static bool operator_resumes(struct world *world)
     if (count)
         trace(world, "the operator resumes %zu addresses of worker %u", count, worker->number);
     return count > 0;
+}
+
+static struct engine *engine_of(void *owner, struct bytes id)
+{
+    struct world *world = owner;
+    uint32_t partition = partition_of(id, world->partitions);
+    return world->worker[partition_worker(partition, world->partitions, world->workers)].engine;
+}
+
+static bool operator_acts(struct world *world)
+{
+    return operators_act(world->operators, engine_of, world);
 }
 
 static bool time_passes(struct world *world)
@@ -996,12 +1061,12 @@ static bool turn_ends(struct world *world)
 typedef bool happening(struct world *world);
 
 static happening *const happenings[] = {
-    post_arrives,          call_ends,          load_ends,
-    load_is_told,          notice_arrives,     coordinator_acts,
-    commit_ends,           view_advances,      exact_egress_delivers,
-    exact_egress_confirms, taken_egress_gives, record_comes,
-    request_comes,         time_passes,        turn_ends,
-    operator_acts,         operator_resumes,
+    post_arrives,          call_ends,           load_ends,
+    load_is_told,          notice_arrives,      coordinator_acts,
+    commit_ends,           view_advances,       exact_egress_delivers,
+    exact_egress_confirms, taken_egress_gives,  record_comes,
+    request_comes,         time_passes,         turn_ends,
+    operator_acts,         letters_are_handled, operator_resumes,
 };
 enum { HAPPENINGS = sizeof happenings / sizeof *happenings };
 
@@ -1087,6 +1152,7 @@ static void check_store(struct world *world)
     SIM_CHECK(letters == expected, "%llu dead letters, expected %llu", (unsigned long long)letters,
               (unsigned long long)expected);
     app_check_states(&world->app, &world->truth, world->partitions);
+    operators_check(world->operators, &world->truth, world->partitions);
 }
 
 /* --- one run --- */
@@ -1127,6 +1193,7 @@ static void make_inputs(struct world *world)
         uint32_t number;
         request->has_key = random_chance(&world->random, 600);
         app_random_target(&world->app, &request->target, &request->id, &number);
+        request->number = number;
         request->record = world->app.next_id++;
         struct buffer tree = {0};
         buffer_add_text(&tree, "e");
@@ -1162,6 +1229,7 @@ static void begin(struct world *world, uint64_t seed, bool traced)
     world->misbehave_chance =
         random_chance(&world->random, 500) ? 0 : random_below(&world->random, 200);
     make_inputs(world);
+    world->operators = operators_new(&world->app, random_next(&world->random));
 }
 
 static void end(struct world *world)
@@ -1169,6 +1237,7 @@ static void end(struct world *world)
     crash(world);
     world->result.crashes--;
     table_destroy(&world->truth);
+    table_destroy(&world->whole);
     table_destroy(&world->view);
     for (uint32_t i = 0; i < world->source_count; i++) {
         for (size_t n = 0; n < world->sources[i].count; n++) {
@@ -1184,6 +1253,7 @@ static void end(struct world *world)
     free(world->requests);
     for (size_t i = 0; i < APP_EGRESSES; i++)
         free(world->delivered[i].ids);
+    operators_free(world->operators);
     app_destroy(&world->app);
 }
 

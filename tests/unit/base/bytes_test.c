@@ -153,6 +153,28 @@ static void a_buffers_text_ends_without_counting_the_end(void **state)
     buffer_destroy(&buffer);
 }
 
+static void a_text_is_quoted_as_json_wants_it(void **state)
+{
+    (void)state;
+    const struct {
+        struct bytes text;
+        const char *quoted;
+    } cases[] = {
+        {{0}, "\"\""},
+        {BYTES_LITERAL("plain"), "\"plain\""},
+        {BYTES_LITERAL("\"\\/"), "\"\\\"\\\\/\""},
+        {BYTES_LITERAL("a\nb\tc\0\x7f"), "\"a\\nb\\u0009c\\u0000\\u007f\""},
+        {BYTES_LITERAL("\xc3\xbc\xe2\x98\x83"), "\"\xc3\xbc\xe2\x98\x83\""},
+        {BYTES_LITERAL("\xc3\xbc\xff"), "\"\\u00c3\\u00bc\\u00ff\""},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct buffer json = {0};
+        buffer_add_quoted(&json, cases[i].text);
+        assert_bytes(buffer_bytes(&json), cases[i].quoted);
+        buffer_destroy(&json);
+    }
+}
+
 static void what_is_dropped_is_the_beginning(void **state)
 {
     (void)state;
@@ -210,6 +232,7 @@ int main(void)
         cmocka_unit_test(a_buffer_grows_with_what_is_added),
         cmocka_unit_test(a_long_format_fits),
         cmocka_unit_test(a_buffers_text_ends_without_counting_the_end),
+        cmocka_unit_test(a_text_is_quoted_as_json_wants_it),
         cmocka_unit_test(what_is_dropped_is_the_beginning),
         cmocka_unit_test(room_is_made_once),
         cmocka_unit_test(numbers_are_big_endian),

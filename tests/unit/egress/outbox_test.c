@@ -97,6 +97,14 @@ static void expect(struct fixture *f, const char *texts, uint64_t epoch)
     outbox_confirm(f->outbox, &f->batch);
 }
 
+/* A batch of this epoch alone. */
+static void expect_epoch(struct fixture *f, uint64_t epoch)
+{
+    assert_true(outbox_take(f->outbox, 1, &f->batch));
+    assert_int_equal(f->batch.epoch, epoch);
+    outbox_confirm(f->outbox, &f->batch);
+}
+
 static const struct outbox_figures *figures(struct fixture *f)
 {
     outbox_figures(f->outbox, &f->figures);
@@ -230,6 +238,45 @@ static void after_all_was_read_back_memory_is_used_again(void **state)
     assert_int_equal(f->stored->scans, scans);
 }
 
+/* An egress that was slow for a while reads back what came in that while, not what came later. */
+static void once_there_is_memory_again_records_are_held_behind_what_was_spilled(void **state)
+{
+    struct fixture *f = *state;
+    make_outbox(f, 400);
+    uint64_t last = 0;
+    while (!figures(f)->is_spilled)
+        commit(f, ++last, 1);
+    uint64_t spilled = last;
+    for (uint64_t epoch = 1; epoch < spilled; epoch++)
+        expect_epoch(f, epoch);
+    commit_parts(f, spilled + 1, 1, 1, false, true);
+    assert_true(figures(f)->memory_bytes > 0);
+    expect_epoch(f, spilled);
+    assert_false(figures(f)->is_spilled);
+    unsigned scans = f->stored->scans;
+    expect_epoch(f, spilled + 1);
+    assert_int_equal(f->stored->scans, scans);
+    assert_int_equal(f->stored->hurried, 0);
+}
+
+/* ... and if there is none for these either, they are spilled too. */
+static void what_is_held_behind_gives_way_when_memory_is_used_up(void **state)
+{
+    struct fixture *f = *state;
+    make_outbox(f, 400);
+    uint64_t last = 0, next = 1;
+    while (last < 40) {
+        commit(f, ++last, 1);
+        commit(f, ++last, 1);
+        assert_true(figures(f)->memory_bytes <= 400);
+        expect_epoch(f, next++);
+    }
+    while (next <= last)
+        expect_epoch(f, next++);
+    expect_none(f);
+    assert_int_equal(figures(f)->memory_bytes, 0);
+}
+
 static void what_is_put_behind_does_not_overtake(void **state)
 {
     struct fixture *f = *state;
@@ -310,7 +357,8 @@ static void what_the_store_has_and_was_not_delivered_comes_first(void **state)
     assert_int_equal(figures(f)->records, 2);
     assert_int_equal(figures(f)->epoch, 2);
     commit(f, 5, 1);
-    expect(f, "3.0 4.0 5.0", 5);
+    expect(f, "3.0 4.0", 4);
+    expect(f, "5.0", 5);
     expect_none(f);
     assert_int_equal(figures(f)->records, 0);
 }
@@ -344,11 +392,27 @@ static void records_put_before_the_beginning_wait_behind_the_store(void **state)
     stored_view(f->stored, 1);
     assert_int_equal(outbox_begin(f->outbox, 0, 1), 0);
     assert_int_equal(figures(f)->records, 2);
-    assert_int_equal(figures(f)->memory_bytes, 0);
     expect(f, "1.0", 1);
-    expect_none(f); /* 2 is not in the view yet */
-    stored_view(f->stored, 2);
-    expect(f, "2.0", 2);
+    expect(f, "2.0", 2); /* which the view does not have yet */
+    assert_int_equal(figures(f)->memory_bytes, 0);
+}
+
+static void records_put_and_spilled_before_the_beginning_stay_in_order(void **state)
+{
+    struct fixture *f = *state;
+    commit_parts(f, 1, 1, 1, true, false);
+    make_outbox(f, 300);
+    uint64_t last = 1;
+    while (!figures(f)->is_spilled)
+        commit(f, ++last, 1);
+    assert_true(last > 3);
+    assert_int_equal(outbox_begin(f->outbox, 0, 1), 0);
+    assert_int_equal(figures(f)->memory_bytes, 0);
+    commit(f, ++last, 1);
+    uint64_t next = 1;
+    while (next <= last)
+        expect_epoch(f, next++);
+    expect_none(f);
 }
 
 static void records_put_before_an_empty_beginning_stay_in_memory(void **state)
@@ -438,6 +502,8 @@ int main(void)
         TEST(many_small_epochs_make_one_batch),
         TEST(what_does_not_fit_into_memory_is_read_back_in_order),
         TEST(after_all_was_read_back_memory_is_used_again),
+        TEST(once_there_is_memory_again_records_are_held_behind_what_was_spilled),
+        TEST(what_is_held_behind_gives_way_when_memory_is_used_up),
         TEST(what_is_put_behind_does_not_overtake),
         TEST(a_batch_read_back_is_cut_between_epochs),
         TEST(a_view_that_lags_is_hurried_and_waited_for),
@@ -447,6 +513,7 @@ int main(void)
         TEST(an_empty_store_needs_nothing_to_begin),
         TEST(what_was_all_delivered_is_not_sent_again),
         TEST(records_put_before_the_beginning_wait_behind_the_store),
+        TEST(records_put_and_spilled_before_the_beginning_stay_in_order),
         TEST(records_put_before_an_empty_beginning_stay_in_memory),
         TEST(epochs_without_records_are_passed_over_when_reading_back),
         TEST(figures_count_what_is_committed_and_not_confirmed),

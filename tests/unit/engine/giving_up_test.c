@@ -311,6 +311,56 @@ static void else_it_waits_for_a_command(void **state)
     assert_int_equal(figures(s).parked, 1);
 }
 
+/* --- changes from outside --- */
+
+static void put_ahead(struct script *s, const char *text)
+{
+    struct change_request request = {
+        .receipt = 1,
+        .ns = bytes_of("a"),
+        .name = bytes_of("f"),
+        .id = bytes_of("ann"),
+        .change = {.state = bytes_of("seen"), .value = {bytes_of("a/int"), bytes_of(text), true}},
+        .ahead = true,
+    };
+    assert_int_equal(engine_change(s->engine, &request), ACCEPTED);
+    engine_run(s->engine);
+}
+
+static void what_goes_ahead_resumes_a_parked_address(void **state)
+{
+    struct script *s = *state;
+    park_ann(s, false);
+    put_ahead(s, "7");
+    expect_call(script_call(s), "f", "ann", "x");
+    script_commit(s);
+    assert_int_equal(s->settled[s->settled_count - 1].settlement, SETTLED);
+    assert_int_equal(script_count(s, KEY_STATE), 1);
+    assert_int_equal(script_count(s, KEY_PARKED), 0);
+    assert_int_equal(figures(s).parked, 0);
+}
+
+/* It may be what mends the address. */
+static void what_goes_ahead_is_tried_before_it_is_enough(void **state)
+{
+    static const enum failure_end ends[] = {FAILURE_PARK, FAILURE_DEAD_LETTER};
+    struct script *s = *state;
+    for (size_t i = 0; i < 2; i++) {
+        use(s, (struct failure_policy){.end = ends[i], .attempts = 1});
+        script_send(s, "f", "ann", "x");
+        struct call *call = script_call(s);
+        put_ahead(s, "7");
+        script_fail(s, call, false, "cannot read my state");
+        script_answer_nothing(s, script_call(s)); /* at once */
+        script_expect_no_call(s);
+        script_commit(s);
+        assert_int_equal(script_count(s, KEY_STATE), 1);
+        assert_int_equal(script_count(s, KEY_DEAD_LETTER), 0);
+        assert_int_equal(script_count(s, KEY_MESSAGE), 0);
+        assert_int_equal(figures(s).parked, 0);
+    }
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -328,6 +378,8 @@ int main(void)
         SCRIPT(a_parked_address_takes_no_room_from_others),
         SCRIPT(a_parked_address_resumes_with_its_endpoint_if_told_so),
         SCRIPT(else_it_waits_for_a_command),
+        SCRIPT(what_goes_ahead_resumes_a_parked_address),
+        SCRIPT(what_goes_ahead_is_tried_before_it_is_enough),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -49,6 +49,8 @@ struct script {
         enum settlement settlement;
     } settled[SCRIPT_MAX];
     size_t settled_count;
+    struct found_state found[SCRIPT_MAX]; /* by the last read, or expected in a conflict */
+    size_t found_count;
     struct report reports[SCRIPT_MAX];
     size_t report_count;
     int rooms, hurries;
@@ -184,13 +186,29 @@ static inline void script_dead_done(void *owner, struct dead_request *request)
     (void)owner, (void)request;
 }
 
+static inline void script_found(void *owner, uint64_t receipt, const struct found_state *states,
+                                size_t count)
+{
+    struct script *s = owner;
+    (void)receipt;
+    assert(count <= SCRIPT_MAX);
+    s->found_count = count;
+    for (size_t i = 0; i < count; i++) {
+        s->found[i] = states[i];
+        s->found[i].name = arena_add_bytes(&s->arena, states[i].name);
+        s->found[i].type = arena_add_bytes(&s->arena, states[i].type);
+        s->found[i].value = arena_add_bytes(&s->arena, states[i].value);
+    }
+}
+
 static inline void script_room(void *owner)
 {
     ((struct script *)owner)->rooms++;
 }
 
-static inline void script_hurry(void *owner)
+static inline void script_hurry(void *owner, enum view_part part)
 {
+    (void)part;
     ((struct script *)owner)->hurries++;
 }
 
@@ -237,6 +255,7 @@ static inline int script_set_up(void **state)
                   .sealed = script_sealed,
                   .settle = script_settle,
                   .dead_done = script_dead_done,
+                  .found = script_found,
                   .room = script_room,
                   .hurry = script_hurry,
                   .report = script_report},
@@ -431,7 +450,7 @@ static inline void script_commit(struct script *s)
     }
     assert_int_equal(rest.size, 0);
     engine_committed(s->engine, epoch);
-    engine_viewed(s->engine, epoch);
+    engine_viewed(s->engine, (struct view_progress){epoch, epoch});
     engine_run(s->engine);
 }
 

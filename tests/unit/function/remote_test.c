@@ -15,6 +15,7 @@ static struct fixture {
     struct place place;
     struct http_server *server;
     struct application *application;
+    struct endpoints endpoints;
     struct remote *remote;
 
     /* what the server answers */
@@ -114,7 +115,9 @@ static int set_up(void **state)
     f->loop = loop_new();
     f->place = place_open(false);
     f->application = load(place_port(&f->place));
-    f->remote = remote_new(f->loop, f->application, 8);
+    struct sf_status status;
+    assert_good(endpoints_open(f->application, &f->endpoints, &status), &status);
+    f->remote = remote_new(f->loop, &f->endpoints, 8);
     f->script->options.ports.attach = on_attach;
     f->script->options.ports.invoke = on_invoke;
     script_restart_empty(f->script);
@@ -142,6 +145,7 @@ static int tear_down(void **state)
     loop_turn(f->loop, 0);
     void *script = f->script;
     script_tear_down(&script);
+    endpoints_close(&f->endpoints);
     application_free(f->application);
     place_close(&f->place);
     loop_free(f->loop);

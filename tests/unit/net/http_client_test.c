@@ -444,6 +444,70 @@ static void silence_ends_when_the_time_is_up(void **state)
     }
 }
 
+static void silence_may_have_a_limit_of_its_own(void **state)
+{
+    struct fixture *f = *state;
+    f->options.read_ms_max = 50;
+    restart_pool(f);
+    struct call *call = post(f, "x");
+    int peer = accept_peer(f);
+    await_request(f, peer, "x");
+    raw_send(peer, "HTTP/1.1 200 OK\r\nContent-Length: 9\r\n\r\nx");
+    await_failure(call, HTTP_TIMED_OUT, "the server has sent nothing for 50 ms");
+    await_closed(f, peer);
+}
+
+/* It is a pause that is limited, and not the answer. */
+static void an_answer_that_keeps_coming_may_take_longer_than_a_pause(void **state)
+{
+    struct fixture *f = *state;
+    enum { PAUSE_MS = 600 };
+    f->options.read_ms_max = PAUSE_MS;
+    restart_pool(f);
+    struct call *call = post(f, "x");
+    int peer = accept_peer(f);
+    await_request(f, peer, "x");
+    raw_send(peer, "HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n");
+    for (uint64_t end_ms = clock_ms() + PAUSE_MS + 100; clock_ms() < end_ms;) {
+        raw_send(peer, "1\r\nx\r\n");
+        loop_turn(f->loop, 5);
+        turn_for(f->loop, 2);
+    }
+    raw_send(peer, "0\r\n\r\n");
+    until(f->loop, call->outcome != PENDING);
+    assert_int_equal(call->outcome, ANSWERED);
+}
+
+static void a_server_that_takes_no_more_of_a_request_has_its_limit_too(void **state)
+{
+    struct fixture *f = *state;
+    f->options.write_ms_max = 50;
+    restart_pool(f);
+    size_t size = 20000000; /* no socket holds that */
+    struct call *call = call_new(f);
+    memset(http_pool_begin(f->pool, &call->call, "/fn", size, f->timeout_ms), 'x', size);
+    call_send(call);
+    accept_peer(f);
+    await_failure(call, HTTP_TIMED_OUT, "the server has taken nothing of the request for 50 ms");
+}
+
+/* Who waits in line is under nobody's pause. */
+static void a_pause_begins_with_the_calls_turn(void **state)
+{
+    struct fixture *f = *state;
+    f->options.connections_max = 1;
+    f->options.read_ms_max = 60;
+    f->options.write_ms_max = 60;
+    restart_pool(f);
+    struct call *first = post(f, "first"), *second = post(f, "second");
+    int peer = accept_peer(f);
+    await_failure(first, HTTP_TIMED_OUT, "the server has sent nothing for 60 ms");
+    assert_int_equal(second->outcome, PENDING);
+    hang_up(f, peer);
+    accept_peer(f);
+    await_failure(second, HTTP_TIMED_OUT, "the server has sent nothing for 60 ms");
+}
+
 /* --- connections --- */
 
 static void a_connection_is_used_again(void **state)
@@ -987,6 +1051,10 @@ int main(void)
         TEST(an_answer_just_within_the_limit_is_good),
         TEST(an_answer_that_is_cut_off_fails),
         TEST(silence_ends_when_the_time_is_up),
+        TEST(silence_may_have_a_limit_of_its_own),
+        TEST(an_answer_that_keeps_coming_may_take_longer_than_a_pause),
+        TEST(a_server_that_takes_no_more_of_a_request_has_its_limit_too),
+        TEST(a_pause_begins_with_the_calls_turn),
         TEST(a_connection_is_used_again),
         TEST(the_connection_used_last_is_used_first),
         TEST(a_connection_that_the_server_closes_when_idle_is_forgotten),

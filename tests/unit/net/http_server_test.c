@@ -492,13 +492,13 @@ static void a_request_that_trickles_gets_408_too(void **state)
 static void the_second_request_has_as_much_time_as_the_first(void **state)
 {
     struct fixture *f = *state;
-    f->options.request_ms_max = 80;
+    f->options.request_ms_max = 1000;
     restart(f);
     connect_client(f);
-    for (int i = 0; i < 3; i++) {
+    for (int i = 0; i < 2; i++) {
         buffer_clear(&f->in);
         raw_send(f->client, "GET / HTTP/1.1\r\nHo");
-        turn_for(f->loop, 50);
+        turn_for(f->loop, 600);
         raw_send(f->client, "st: a\r\n\r\n");
         await(f, "GET / []");
     }

@@ -47,38 +47,16 @@ static void a_document_must_be_a_component(void **state)
     CHECK_CASES(cases, REST, NULL);
 }
 
-static void kinds_of_other_versions_are_known_as_such(void **state)
-{
-    (void)state;
-    static const struct load_case cases[] = {
-        {"kind: io.statefun.kinesis.v1/ingress\nspec: {}\n",
-         {"1:7: error: io.statefun.kinesis.v1/ingress is an ingress from Amazon Kinesis|not "
-          "supported by this version yet"}},
-        {"kind: io.statefun.kinesis.v1/egress\nspec: {}\n",
-         {"1:7: error: an egress to Amazon Kinesis|not supported by this version yet"}},
-    };
-    CHECK_CASES(cases, REST, NULL);
-
-    /* An ingress that is not built is an ingress all the same: "none defined" would mislead. */
-    static const struct load_case alone = {"kind: io.statefun.kinesis.v1/ingress\nspec: {}\n",
-                                           {"1:7: error: Amazon Kinesis"}};
-    check_case(&alone, SOME_ENDPOINT, NULL);
-}
-
 static void old_formats_are_known_as_such(void **state)
 {
     (void)state;
     static const struct load_case cases[] = {
-        {"version: \"3.0\"\nmodule: {meta: {type: remote}, spec: {}}\n",
-         {"1:10: error: The format version 3.0|not supported by this version yet|'kind' and "
-          "'spec'"}},
-        {"---\nversion: '3.0'\n", {"2:10: error: The format version 3.0"}},
         {"version: 3.0\nmodule: {}\n",
          {"1:10: error: Wrong type for key /version not a string|found the number 3.0"}},
-        {"version: \"2.0\"\n",
+        {"version: \"2.0\"\nmodule: {meta: {type: remote}, spec: {}}\n",
          {"1:10: error: Only format versions higher than or equal to 3.0 is supported. Was version "
           "2.0"}},
-        {"version: '1.0'\n",
+        {"version: '1.0'\nmodule: {meta: {type: remote}, spec: {}}\n",
          {"1:10: error: Only format versions higher than or equal to 3.0 is supported. Was version "
           "1.0"}},
         {"version: '3.1'\n", {"1:10: error: Unrecognized format version|found text '3.1'"}},
@@ -159,7 +137,6 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_document_must_be_a_component),
-        cmocka_unit_test(kinds_of_other_versions_are_known_as_such),
         cmocka_unit_test(old_formats_are_known_as_such),
         cmocka_unit_test(unknown_keys_are_warnings_or_errors_as_asked),
         cmocka_unit_test(one_run_reports_all_faults_without_cascades),

@@ -75,28 +75,109 @@ static void transports_are_read(void **state)
                   "    pool_size: 256\n"
                   "    pool_ttl: 1min\n"
                   "    payload_max_bytes: 1048576\n",
-         {TRANSPORT_ASYNC, 90000, 5000, 0, 0, 60000, 256, 1048576}},
+         {TRANSPORT_ASYNC,
+          HTTP_VERSION_AUTO,
+          90000,
+          5000,
+          0,
+          0,
+          60000,
+          256,
+          1048576,
+          {.verify_hostname = true}}},
         /* A number is a duration in milliseconds; text that holds a number is a number. */
         {V2_PLAIN "  transport: {call: 7000, pool_ttl: 0, pool_size: '3'}\n",
-         {TRANSPORT_ASYNC, 7000, 20000, 0, 0, 0, 3, 33554432}},
+         {TRANSPORT_ASYNC,
+          HTTP_VERSION_AUTO,
+          7000,
+          20000,
+          0,
+          0,
+          0,
+          3,
+          33554432,
+          {.verify_hostname = true}}},
         {V2_PLAIN "  transport: {}\n",
-         {TRANSPORT_ASYNC, 120000, 20000, 0, 0, 15000, 1024, 33554432}},
+         {TRANSPORT_ASYNC,
+          HTTP_VERSION_AUTO,
+          120000,
+          20000,
+          0,
+          0,
+          15000,
+          1024,
+          33554432,
+          {.verify_hostname = true}}},
         /* Members that the timeouts object leaves out have defaults of their own. */
         {V2_PLAIN "  transport: {timeouts: {call: 30s}}\n",
-         {TRANSPORT_ASYNC, 30000, 10000, 0, 0, 15000, 1024, 33554432}},
+         {TRANSPORT_ASYNC,
+          HTTP_VERSION_AUTO,
+          30000,
+          10000,
+          0,
+          0,
+          15000,
+          1024,
+          33554432,
+          {.verify_hostname = true}}},
         {V2_PLAIN "  transport: {timeouts: {connect: 2 s, read: 1 s, write: 0 s}}\n",
-         {TRANSPORT_ASYNC, 60000, 2000, 0, 0, 15000, 1024, 33554432}},
+         {TRANSPORT_ASYNC,
+          HTTP_VERSION_AUTO,
+          60000,
+          2000,
+          0,
+          0,
+          15000,
+          1024,
+          33554432,
+          {.verify_hostname = true}}},
         /* async does not compare them, as upstream does not */
         {V2_PLAIN "  transport: {timeouts: {call: 5s}}\n",
-         {TRANSPORT_ASYNC, 5000, 10000, 0, 0, 15000, 1024, 33554432}},
+         {TRANSPORT_ASYNC,
+          HTTP_VERSION_AUTO,
+          5000,
+          10000,
+          0,
+          0,
+          15000,
+          1024,
+          33554432,
+          {.verify_hostname = true}}},
         {V2_PLAIN "  transport:\n"
                   "    type: io.statefun.transports.v1/okhttp\n"
                   "    timeouts: {call: 2min, connect: 5s, read: 1min, write: 10s}\n",
-         {TRANSPORT_OKHTTP, 120000, 5000, 60000, 10000, 60000, 1024, 33554432}},
+         {TRANSPORT_OKHTTP,
+          HTTP_VERSION_AUTO,
+          120000,
+          5000,
+          60000,
+          10000,
+          60000,
+          1024,
+          33554432,
+          {.verify_hostname = true}}},
         {V2_PLAIN "  transport: {type: io.statefun.transports.v1/okhttp}\n",
-         {TRANSPORT_OKHTTP, 60000, 10000, 10000, 10000, 60000, 1024, 33554432}},
+         {TRANSPORT_OKHTTP,
+          HTTP_VERSION_AUTO,
+          60000,
+          10000,
+          10000,
+          10000,
+          60000,
+          1024,
+          33554432,
+          {.verify_hostname = true}}},
         {V1_PLAIN "  timeouts: {call: 2min, read: 1min}\n",
-         {TRANSPORT_OKHTTP, 120000, 10000, 60000, 10000, 60000, 1024, 33554432}},
+         {TRANSPORT_OKHTTP,
+          HTTP_VERSION_AUTO,
+          120000,
+          10000,
+          60000,
+          10000,
+          60000,
+          1024,
+          33554432,
+          {.verify_hostname = true}}},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
         struct application *application = load_endpoint(cases[i].yaml);
@@ -128,7 +209,7 @@ static void batches_without_a_limit_have_the_size_0(void **state)
     }
 }
 
-static void urls_may_be_plain_http_only(void **state)
+static void urls_are_of_http_or_https(void **state)
 {
     (void)state;
     static const char *const good[] = {
@@ -142,11 +223,14 @@ static void urls_may_be_plain_http_only(void **state)
         "http+unix:///run/fns/py.sock/api/fn",
         "http+unix:///run/py.sock",
         "HTTPS+UNIX:///run/{function.name}.sock/x.sock",
+        "https://h/f",
+        "HttpS://{function.name}.svc:8443/f",
     };
     for (size_t i = 0; i < sizeof good / sizeof *good; i++) {
         char *yaml = mem_format(V2 "  functions: a/b\n  urlPathTemplate: '%s'\n", good[i]);
         struct application *application = load_endpoint(yaml);
         assert_string_equal(application->endpoints[0].url_template, good[i]);
+        assert_true(application->endpoints[0].is_tls == !strncasecmp(good[i], "https:", 6));
         application_free(application);
         free(yaml);
     }
@@ -154,9 +238,6 @@ static void urls_may_be_plain_http_only(void **state)
     static const struct {
         const char *url, *message;
     } bad[] = {
-        {"https://h/f", "TLS endpoints are not supported by this version yet: expected http:// or "
-                        "http+unix://, found https://"},
-        {"HttpS://h/f", "TLS endpoints are not supported"},
         {"ftp://h/f", "expected a URL that begins with http://, https://, http+unix:// or "
                       "https+unix://, found text 'ftp://h/f'"},
         {"h:8000/f", "expected a URL that begins with http://"},
@@ -312,16 +393,86 @@ static void okhttp_timeouts_fit_into_the_call(void **state)
     CHECK_CASES(cases, SOME_INGRESS, NULL);
 }
 
-static void tls_options_are_known(void **state)
+#define V2_SECURE V2 "  functions: a/b\n  urlPathTemplate: https://h/f\n"
+
+static void tls_files_are_found_where_upstream_finds_them(void **state)
+{
+    (void)state;
+    static const char yaml[] = V2_SECURE "  transport: {trust_cacerts: 'file:///etc/a%20b.pem', "
+                                         "client_cert: 'classpath:/tls/c.pem',\n"
+                                         "    client_key: keys/k.p8, client_key_password: "
+                                         "'FILE:/run/pass'}\n" SOME_INGRESS;
+    struct diagnostics diagnostics = {0};
+    struct application *application =
+        application_load_text("/opt/modules/shop/module.yaml", bytes_of(yaml),
+                              &(struct application_options){0}, &diagnostics);
+    assert_non_null(application);
+    const struct tls_spec *tls = &application->endpoints[0].transport.tls;
+    assert_string_equal(tls->trust_cacerts.path, "/etc/a b.pem");
+    assert_string_equal(tls->client_cert.path, "/opt/modules/shop/tls/c.pem");
+    assert_string_equal(tls->client_key.path, "keys/k.p8");
+    assert_int_equal(tls->client_key.place.line, 6);
+    assert_string_equal(tls->client_key_password.path, "/run/pass");
+    assert_true(tls->verify_hostname);
+    application_free(application);
+    diagnostics_destroy(&diagnostics);
+}
+
+static void the_check_of_the_hosts_name_can_be_switched_off(void **state)
+{
+    (void)state;
+    struct application *application =
+        load_good(V2_SECURE "  transport: {verify_hostname: false}\n" SOME_INGRESS);
+    assert_false(application->endpoints[0].transport.tls.verify_hostname);
+    application_free(application);
+}
+
+static void the_version_of_http_can_be_chosen(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *text;
+        enum http_version version;
+    } cases[] = {{"auto", HTTP_VERSION_AUTO},
+                 {"1.1", HTTP_VERSION_1_1},
+                 {"'1.1'", HTTP_VERSION_1_1},
+                 {"2", HTTP_VERSION_2}};
+    static const char *const kinds[] = {"async", "okhttp"};
+    for (size_t i = 0; i < 8; i++) {
+        char *yaml = mem_format(
+            V2_PLAIN "  transport: {type: io.statefun.transports.v1/%s, http_version: %s}\n",
+            kinds[i % 2], cases[i / 2].text);
+        struct application *application = load_endpoint(yaml);
+        assert_int_equal(application->endpoints[0].transport.http_version, cases[i / 2].version);
+        application_free(application);
+        free(yaml);
+    }
+    static const struct load_case faults[] = {
+        {V2_PLAIN "  transport: {http_version: 3}\n",
+         {"5:29: error: 'http_version': expected auto, 1.1 or 2, found the number 3"}},
+        {V2_PLAIN "  transport: {http_version: [2]}\n",
+         {"5:29: error: 'http_version': expected auto, 1.1 or 2, found a list"}},
+    };
+    CHECK_CASES(faults, SOME_INGRESS, NULL);
+}
+
+static void faults_of_tls_options(void **state)
 {
     (void)state;
     static const struct load_case cases[] = {
-        /* One error, and none about what would matter with TLS. */
-        {V2 "  functions: a/b\n"
-            "  urlPathTemplate: https://h/f\n"
-            "  transport: {trust_cacerts: /ca.pem, client_cert: c, client_key: k, "
-            "client_key_password: p}\n",
-         {"4:20: error: 'urlPathTemplate': TLS endpoints are not supported by this version yet"}},
+        {V2_SECURE "  transport: {trust_cacerts: 'file://host/ca.pem'}\n",
+         {"5:30: error: 'trust_cacerts': expected a path, 'file:/' and an absolute path, or "
+          "'classpath:'|found text 'file://host/ca.pem'"}},
+        {V2_SECURE "  transport: {client_cert: 'file:ca.pem', client_key: k}\n",
+         {"5:28: error: 'client_cert': expected a path"}},
+        {V2_SECURE "  transport: {verify_hostname: maybe}\n",
+         {"5:32: error: 'verify_hostname': expected true or false, found text 'maybe'"}},
+        {V2_SECURE "  transport: {client_key_password: p}\n",
+         {"5:15: warning: 'client_key_password' has no effect without 'client_key'"}},
+        {V2_SECURE
+         "  transport: {type: io.statefun.transports.v1/okhttp, trust_cacerts: /ca.pem}\n",
+         {"5:55: warning: unknown key 'trust_cacerts' in transport of type "
+          "io.statefun.transports.v1/okhttp"}},
         {V2_PLAIN "  transport: {trust_cacerts: /ca.pem}\n",
          {"5:15: warning: 'trust_cacerts' has no effect: the scheme of 'urlPathTemplate' is not "
           "https"}},
@@ -415,11 +566,14 @@ int main(void)
         cmocka_unit_test(a_namespace_target_has_no_name),
         cmocka_unit_test(transports_are_read),
         cmocka_unit_test(batches_without_a_limit_have_the_size_0),
-        cmocka_unit_test(urls_may_be_plain_http_only),
+        cmocka_unit_test(urls_are_of_http_or_https),
         cmocka_unit_test(a_url_with_a_user_name_is_not_shown),
         cmocka_unit_test(faults_of_an_endpoint),
         cmocka_unit_test(okhttp_timeouts_fit_into_the_call),
-        cmocka_unit_test(tls_options_are_known),
+        cmocka_unit_test(tls_files_are_found_where_upstream_finds_them),
+        cmocka_unit_test(the_check_of_the_hosts_name_can_be_switched_off),
+        cmocka_unit_test(the_version_of_http_can_be_chosen),
+        cmocka_unit_test(faults_of_tls_options),
         cmocka_unit_test(what_follows_failures_is_read),
         cmocka_unit_test(faults_of_what_follows_failures),
         cmocka_unit_test(an_exact_target_wins_over_its_namespace),

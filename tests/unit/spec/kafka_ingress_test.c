@@ -126,6 +126,25 @@ static void an_ingress_has_upstreams_defaults(void **state)
     application_free(application);
 }
 
+static void headers_are_forwarded_only_when_asked_for(void **state)
+{
+    (void)state;
+    struct application *application = load_ingress(PLAIN);
+    assert_false(only_ingress(application)->forwards_headers);
+    application_free(application);
+    application = load_ingress(PLAIN "  forwardHeaders: true\n");
+    assert_true(only_ingress(application)->forwards_headers);
+    application_free(application);
+
+    static const struct load_case cases[] = {
+        {PLAIN "  forwardHeaders: yes\n",
+         {"7:19: error: 'forwardHeaders': expected true or false, found text 'yes'"}},
+        {PLAIN "  forwardHeaders:\n",
+         {"7:18: error: 'forwardHeaders': expected true or false, found no value"}},
+    };
+    CHECK_CASES(cases, SOME_ENDPOINT, NULL);
+}
+
 static void positions_are_read(void **state)
 {
     (void)state;
@@ -409,6 +428,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_complete_example_loads),
         cmocka_unit_test(an_ingress_has_upstreams_defaults),
+        cmocka_unit_test(headers_are_forwarded_only_when_asked_for),
         cmocka_unit_test(positions_are_read),
         cmocka_unit_test(address_and_group_may_be_properties),
         cmocka_unit_test(of_a_topic_given_twice_the_last_counts),

@@ -84,6 +84,7 @@ static void the_defaults_are_these(void **state)
         {SETTING_APPLICATION, "statefun.application", "statefun", 0},
         {SETTING_PARTITIONS, "statefun.partitions", NULL, 128},
         {SETTING_ADMIN, "statefun.admin", "127.0.0.1:8081", 0},
+        {SETTING_ADMIN_TOKEN, "statefun.admin.token", "", 0},
         {SETTING_HTTP_BIND, "statefun.http.bind", "0.0.0.0", 0},
         {SETTING_COMMIT_INTERVAL, "statefun.commit.interval", NULL, 10},
         {SETTING_CACHE_BYTES, "statefun.state.cache", NULL, 8388608},
@@ -155,7 +156,7 @@ static void every_setting_has_one_name(void **state)
         assert_true(strlen(info->help) > 20 && info->help[strlen(info->help) - 1] == '.');
         assert_int_equal(info->choices != NULL, info->type == SETTING_CHOICE);
         setting_flag((enum setting)i, text);
-        assert_int_equal(setting_of_flag(text), i);
+        assert_int_equal(setting_of_flag(text), setting_has_flag((enum setting)i) ? i : -1);
         setting_variable((enum setting)i, text);
         for (int j = 0; j < i; j++) {
             char other[64];
@@ -380,6 +381,31 @@ static void the_environment_names_its_variables(void **state)
                         "did you mean STATEFUN_COMMIT_INTERVAL?"));
 }
 
+/* What it is must not be in what is printed, and a flag would show it to whoever lists processes.
+ */
+static void a_secret_is_set_by_file_and_environment_and_never_shown(void **state)
+{
+    struct fixture *f = *state;
+    read_text(f, "statefun.admin.token: tell-nobody-1234\n");
+    assert_clean(f);
+    assert_string_equal(settings_text(f->settings, SETTING_ADMIN_TOKEN), "tell-nobody-1234");
+    setenv("STATEFUN_ADMIN_TOKEN", "tell-nobody-5678", 1);
+    settings_read_environment(f->settings, &f->diagnostics);
+    assert_clean(f);
+    assert_string_equal(settings_text(f->settings, SETTING_ADMIN_TOKEN), "tell-nobody-5678");
+    assert_null(settings_look_up(f->settings, "statefun.admin.token"));
+    assert_int_equal(setting_of_flag("admin-token"), -1);
+    assert_int_equal(setting_suggest_flag("admin-tokn"), -1);
+
+    read_text(f, "statefun.admin.token: tell nobody\n");
+    setenv("STATEFUN_ADMIN_TOKEN", "short", 1);
+    settings_read_environment(f->settings, &f->diagnostics);
+    assert_said(f, SAID("1:23: error: 'statefun.admin.token': expected at least 16 visible "
+                        "characters of ASCII, no blanks, found something else",
+                        "error: environment variable STATEFUN_ADMIN_TOKEN: expected at least 16 "
+                        "visible characters of ASCII, no blanks, found something else"));
+}
+
 int main(void)
 {
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
@@ -394,6 +420,7 @@ int main(void)
         TEST(faults_of_a_file_name_their_place),
         TEST(values_are_checked),
         TEST(the_environment_names_its_variables),
+        TEST(a_secret_is_set_by_file_and_environment_and_never_shown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -9,7 +9,8 @@
 #include <signal.h>
 #include <sys/wait.h>
 
-enum { KILLS = 30, SLOTS = 16, KEYS = 12, QUEUE = 3, RUN_MS_MAX = 90 };
+/* The queue is long enough that what a write of the view left out is still in it at the kill. */
+enum { KILLS = 30, SLOTS = 16, KEYS = 12, QUEUE = 150, RUN_MS_MAX = 90 };
 
 static struct store_options crash_options(const char *directory)
 {

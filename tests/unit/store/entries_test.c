@@ -100,19 +100,51 @@ static size_t kept_chunks(struct entry_pool *pool)
     return count;
 }
 
-static void clearing_keeps_memory_within_its_limit(void **state)
+static void draining_keeps_memory_within_its_limit(void **state)
 {
     struct entry_pool *pool = *state;
     for (int round = 0; round < 3; round++) {
         for (int i = 0; i < 10000; i++)
             (void)take(pool, "key", 400);
         (void)take(pool, "key", CHUNK_ROOM);
-        entry_pool_clear(pool);
+        entry_pool_drain(pool, NULL, NULL);
         assert_int_equal(pool->bytes, 0);
         assert_int_equal(kept_chunks(pool), 4);
     }
     (void)take(pool, "key", 400);
     assert_int_equal(kept_chunks(pool), 3);
+}
+
+struct taker {
+    struct entry_pool *pool;
+    size_t visited, taken;
+};
+
+static void take_every_third_back(void *owner, struct tail_entry *entry)
+{
+    struct taker *taker = owner;
+    if (taker->visited++ % 3)
+        return;
+    struct tail_entry *taken = take(taker->pool, "other", entry_room(entry));
+    assert_bytes(entry_key(entry), "key"); /* both are there */
+    assert_bytes(entry_key(taken), "other");
+    taker->taken += taken->slot_bytes;
+}
+
+static void what_is_drained_may_be_taken_back(void **state)
+{
+    struct entry_pool *pool = *state;
+    for (int i = 0; i < 3000; i++)
+        (void)take(pool, "key", (size_t)i % 500);
+    for (int i = 0; i < 3; i++)
+        (void)take(pool, "key", CHUNK_ROOM);
+    struct taker taker = {.pool = pool};
+    entry_pool_drain(pool, take_every_third_back, &taker);
+    assert_int_equal(taker.visited, 3003);
+    assert_int_equal(pool->bytes, taker.taken);
+    struct seen seen = {.pool = pool};
+    entry_pool_walk(pool, see, &seen);
+    assert_int_equal(seen.count, 1001);
 }
 
 int main(void)
@@ -122,7 +154,8 @@ int main(void)
         TEST(an_entry_has_its_key_and_the_room_asked_for),
         TEST(slots_given_up_are_taken_again),
         TEST(a_walk_sees_the_live_ones_and_may_give_them_up),
-        TEST(clearing_keeps_memory_within_its_limit),
+        TEST(what_is_drained_may_be_taken_back),
+        TEST(draining_keeps_memory_within_its_limit),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -138,7 +138,7 @@ static inline void sleep_ms(long ms)
 /* Brings the view up to the last commit. */
 static inline void bring_forward(struct store *store)
 {
-    store_hurry(store);
+    store_hurry(store, VIEW_WHOLE);
     for (int i = 0; i < 10000 && store_view_epoch(store) < store_epoch(store); i++)
         sleep_ms(1);
     assert_int_equal(store_view_epoch(store), store_epoch(store));

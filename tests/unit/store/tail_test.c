@@ -55,11 +55,17 @@ static void add(struct fixture *f, const char *script)
     delta_unref(delta);
 }
 
-/* Writes the tail; returns how many changes that took. */
-static uint64_t write_tail(struct fixture *f)
+/* Returns how many changes that took. */
+static uint64_t write_part(struct fixture *f, enum tail_part part)
 {
     uint64_t changes = 0;
-    assert_good(tail_write(f->tail, f->view, ++f->epoch, &changes, &f->status), &f->status);
+    assert_good(tail_write(f->tail, f->view, part, ++f->epoch, &changes, &f->status), &f->status);
+    return changes;
+}
+
+static uint64_t write_tail(struct fixture *f)
+{
+    uint64_t changes = write_part(f, TAIL_ALL);
     assert_int_equal(tail_bytes(f->tail), 0);
     return changes;
 }
@@ -225,6 +231,56 @@ static void a_removed_state_within_a_trim_is_gone_too(void **state)
     assert_holds(f, "sc=1");
 }
 
+static void what_is_young_stays_until_the_next_time(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "ma=1 mb=1 oa=1 sa=1 pa=1");
+    assert_true(tail_young_bytes(f->tail) > 0);
+    assert_int_equal(write_part(f, TAIL_OLD), 2);
+    assert_holds(f, "pa=1 sa=1");
+    assert_int_equal(tail_young_bytes(f->tail), 0); /* not any more */
+
+    add(f, "-ma -oa mc=1 sb=1 -sa");
+    assert_int_equal(write_part(f, TAIL_OLD), 3);
+    assert_holds(f, "mb=1 pa=1 sb=1");
+    add(f, "-mb -mc md=1");
+    assert_int_equal(write_tail(f), 2);
+    assert_holds(f, "md=1 pa=1 sb=1");
+}
+
+/* So does its value, however much of it there is, and what is known of it. */
+static void what_stays_is_what_it_was(void **state)
+{
+    struct fixture *f = *state;
+    char *text = mem_new(5000);
+    memset(text, 'x', 4999);
+    char *script = mem_format("ma=%s mb= s1=1", text);
+    add(f, script);
+    size_t young = tail_young_bytes(f->tail);
+    write_part(f, TAIL_OLD);
+    assert_int_equal(tail_bytes(f->tail), young);
+    add(f, "-mb");
+    assert_int_equal(write_tail(f), 1);
+    char *expected = mem_format("ma=%s s1=1", text);
+    assert_holds(f, expected);
+    free(expected);
+    free(script);
+    free(text);
+}
+
+static void a_message_put_again_is_young_and_its_older_self_stays_in_the_view(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "ma=1");
+    write_tail(f);
+    add(f, "-ma ma=2");
+    assert_int_equal(write_part(f, TAIL_OLD), 0);
+    assert_holds(f, "ma=1");
+    add(f, "-ma");
+    assert_int_equal(write_part(f, TAIL_OLD), 1);
+    assert_holds(f, "");
+}
+
 static void bytes_that_are_no_entries_are_refused(void **state)
 {
     struct fixture *f = *state;
@@ -239,7 +295,7 @@ static void a_batch_that_fails_can_be_written_again(void **state)
     uint64_t changes;
     assert_int_equal(mkdir(f->batch_path, 0755), 0);
     add(f, "sa=1 oa1=1 oa2=1 oa..oa2 ma=1");
-    assert_false(tail_write(f->tail, f->view, 1, &changes, &f->status));
+    assert_false(tail_write(f->tail, f->view, TAIL_ALL, 1, &changes, &f->status));
     assert_int_equal(f->status.code, SF_IO);
     assert_mentions(f->status.message, f->batch_path);
     assert_holds(f, "");
@@ -263,7 +319,8 @@ static uint32_t random_below(uint32_t bound)
     return (random_state >> 8) % bound;
 }
 
-static void change_at_random(struct fixture *f, uint32_t *model, uint32_t value)
+/* NULL: nothing that can be. */
+static char *change_at_random(uint32_t *model, uint32_t value)
 {
     uint32_t key = random_below(KEYS), kind = key / LETTERS;
     char *script;
@@ -280,35 +337,60 @@ static void change_at_random(struct fixture *f, uint32_t *model, uint32_t value)
         script = mem_format("%c%c=%u", kinds[kind], 'a' + (char)(key % LETTERS), value);
         model[key] = value;
     } else {
-        return;
+        return NULL;
     }
-    add(f, script);
-    free(script);
+    return script;
 }
 
+static void assert_is_model(struct fixture *f, const uint32_t *model)
+{
+    struct buffer expected = {0};
+    for (uint32_t i = 0; i < KEYS; i++)
+        if (model[i])
+            buffer_add_format(&expected, "%s%c%c=%u", expected.size ? " " : "", kinds[i / LETTERS],
+                              'a' + (char)(i % LETTERS), model[i]);
+    assert_holds(f, buffer_text(&expected));
+    buffer_destroy(&expected);
+}
+
+/* Rounds are epochs. Now and then what is not in the view is lost, and read again from the log. */
 static void the_view_ends_up_as_a_model_of_it(void **state)
 {
     struct fixture *f = *state;
-    for (uint32_t seed = 1; seed <= 3; seed++) {
-        uint32_t model[KEYS] = {0};
+    char **log = mem_new((ROUNDS + 1) * sizeof *log);
+    for (uint32_t seed = 1; seed <= 4; seed++) {
+        uint32_t model[KEYS] = {0}, viewed = 0, written = 0;
         random_state = seed;
         add(f, "m..n o..p p..q s..t");
+        write_tail(f);
         for (uint32_t round = 1; round <= ROUNDS; round++) {
-            change_at_random(f, model, round);
+            if ((log[round] = change_at_random(model, round)))
+                add(f, log[round]);
             if (random_below(50) == 0)
                 tail_sweep(f->tail, f->view);
+            if (random_below(30) == 0) {
+                write_part(f, TAIL_OLD);
+                viewed = written;
+                written = round;
+            }
+            if (random_below(150) == 0) {
+                tail_free(f->tail);
+                f->tail = tail_new(KEEP_BYTES);
+                written = viewed;
+                for (uint32_t lost = viewed + 1; lost <= round; lost++)
+                    if (log[lost])
+                        add(f, log[lost]);
+            }
             if (random_below(100) && round < ROUNDS)
                 continue;
             write_tail(f);
-            struct buffer expected = {0};
-            for (uint32_t i = 0; i < KEYS; i++)
-                if (model[i])
-                    buffer_add_format(&expected, "%s%c%c=%u", expected.size ? " " : "",
-                                      kinds[i / LETTERS], 'a' + (char)(i % LETTERS), model[i]);
-            assert_holds(f, buffer_text(&expected));
-            buffer_destroy(&expected);
+            assert_is_model(f, model);
+            viewed = written = round;
         }
+        for (uint32_t round = 1; round <= ROUNDS; round++)
+            free(log[round]);
     }
+    free(log);
 }
 
 static void memory_is_used_again(void **state)
@@ -340,6 +422,9 @@ int main(void)
         TEST(a_narrow_trim_after_a_wide_one_leaves_the_rest_of_its_range),
         TEST(an_empty_trim_does_nothing),
         TEST(a_removed_state_within_a_trim_is_gone_too),
+        TEST(what_is_young_stays_until_the_next_time),
+        TEST(what_stays_is_what_it_was),
+        TEST(a_message_put_again_is_young_and_its_older_self_stays_in_the_view),
         TEST(bytes_that_are_no_entries_are_refused),
         TEST(a_batch_that_fails_can_be_written_again),
         TEST(the_view_ends_up_as_a_model_of_it),

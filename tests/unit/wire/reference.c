@@ -316,6 +316,18 @@ const char *reference_judge_typed_value(struct bytes message)
     return complaint;
 }
 
+static bool same_headers(struct bytes ours, const KafkaProducerRecord *theirs)
+{
+    struct header header;
+    size_t count = 0;
+    for (; kafka_header_next(&ours, &header); count++)
+        if (count == theirs->n_headers ||
+            !reference_same_text(header.key, theirs->headers[count]->key) ||
+            !same_bytes(header.value, theirs->headers[count]->value))
+            return false;
+    return count == theirs->n_headers;
+}
+
 const char *reference_judge_kafka_record(struct bytes message)
 {
     struct kafka_record ours;
@@ -331,7 +343,7 @@ const char *reference_judge_kafka_record(struct bytes message)
         if (good && theirs &&
             !(reference_same_text(ours.topic, record->topic) &&
               reference_same_text(ours.key, record->key) &&
-              same_bytes(ours.value, record->value_bytes)))
+              same_bytes(ours.value, record->value_bytes) && same_headers(ours.headers, record)))
             complaint = "a Kafka record";
     }
     if (theirs)

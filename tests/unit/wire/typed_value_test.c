@@ -176,6 +176,101 @@ static void a_malformed_record_is_refused(void **state)
     assert_mentions(status.message, "UTF-8");
 }
 
+/* --- headers --- */
+
+static void headers_are_read_as_they_were_written(void **state)
+{
+    (void)state;
+    struct buffer buffer = {0};
+    buffer_add_text(&buffer, "\x1a\x01t");
+    header_add(&buffer, &(struct header){bytes_of("trace"), BYTES_LITERAL("\xff\x00")});
+    header_add(&buffer, &(struct header){bytes_of("trace"), {0}});
+    header_add(&buffer, &(struct header){{0}, bytes_of("x")});
+    assert_true(bytes_equal(bytes_make(buffer.data + 3, 13),
+                            BYTES_LITERAL("\x22\x0b\x0a\x05trace\x12\x02\xff\x00")));
+
+    struct kafka_record record;
+    struct header header;
+    assert_good(kafka_record_parse(buffer_bytes(&buffer), &record, &status), &status);
+    assert_true(record.headers_size > 0);
+    assert_true(kafka_header_next(&record.headers, &header));
+    assert_bytes(header.key, "trace");
+    assert_true(bytes_equal(header.value, BYTES_LITERAL("\xff\x00")));
+    assert_true(kafka_header_next(&record.headers, &header));
+    assert_bytes(header.key, "trace");
+    assert_int_equal(header.value.size, 0);
+    assert_true(kafka_header_next(&record.headers, &header));
+    assert_bytes(header.key, "");
+    assert_bytes(header.value, "x");
+    assert_false(kafka_header_next(&record.headers, &header));
+    buffer_destroy(&buffer);
+}
+
+static void a_record_without_headers_has_none(void **state)
+{
+    (void)state;
+    struct kafka_record record;
+    struct header header;
+    assert_good(kafka_record_parse(BYTES_LITERAL("\x1a\x01t\x20\x01"), &record, &status), &status);
+    assert_int_equal(record.headers.size, 0);
+    assert_false(kafka_header_next(&record.headers, &header));
+}
+
+static void a_malformed_header_is_refused(void **state)
+{
+    (void)state;
+    struct kafka_record record;
+    assert_false(parse_record(BYTES_LITERAL("\x1a\x01t\x22\x02\x0a\x05"), &record));
+    assert_mentions(status.message, "a header of a KafkaProducerRecord");
+    assert_false(parse_record(BYTES_LITERAL("\x1a\x01t\x22\x03\x0a\x01\x80"), &record));
+    assert_mentions(status.message, "UTF-8");
+}
+
+/* --- Kinesis records --- */
+
+static void a_kinesis_record_has_stream_keys_and_value(void **state)
+{
+    (void)state;
+    struct kinesis_record record;
+    assert_good(kinesis_record_parse(BYTES_LITERAL("\x0a\x01k\x12\x02\xff\x00\x1a\x01s\x22\x01"
+                                                   "7\x28\x01"),
+                                     &record, &status),
+                &status);
+    assert_bytes(record.partition_key, "k");
+    assert_true(bytes_equal(record.value, BYTES_LITERAL("\xff\x00")));
+    assert_bytes(record.stream, "s");
+    assert_bytes(record.explicit_hash_key, "7");
+}
+
+static void a_kinesis_record_that_can_go_nowhere_is_refused(void **state)
+{
+    (void)state;
+    struct kinesis_record record;
+    assert_false(kinesis_record_parse(BYTES_LITERAL("\x0a\x01k"), &record, &status));
+    assert_mentions(status.message, "no stream");
+    assert_false(kinesis_record_parse(BYTES_LITERAL("\x1a\x01s"), &record, &status));
+    assert_mentions(status.message, "no partition key");
+    assert_false(kinesis_record_parse(BYTES_LITERAL("\x0a\x01k\x1a\x01\x80"), &record, &status));
+    assert_mentions(status.message, "UTF-8");
+    assert_false(kinesis_record_parse(BYTES_LITERAL("\x0a\x05k"), &record, &status));
+    assert_mentions(status.message, "protobuf");
+}
+
+static void a_kinesis_egress_takes_kinesis_records_and_nothing_else(void **state)
+{
+    (void)state;
+    struct buffer argument = {0};
+    struct bytes record;
+    typed_value_add(&argument, &(struct typed_value){.type = bytes_of(TYPE_KINESIS_RECORD),
+                                                     .value = bytes_of("anything"),
+                                                     .has_value = true});
+    assert_good(kinesis_record_of(buffer_bytes(&argument), &record, &status), &status);
+    assert_bytes(record, "anything");
+    assert_false(kafka_record_of(buffer_bytes(&argument), &record, &status));
+    assert_mentions(status.message, "a Kafka egress takes");
+    buffer_destroy(&argument);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -189,6 +284,12 @@ int main(void)
         cmocka_unit_test(a_kafka_record_has_topic_key_and_value),
         cmocka_unit_test(a_record_for_no_topic_is_refused),
         cmocka_unit_test(a_malformed_record_is_refused),
+        cmocka_unit_test(a_kinesis_record_has_stream_keys_and_value),
+        cmocka_unit_test(a_kinesis_record_that_can_go_nowhere_is_refused),
+        cmocka_unit_test(a_kinesis_egress_takes_kinesis_records_and_nothing_else),
+        cmocka_unit_test(headers_are_read_as_they_were_written),
+        cmocka_unit_test(a_record_without_headers_has_none),
+        cmocka_unit_test(a_malformed_header_is_refused),
     };
     return cmocka_run_group_tests_name("typed_value", tests, NULL, NULL);
 }
