@@ -233,8 +233,6 @@ static bool read_id(struct job *job, struct bytes id, struct sf_status *status)
     return true;
 }
 
-static const char prefix[] = "/deadletters";
-
 /* The path behind /deadletters: nothing, /replay, /discard, /ID, or /ID/replay. */
 static bool read_path(struct job *job, struct bytes method, struct bytes path,
                       struct sf_status *status)
@@ -265,7 +263,7 @@ static bool read_path(struct job *job, struct bytes method, struct bytes path,
 static bool read_request(struct job *job, const struct http_head *head, struct sf_status *status)
 {
     struct bytes query;
-    struct bytes path = bytes_from(admin_path(head->target, &query), sizeof prefix - 1);
+    struct bytes path = bytes_from(admin_path(head->target, &query), strlen("/deadletters"));
     return read_path(job, head->method, path, status) && read_query(job, query, status);
 }
 

@@ -328,7 +328,8 @@ static bool open_parts(struct store *store, struct sf_status *status)
     if (!view_open(&view_options, &store->view, status))
         return false;
     store->tail_epoch = view_opened_epoch(store->view);
-    store->kept_epoch = store->view_epoch = store->tail_epoch;
+    store->view_epoch = store->tail_epoch;
+    store->kept_epoch = store->tail_epoch;
 
     struct log_options log_options = {
         .path = store->directory->log_path,
