@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "net/http_ask.h"
+#include "wire/http.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -13,14 +14,7 @@ void answer_add_parameter(struct buffer *target, const char *name, const char *v
 {
     bool is_first = !memchr(target->data, '?', target->size);
     buffer_add_format(target, "%c%s=", is_first ? '?' : '&', name);
-    for (const char *c = value; *c; c++) {
-        bool is_plain = (*c >= '0' && *c <= '9') || (*c >= 'a' && *c <= 'z') ||
-                        (*c >= 'A' && *c <= 'Z') || strchr("-._~/:", *c);
-        if (is_plain)
-            buffer_add_u8(target, (uint8_t)*c);
-        else
-            buffer_add_format(target, "%%%02X", (unsigned char)*c);
-    }
+    http_percent_encode(bytes_of(value), target);
 }
 
 static bool judge(int http_status, struct bytes body, json_t **ret_answer, struct sf_status *status)

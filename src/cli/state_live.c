@@ -59,15 +59,7 @@ static bool ask(struct state_source *source, struct http_question question, stru
 static void add_segment(struct buffer *target, struct bytes segment)
 {
     buffer_add_u8(target, '/');
-    for (size_t i = 0; i < segment.size; i++) {
-        uint8_t c = segment.data[i];
-        bool is_plain = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
-                        (c && strchr("-._~", c));
-        if (is_plain)
-            buffer_add_u8(target, c);
-        else
-            buffer_add_format(target, "%%%02X", c);
-    }
+    http_percent_encode(segment, target);
 }
 
 static char *target_of(const struct state_name *name, bool ahead)

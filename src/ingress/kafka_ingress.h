@@ -71,10 +71,11 @@ void kafka_partition_free(struct kafka_partition *partition);
 struct kafka_lane *kafka_lane_new(struct kafka_ingress *ingress, struct loop *loop,
                                   struct engine *engine);
 void kafka_lane_add(struct kafka_lane *lane, struct kafka_partition *partition);
-void kafka_lane_room(struct kafka_lane *lane);      /* ports.room: offer again what was refused */
-void kafka_lane_committed(struct kafka_lane *lane); /* an epoch is durable: offsets may be told */
-void kafka_lane_stop(struct kafka_lane *lane);      /* accepts no more records */
-void kafka_lane_free(struct kafka_lane *lane);      /* NULL is fine */
+void kafka_lane_room(struct kafka_lane *lane); /* ports.room: offer again what was refused */
+/* The epoch is durable: offsets may be told. */
+void kafka_lane_committed(struct kafka_lane *lane, uint64_t epoch);
+void kafka_lane_stop(struct kafka_lane *lane); /* accepts no more records */
+void kafka_lane_free(struct kafka_lane *lane); /* NULL is fine */
 
 struct kafka_lane_figures {
     const char *topic;

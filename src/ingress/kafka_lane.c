@@ -14,8 +14,8 @@
  *
  * Records are taken in bunches and a turn takes a bounded number of them. What is left of a bunch
  * stays in hand and goes first the next time: the order within a partition is the topic's. */
-#include "ingress/durable.h"
 #include "ingress/kafka_inside.h"
+#include "ingress/patience.h"
 
 #include "base/log.h"
 #include "base/mem.h"
@@ -27,10 +27,6 @@ enum {
     BUNCH = 250,
     TURN_RECORDS_MAX = 1000,
     TURN_BYTES_MAX = 4 << 20,
-    /* Between offers that are refused. The engine says "room" in every turn in which only some
-     * function types are full, and cannot know that these are ours. */
-    ROOM_MS_MIN = 1,
-    ROOM_MS_MAX = 16,
 };
 
 #define ID(lane) LOG_TEXT("ingress", (lane)->ingress->id)
@@ -75,11 +71,9 @@ struct kafka_lane {
     struct engine *engine;
     struct inbox *inbox;
     struct loop_waker waker;
-    struct loop_task more;   /* another turn: something is ready, or the engine has to run */
-    struct loop_timer offer; /* set: what waits is offered again then */
+    struct loop_task more; /* another turn: something is ready, or the engine has to run */
     struct list all, ready, waiting, marked;
-    uint64_t offer_ms, patience_ms; /* not before, and how long after that the next time */
-    uint64_t committed;             /* the last epoch that is known to be durable */
+    struct patience patience;
     struct buffer id;
     bool is_stopped;
     rd_kafka_message_t *bunch[BUNCH];
@@ -168,7 +162,7 @@ static bool take_record(struct reading *reading, const rd_kafka_message_t *messa
         set_state(reading, WAITING);
         return false;
     }
-    lane->patience_ms = ROOM_MS_MIN;
+    patience_rewarded(&lane->patience);
     reading->position = message->offset + 1;
     reading->last_error = RD_KAFKA_RESP_ERR_NO_ERROR;
     reading->fates[fate]++;
@@ -312,12 +306,9 @@ static void on_wake(struct loop_waker *waker)
 
 /* --- room --- */
 
-static void on_offer(struct loop_timer *timer)
+static void on_offer(struct patience *patience)
 {
-    struct kafka_lane *lane = container_of(timer, struct kafka_lane, offer);
-    lane->offer_ms = loop_now_ms(lane->loop) + lane->patience_ms;
-    if (lane->patience_ms < ROOM_MS_MAX)
-        lane->patience_ms *= 2; /* until a record is accepted */
+    struct kafka_lane *lane = container_of(patience, struct kafka_lane, patience);
     while (!list_is_empty(&lane->waiting))
         set_state(list_first(&lane->waiting, struct reading, node), READY);
     read_some(lane);
@@ -325,27 +316,22 @@ static void on_offer(struct loop_timer *timer)
 
 void kafka_lane_room(struct kafka_lane *lane)
 {
-    if (has_halted(lane) || list_is_empty(&lane->waiting) || heap_holds(&lane->offer.due))
-        return;
-    if (loop_now_ms(lane->loop) < lane->offer_ms)
-        loop_timer_set(lane->loop, &lane->offer, lane->offer_ms);
-    else
-        on_offer(&lane->offer);
+    if (!has_halted(lane) && !list_is_empty(&lane->waiting))
+        patience_room(&lane->patience);
 }
 
 /* --- offsets for the group --- */
 
-void kafka_lane_committed(struct kafka_lane *lane)
+void kafka_lane_committed(struct kafka_lane *lane, uint64_t epoch)
 {
-    lane->committed = durable_epoch_next(lane->committed, lane->engine);
     list_for_each_safe (&lane->marked, node) {
         struct reading *reading = container_of(node, struct reading, marked);
         int64_t durable = -1;
         bool is_left = false;
         for (int i = 0; i < 2; i++) {
             struct mark *it = &reading->marks[i];
-            is_left |= it->epoch > lane->committed;
-            if (!it->epoch || it->epoch > lane->committed)
+            is_left |= it->epoch > epoch;
+            if (!it->epoch || it->epoch > epoch)
                 continue;
             durable = it->position > durable ? it->position : durable;
             it->epoch = 0;
@@ -450,12 +436,10 @@ struct kafka_lane *kafka_lane_new(struct kafka_ingress *ingress, struct loop *lo
     lane->ingress = ingress;
     lane->loop = loop;
     lane->engine = engine;
-    lane->committed = engine_epoch(engine) - 1;
     lane->inbox = inbox_new(loop);
     lane->waker.on_wake = on_wake;
     lane->more.on_task = on_more;
-    lane->offer.on_timer = on_offer;
-    lane->patience_ms = ROOM_MS_MIN;
+    patience_init(&lane->patience, loop, on_offer);
     list_init(&lane->all);
     list_init(&lane->ready);
     list_init(&lane->waiting);
@@ -473,7 +457,7 @@ void kafka_lane_stop(struct kafka_lane *lane)
         set_state(reading, IDLE);
         drop_in_hand(reading);
     }
-    loop_timer_cancel(lane->loop, &lane->offer);
+    patience_end(&lane->patience);
     loop_task_cancel(lane->loop, &lane->more);
 }
 

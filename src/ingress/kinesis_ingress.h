@@ -61,10 +61,10 @@ void kinesis_ingress_close(struct kinesis_ingress *ingress); /* after its lanes.
 struct kinesis_lane *kinesis_lane_new(struct kinesis_ingress *ingress, struct loop *loop,
                                       struct engine *engine);
 void kinesis_lane_add(struct kinesis_lane *lane, struct kinesis_shard *shard);
-void kinesis_lane_room(struct kinesis_lane *lane);      /* ports.room: offer what was refused */
-void kinesis_lane_committed(struct kinesis_lane *lane); /* an epoch is durable */
-void kinesis_lane_stop(struct kinesis_lane *lane);      /* accepts no more records */
-void kinesis_lane_free(struct kinesis_lane *lane);      /* NULL is fine */
+void kinesis_lane_room(struct kinesis_lane *lane); /* ports.room: offer what was refused */
+void kinesis_lane_committed(struct kinesis_lane *lane, uint64_t epoch); /* it is durable */
+void kinesis_lane_stop(struct kinesis_lane *lane); /* accepts no more records */
+void kinesis_lane_free(struct kinesis_lane *lane); /* NULL is fine */
 
 struct kinesis_lane_figures {
     const char *stream, *shard;

@@ -7,16 +7,14 @@
  * When the last batch of a shard is through, its position becomes "ended"; the control hears of it
  * when that is durable, and then the shard's children begin. A turn takes a bounded number of
  * records. */
-#include "ingress/durable.h"
 #include "ingress/kinesis_inside.h"
+#include "ingress/patience.h"
 
 #include "wire/protobuf.h"
 
 enum {
     TURN_RECORDS_MAX = 1000,
     TURN_BYTES_MAX = 4 << 20,
-    ROOM_MS_MIN = 1, /* between offers that are refused: as in kafka_lane.c */
-    ROOM_MS_MAX = 16,
 };
 
 enum { TYPED_VALUE = 3 }; /* the field of TypedValue that argument_head leaves out */
@@ -44,12 +42,10 @@ struct kinesis_lane {
     struct engine *engine;
     struct inbox *inbox;
     struct loop_waker waker;
-    struct loop_task more;   /* another turn: something is ready, or the engine has to run */
-    struct loop_timer offer; /* set: what waits is offered again then */
+    struct loop_task more; /* another turn: something is ready, or the engine has to run */
     struct list all, ready, waiting;
-    uint64_t offer_ms, patience_ms; /* not before, and how long after that the next time */
-    uint64_t committed;             /* the last epoch that is known to be durable */
-    size_t ending;                  /* readings with an ended_epoch */
+    struct patience patience;
+    size_t ending; /* readings with an ended_epoch */
     bool is_stopped;
 };
 
@@ -126,7 +122,7 @@ static void take(struct reading *reading, struct allowance *allowance)
             set_list(reading, &lane->waiting);
             return;
         }
-        lane->patience_ms = ROOM_MS_MIN;
+        patience_rewarded(&lane->patience);
         reading->records++;
         reading->bytes += entry->data.size;
         allowance->records--;
@@ -176,12 +172,9 @@ static void on_wake(struct loop_waker *waker)
 
 /* --- room --- */
 
-static void on_offer(struct loop_timer *timer)
+static void on_offer(struct patience *patience)
 {
-    struct kinesis_lane *lane = container_of(timer, struct kinesis_lane, offer);
-    lane->offer_ms = loop_now_ms(lane->loop) + lane->patience_ms;
-    if (lane->patience_ms < ROOM_MS_MAX)
-        lane->patience_ms *= 2; /* until a record is accepted */
+    struct kinesis_lane *lane = container_of(patience, struct kinesis_lane, patience);
     while (!list_is_empty(&lane->waiting))
         set_list(list_first(&lane->waiting, struct reading, node), &lane->ready);
     read_some(lane);
@@ -189,22 +182,17 @@ static void on_offer(struct loop_timer *timer)
 
 void kinesis_lane_room(struct kinesis_lane *lane)
 {
-    if (list_is_empty(&lane->waiting) || heap_holds(&lane->offer.due))
-        return;
-    if (loop_now_ms(lane->loop) < lane->offer_ms)
-        loop_timer_set(lane->loop, &lane->offer, lane->offer_ms);
-    else
-        on_offer(&lane->offer);
+    if (!list_is_empty(&lane->waiting))
+        patience_room(&lane->patience);
 }
 
-void kinesis_lane_committed(struct kinesis_lane *lane)
+void kinesis_lane_committed(struct kinesis_lane *lane, uint64_t epoch)
 {
-    lane->committed = durable_epoch_next(lane->committed, lane->engine);
     if (!lane->ending)
         return;
     list_for_each (&lane->all, node) {
         struct reading *reading = container_of(node, struct reading, all);
-        if (!reading->ended_epoch || reading->ended_epoch > lane->committed)
+        if (!reading->ended_epoch || reading->ended_epoch > epoch)
             continue;
         reading->ended_epoch = 0;
         lane->ending--;
@@ -255,12 +243,10 @@ struct kinesis_lane *kinesis_lane_new(struct kinesis_ingress *ingress, struct lo
     lane->ingress = ingress;
     lane->loop = loop;
     lane->engine = engine;
-    lane->committed = engine_epoch(engine) - 1;
     lane->inbox = inbox_new(loop);
     lane->waker.on_wake = on_wake;
     lane->more.on_task = on_more;
-    lane->offer.on_timer = on_offer;
-    lane->patience_ms = ROOM_MS_MIN;
+    patience_init(&lane->patience, loop, on_offer);
     list_init(&lane->all);
     list_init(&lane->ready);
     list_init(&lane->waiting);
@@ -277,7 +263,7 @@ void kinesis_lane_stop(struct kinesis_lane *lane)
         kinesis_batch_free(reading->in_hand);
         reading->in_hand = NULL;
     }
-    loop_timer_cancel(lane->loop, &lane->offer);
+    patience_end(&lane->patience);
     loop_task_cancel(lane->loop, &lane->more);
 }
 

@@ -373,20 +373,16 @@ static void serve_address(struct admin_state *state, struct http_exchange *excha
 
 /* --- import --- */
 
-static bool check_lines(struct bytes text, size_t *ret_count, struct sf_status *status)
-{
-    struct arena arena = {0};
-    struct state_lines lines = {text, 0};
-    struct state_line line;
-    bool good = true;
-    for (*ret_count = 0; good && state_lines_next(&lines, &text); ++*ret_count) {
-        arena_clear(&arena);
-        good = state_line_parse(text, &arena, &line, status) ||
-               sf_wrap(status, "line %zu", lines.number);
-    }
-    arena_destroy(&arena);
-    return good;
-}
+/* One line, and where it stands. */
+struct import_line {
+    size_t number;
+    struct state_call *call;
+};
+
+struct import_lines {
+    struct import_line *items;
+    size_t count, capacity;
+};
 
 static struct state_call *call_of_line(const struct state_line *line)
 {
@@ -402,35 +398,51 @@ static struct state_call *call_of_line(const struct state_line *line)
     return call;
 }
 
-static void put_lines(struct admin_state *state, struct waiting *waiting, struct bytes text)
+static void add_line(struct import_lines *import, size_t number, struct state_call *call)
+{
+    if (import->count == import->capacity) {
+        import->capacity = import->capacity ? 2 * import->capacity : 64;
+        import->items = mem_resize(import->items, import->capacity * sizeof *import->items);
+    }
+    import->items[import->count++] = (struct import_line){number, call};
+}
+
+/* All of them, before any is put. */
+static bool read_lines(struct bytes text, struct import_lines *import, struct sf_status *status)
 {
     struct arena arena = {0};
     struct state_lines lines = {text, 0};
-    struct sf_status status;
-    while (state_lines_next(&lines, &text)) {
-        struct state_line line;
+    struct state_line line;
+    bool good = true;
+    while (good && state_lines_next(&lines, &text)) {
         arena_clear(&arena);
-        bool good = state_line_parse(text, &arena, &line, &status);
-        assert(good);
-        call_worker(state, waiting, lines.number, call_of_line(&line));
+        good = state_line_parse(text, &arena, &line, status) ||
+               sf_wrap(status, "line %zu", lines.number);
+        if (good)
+            add_line(import, lines.number, call_of_line(&line));
     }
     arena_destroy(&arena);
+    return good;
 }
 
 static void serve_import(struct admin_state *state, struct http_exchange *exchange)
 {
     struct sf_status status;
-    size_t count;
-    if (!check_lines(http_exchange_body(exchange), &count, &status)) {
+    struct import_lines import = {0};
+    if (!read_lines(http_exchange_body(exchange), &import, &status)) {
         refuse_status(exchange, &status);
+        for (size_t i = 0; i < import.count; i++)
+            state_call_free(import.items[i].call);
+        free(import.items);
         return;
     }
     struct waiting *waiting = waiting_new(state, exchange, STATE_PUT);
     waiting->is_import = true;
-    if (count)
-        put_lines(state, waiting, http_exchange_body(exchange));
-    else
+    for (size_t i = 0; i < import.count; i++)
+        call_worker(state, waiting, import.items[i].number, import.items[i].call);
+    if (!import.count)
         finish(waiting);
+    free(import.items);
 }
 
 /* --- export --- */

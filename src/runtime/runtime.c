@@ -402,39 +402,69 @@ static void start_front(struct runtime *runtime)
 
 /* --- ingresses --- */
 
-/* Gathers what is stored for one ingress. */
-struct positions {
+/* What is stored of one ingress's positions, one after the other. */
+struct stored_positions {
     struct bytes ingress;
-    struct kafka_position *items;
+    bool (*add)(struct stored_positions *positions, struct bytes name, struct bytes value);
+    struct kafka_position *kafka; /* of both one */
+    struct kinesis_position *kinesis;
     size_t count;
     bool is_good;
     struct sf_status *status;
 };
 
-static bool add_position(void *owner, struct bytes bytes, struct bytes value)
+static bool visit_position(void *owner, struct bytes bytes, struct bytes value)
 {
-    struct positions *positions = owner;
+    struct stored_positions *positions = owner;
     struct key key;
-    struct kafka_position position;
     if (!key_parse(bytes, &key) || !bytes_equal(key.subject, positions->ingress))
         return true; /* restoring judges the keys */
-    positions->is_good = kafka_position_parse(key.name, value, &position, positions->status);
-    if (!positions->is_good)
+    positions->is_good = positions->add(positions, key.name, value);
+    return positions->is_good;
+}
+
+static struct stored_positions read_positions(struct runtime *runtime, const char *ingress,
+                                              bool (*add)(struct stored_positions *positions,
+                                                          struct bytes name, struct bytes value),
+                                              struct sf_status *status)
+{
+    static const uint8_t kind = KEY_POSITION;
+    struct stored_positions positions = {
+        .ingress = bytes_of(ingress), .add = add, .is_good = true, .status = status};
+    (void)store_scan(runtime->store, bytes_make(&kind, 1), (struct bytes){0}, visit_position,
+                     &positions);
+    return positions;
+}
+
+static bool add_kafka_position(struct stored_positions *positions, struct bytes name,
+                               struct bytes value)
+{
+    struct kafka_position position;
+    if (!kafka_position_parse(name, value, &position, positions->status))
         return false;
-    positions->items =
-        mem_resize(positions->items, (positions->count + 1) * sizeof *positions->items);
-    positions->items[positions->count++] = position;
+    positions->kafka =
+        mem_resize(positions->kafka, (positions->count + 1) * sizeof *positions->kafka);
+    positions->kafka[positions->count++] = position;
+    return true;
+}
+
+static bool add_kinesis_position(struct stored_positions *positions, struct bytes name,
+                                 struct bytes value)
+{
+    struct kinesis_position position;
+    if (!kinesis_position_parse(name, value, &position, positions->status))
+        return false;
+    positions->kinesis =
+        mem_resize(positions->kinesis, (positions->count + 1) * sizeof *positions->kinesis);
+    positions->kinesis[positions->count++] = position;
     return true;
 }
 
 static bool open_kafka_ingress(struct runtime *runtime, size_t number, struct sf_status *status)
 {
-    static const uint8_t kind = KEY_POSITION;
     const struct kafka_ingress_spec *spec = &runtime->application->kafka_ingresses[number];
     char *id = mem_format("%s/%s", spec->id.ns, spec->id.name);
-    struct positions positions = {.ingress = bytes_of(id), .is_good = true, .status = status};
-    (void)store_scan(runtime->store, bytes_make(&kind, 1), (struct bytes){0}, add_position,
-                     &positions);
+    struct stored_positions positions = read_positions(runtime, id, add_kafka_position, status);
 
     runtime->ingress_owners[number] = (struct ingress_owner){runtime, number};
     bool good = positions.is_good &&
@@ -443,7 +473,7 @@ static bool open_kafka_ingress(struct runtime *runtime, size_t number, struct sf
                         .spec = spec,
                         .workers = runtime->worker_count,
                         .memory_bytes = number_of(runtime, SETTING_KAFKA_FETCH_MEMORY_BYTES),
-                        .positions = positions.items,
+                        .positions = positions.kafka,
                         .position_count = positions.count,
                         .owner = &runtime->ingress_owners[number],
                         .on_partition = on_partition,
@@ -452,8 +482,8 @@ static bool open_kafka_ingress(struct runtime *runtime, size_t number, struct sf
     if (!good)
         sf_wrap(status, "ingress %s", id);
     for (size_t i = 0; i < positions.count; i++)
-        free(positions.items[i].topic);
-    free(positions.items);
+        free(positions.kafka[i].topic);
+    free(positions.kafka);
     free(id);
     return good;
 }
@@ -466,46 +496,18 @@ static bool open_kafka_ingresses(struct runtime *runtime, struct sf_status *stat
     return true;
 }
 
-/* The same for Kinesis. */
-struct shard_positions {
-    struct bytes ingress;
-    struct kinesis_position *items;
-    size_t count;
-    bool is_good;
-    struct sf_status *status;
-};
-
-static bool add_shard_position(void *owner, struct bytes bytes, struct bytes value)
-{
-    struct shard_positions *positions = owner;
-    struct key key;
-    struct kinesis_position position;
-    if (!key_parse(bytes, &key) || !bytes_equal(key.subject, positions->ingress))
-        return true; /* restoring judges the keys */
-    positions->is_good = kinesis_position_parse(key.name, value, &position, positions->status);
-    if (!positions->is_good)
-        return false;
-    positions->items =
-        mem_resize(positions->items, (positions->count + 1) * sizeof *positions->items);
-    positions->items[positions->count++] = position;
-    return true;
-}
-
 static bool open_kinesis_ingress(struct runtime *runtime, size_t number, struct sf_status *status)
 {
-    static const uint8_t kind = KEY_POSITION;
     const struct kinesis_ingress_spec *spec = &runtime->application->kinesis_ingresses[number];
     char *id = mem_format("%s/%s", spec->id.ns, spec->id.name);
-    struct shard_positions positions = {.ingress = bytes_of(id), .is_good = true, .status = status};
-    (void)store_scan(runtime->store, bytes_make(&kind, 1), (struct bytes){0}, add_shard_position,
-                     &positions);
+    struct stored_positions positions = read_positions(runtime, id, add_kinesis_position, status);
 
     runtime->kinesis_owners[number] = (struct ingress_owner){runtime, number};
     bool good = positions.is_good && kinesis_ingress_open(
                                          &(struct kinesis_ingress_options){
                                              .spec = spec,
                                              .workers = runtime->worker_count,
-                                             .positions = positions.items,
+                                             .positions = positions.kinesis,
                                              .position_count = positions.count,
                                              .owner = &runtime->kinesis_owners[number],
                                              .on_shard = on_shard,
@@ -514,10 +516,10 @@ static bool open_kinesis_ingress(struct runtime *runtime, size_t number, struct 
     if (!good)
         sf_wrap(status, "ingress %s", id);
     for (size_t i = 0; i < positions.count; i++) {
-        free(positions.items[i].stream);
-        free(positions.items[i].text);
+        free(positions.kinesis[i].stream);
+        free(positions.kinesis[i].text);
     }
-    free(positions.items);
+    free(positions.kinesis);
     free(id);
     return good;
 }

@@ -472,13 +472,14 @@ void worker_seal(struct worker *worker, uint64_t epoch)
 static void run_committed(struct errand *errand, void *owner)
 {
     struct worker *worker = owner;
-    engine_committed(worker->engine, number_of(errand));
+    uint64_t epoch = number_of(errand);
+    engine_committed(worker->engine, epoch);
     for (size_t i = 0; i < worker->options.kafka_ingress_count; i++)
         if (worker->lanes[i])
-            kafka_lane_committed(worker->lanes[i]);
+            kafka_lane_committed(worker->lanes[i], epoch);
     for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++)
         if (worker->shard_lanes[i])
-            kinesis_lane_committed(worker->shard_lanes[i]);
+            kinesis_lane_committed(worker->shard_lanes[i], epoch);
 }
 
 void worker_committed(struct worker *worker, uint64_t epoch)

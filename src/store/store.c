@@ -111,10 +111,10 @@ static void free_waiting(struct waiting *waiting)
 }
 
 /* Writes the tail into the view. */
-static bool bring_forward(struct store *store, enum tail_part part, struct sf_status *status)
+static bool bring_forward(struct store *store, enum view_part part, struct sf_status *status)
 {
-    uint64_t changes, lag_bytes = part == TAIL_OLD ? store->young_log_bytes : 0;
-    uint64_t epoch = part == TAIL_OLD ? store->kept_epoch : store->tail_epoch;
+    uint64_t changes, lag_bytes = part == VIEW_KEPT ? store->young_log_bytes : 0;
+    uint64_t epoch = part == VIEW_KEPT ? store->kept_epoch : store->tail_epoch;
     if (!tail_write(store->tail, store->view, part, epoch, &changes, status))
         return false;
 
@@ -131,12 +131,12 @@ static bool bring_forward(struct store *store, enum tail_part part, struct sf_st
 }
 
 /* What need not be written now, if it is little enough. */
-static enum tail_part part_to_write(struct store *store)
+static enum view_part part_to_write(struct store *store)
 {
     const struct store_options *options = &store->options;
     bool may_stay = store->young_log_bytes < options->lag_bytes_max / 2 &&
                     tail_young_bytes(store->tail) < options->write_buffer_bytes / 4 * 3;
-    return may_stay ? TAIL_OLD : TAIL_ALL;
+    return may_stay ? VIEW_KEPT : VIEW_WHOLE;
 }
 
 static void note_merged(struct store *store, uint64_t epoch, uint64_t log_bytes)
@@ -170,7 +170,7 @@ static bool take_replayed(void *owner, uint64_t epoch, struct bytes entries, uin
     note_merged(store, epoch, bytes);
     store->figures.lag_bytes += bytes;
     store->figures.replayed_bytes += bytes;
-    return !is_due(store) || bring_forward(store, TAIL_ALL, status);
+    return !is_due(store) || bring_forward(store, VIEW_WHOLE, status);
 }
 
 /* Waits under the mutex, woken by closing alone; returns whether it was. */
@@ -203,7 +203,7 @@ static void wait_while_crowded(struct store *store)
 }
 
 /* Brings the view forward and tells whom that concerns, or notes why it cannot be done. */
-static void advance(struct store *store, enum tail_part part)
+static void advance(struct store *store, enum view_part part)
 {
     struct sf_status failure = {0};
     wait_while_crowded(store);
@@ -294,7 +294,7 @@ static void *run(void *argument)
         begin_round(store, &round);
         merge_all(store, &round.taken);
         if (store->tail_epoch > store->view_epoch && (round.must || is_due(store)))
-            advance(store, round.whole ? TAIL_ALL : part_to_write(store));
+            advance(store, round.whole ? VIEW_WHOLE : part_to_write(store));
     }
     return NULL;
 }
@@ -341,7 +341,7 @@ static bool open_parts(struct store *store, struct sf_status *status)
     if (!log_open(&log_options, store->view_epoch, &sink, &store->log, status))
         return false;
     store->epoch = log_epoch(store->log);
-    return store->tail_epoch == store->view_epoch || bring_forward(store, TAIL_ALL, status);
+    return store->tail_epoch == store->view_epoch || bring_forward(store, VIEW_WHOLE, status);
 }
 
 bool store_open(const struct store_options *options, struct store **ret_store,

@@ -286,7 +286,7 @@ static void take_back_young(void *owner, struct tail_entry *entry)
 
 struct key_list {
     const struct tail *tail;
-    enum tail_part part;
+    enum view_part part;
     struct sorted_key *keys;
     size_t count;
 };
@@ -295,7 +295,7 @@ struct key_list {
 static void add_key(void *owner, struct tail_entry *entry)
 {
     struct key_list *list = owner;
-    if (list->part == TAIL_ALL || !is_young(list->tail, entry))
+    if (list->part == VIEW_WHOLE || !is_young(list->tail, entry))
         list->keys[list->count++].key = entry_key(entry);
 }
 
@@ -308,7 +308,7 @@ static void prefetch(const struct tail_entry *entry)
 }
 
 /* Returns how many. */
-static size_t write_entries(struct tail *tail, struct view *view, enum tail_part part)
+static size_t write_entries(struct tail *tail, struct view *view, enum view_part part)
 {
     struct key_list list = {.tail = tail, .part = part};
     list.keys = mem_new_raw(tail->map.count * sizeof *list.keys);
@@ -347,7 +347,7 @@ static void doubt(void *owner, struct tail_entry *entry)
     entry->fresh = false;
 }
 
-bool tail_write(struct tail *tail, struct view *view, enum tail_part part, uint64_t epoch,
+bool tail_write(struct tail *tail, struct view *view, enum view_part part, uint64_t epoch,
                 uint64_t *ret_changes, struct sf_status *status)
 {
     tail_sweep(tail, view);
@@ -359,7 +359,7 @@ bool tail_write(struct tail *tail, struct view *view, enum tail_part part, uint6
         entry_pool_walk(&tail->pool, doubt, NULL);
         return false;
     }
-    clear(tail, part == TAIL_OLD ? take_back_young : NULL);
+    clear(tail, part == VIEW_KEPT ? take_back_young : NULL);
     tail->written_number = tail->number;
     *ret_changes = changes;
     return true;

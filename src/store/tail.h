@@ -48,15 +48,11 @@ size_t tail_bytes(const struct tail *tail);
 /* The memory of what is young. */
 size_t tail_young_bytes(struct tail *tail);
 
-enum tail_part {
-    TAIL_ALL,
-    TAIL_OLD /* what is young stays */
-};
-
-/* Brings the view to `epoch`: for TAIL_ALL that of the last entries merged, for TAIL_OLD what it
- * was at the last write. What has been written leaves the tail. `ret_changes` is how many keys and
- * ranges that took. On failure the tail still has everything. */
-SF_CHECK bool tail_write(struct tail *tail, struct view *view, enum tail_part part, uint64_t epoch,
+/* Brings the view to `epoch`: for VIEW_WHOLE that of the last entries merged; for VIEW_KEPT, with
+ * which what is young stays, what that was at the last write. What has been written leaves the
+ * tail. `ret_changes` is how many keys and ranges that took. On failure the tail still has
+ * everything. */
+SF_CHECK bool tail_write(struct tail *tail, struct view *view, enum view_part part, uint64_t epoch,
                          uint64_t *ret_changes, struct sf_status *status);
 
 #endif

@@ -87,6 +87,9 @@ bool http_is_value(struct bytes text);
 /* Decodes %XX in a path segment into `to`; false for a malformed escape. */
 bool http_percent_decode(struct bytes text, struct buffer *to);
 
+/* Appends `text` so that it can stand in a path segment or a query (RFC 3986, 2.3). */
+void http_percent_encode(struct bytes text, struct buffer *to);
+
 /* Splits the path of a target, "/a/b/c" without its query, at its slashes into at most `most`
  * segments, not decoded; returns how many there are. */
 size_t http_split_path(struct bytes target, struct bytes *segments, size_t most);

@@ -52,3 +52,16 @@ bool http_is_media_type(struct bytes type, const char *text)
 {
     return type.size == strlen(text) && strncasecmp((const char *)type.data, text, type.size) == 0;
 }
+
+void http_percent_encode(struct bytes text, struct buffer *to)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i];
+        bool is_plain = (c >= '0' && c <= '9') || ((c | 0x20) >= 'a' && (c | 0x20) <= 'z') ||
+                        (c && strchr("-._~", c));
+        if (is_plain)
+            buffer_add_u8(to, c);
+        else
+            buffer_add_format(to, "%%%02X", c);
+    }
+}

@@ -217,7 +217,7 @@ static void commit(struct rig *rig)
     rig->sealed = NULL;
     engine_committed(rig->engine, epoch);
     engine_viewed(rig->engine, (struct view_progress){epoch, epoch});
-    kafka_lane_committed(rig->lane);
+    kafka_lane_committed(rig->lane, epoch);
 }
 
 /* As the runtime's worker does it. */

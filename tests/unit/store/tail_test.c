@@ -56,7 +56,7 @@ static void add(struct fixture *f, const char *script)
 }
 
 /* Returns how many changes that took. */
-static uint64_t write_part(struct fixture *f, enum tail_part part)
+static uint64_t write_part(struct fixture *f, enum view_part part)
 {
     uint64_t changes = 0;
     assert_good(tail_write(f->tail, f->view, part, ++f->epoch, &changes, &f->status), &f->status);
@@ -65,7 +65,7 @@ static uint64_t write_part(struct fixture *f, enum tail_part part)
 
 static uint64_t write_tail(struct fixture *f)
 {
-    uint64_t changes = write_part(f, TAIL_ALL);
+    uint64_t changes = write_part(f, VIEW_WHOLE);
     assert_int_equal(tail_bytes(f->tail), 0);
     return changes;
 }
@@ -236,12 +236,12 @@ static void what_is_young_stays_until_the_next_time(void **state)
     struct fixture *f = *state;
     add(f, "ma=1 mb=1 oa=1 sa=1 pa=1");
     assert_true(tail_young_bytes(f->tail) > 0);
-    assert_int_equal(write_part(f, TAIL_OLD), 2);
+    assert_int_equal(write_part(f, VIEW_KEPT), 2);
     assert_holds(f, "pa=1 sa=1");
     assert_int_equal(tail_young_bytes(f->tail), 0); /* not any more */
 
     add(f, "-ma -oa mc=1 sb=1 -sa");
-    assert_int_equal(write_part(f, TAIL_OLD), 3);
+    assert_int_equal(write_part(f, VIEW_KEPT), 3);
     assert_holds(f, "mb=1 pa=1 sb=1");
     add(f, "-mb -mc md=1");
     assert_int_equal(write_tail(f), 2);
@@ -257,7 +257,7 @@ static void what_stays_is_what_it_was(void **state)
     char *script = mem_format("ma=%s mb= s1=1", text);
     add(f, script);
     size_t young = tail_young_bytes(f->tail);
-    write_part(f, TAIL_OLD);
+    write_part(f, VIEW_KEPT);
     assert_int_equal(tail_bytes(f->tail), young);
     add(f, "-mb");
     assert_int_equal(write_tail(f), 1);
@@ -274,10 +274,10 @@ static void a_message_put_again_is_young_and_its_older_self_stays_in_the_view(vo
     add(f, "ma=1");
     write_tail(f);
     add(f, "-ma ma=2");
-    assert_int_equal(write_part(f, TAIL_OLD), 0);
+    assert_int_equal(write_part(f, VIEW_KEPT), 0);
     assert_holds(f, "ma=1");
     add(f, "-ma");
-    assert_int_equal(write_part(f, TAIL_OLD), 1);
+    assert_int_equal(write_part(f, VIEW_KEPT), 1);
     assert_holds(f, "");
 }
 
@@ -295,7 +295,7 @@ static void a_batch_that_fails_can_be_written_again(void **state)
     uint64_t changes;
     assert_int_equal(mkdir(f->batch_path, 0755), 0);
     add(f, "sa=1 oa1=1 oa2=1 oa..oa2 ma=1");
-    assert_false(tail_write(f->tail, f->view, TAIL_ALL, 1, &changes, &f->status));
+    assert_false(tail_write(f->tail, f->view, VIEW_WHOLE, 1, &changes, &f->status));
     assert_int_equal(f->status.code, SF_IO);
     assert_mentions(f->status.message, f->batch_path);
     assert_holds(f, "");
@@ -369,7 +369,7 @@ static void the_view_ends_up_as_a_model_of_it(void **state)
             if (random_below(50) == 0)
                 tail_sweep(f->tail, f->view);
             if (random_below(30) == 0) {
-                write_part(f, TAIL_OLD);
+                write_part(f, VIEW_KEPT);
                 viewed = written;
                 written = round;
             }

@@ -49,12 +49,30 @@ static void a_media_type_is_told_without_its_parameters_and_in_any_case(void **s
     assert_false(http_is_media_type(bytes_of("text/plai"), "text/plain"));
 }
 
+static void what_is_encoded_is_decoded_to_what_it_was(void **state)
+{
+    (void)state;
+    struct buffer encoded = {0}, decoded = {0};
+    http_percent_encode(bytes_of("Az09-._~/?&=% \xc3\xbc"), &encoded);
+    assert_bytes(buffer_bytes(&encoded), "Az09-._~%2F%3F%26%3D%25%20%C3%BC");
+    buffer_clear(&encoded);
+    uint8_t all[256];
+    for (size_t i = 0; i < sizeof all; i++)
+        all[i] = (uint8_t)i;
+    http_percent_encode(bytes_make(all, sizeof all), &encoded);
+    assert_true(http_percent_decode(buffer_bytes(&encoded), &decoded));
+    assert_true(bytes_equal(buffer_bytes(&decoded), bytes_make(all, sizeof all)));
+    buffer_destroy(&encoded);
+    buffer_destroy(&decoded);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_path_is_split_at_its_slashes),
         cmocka_unit_test(a_query_is_found_by_its_name),
         cmocka_unit_test(a_media_type_is_told_without_its_parameters_and_in_any_case),
+        cmocka_unit_test(what_is_encoded_is_decoded_to_what_it_was),
     };
     return cmocka_run_group_tests_name("http_text", tests, NULL, NULL);
 }
