@@ -1,0 +1,54 @@
+/* serve.h - the functions of a module as a remote function: an HTTP endpoint that speaks StateFun's
+ * remote invocation protocol 3.x, for this runtime and for Apache StateFun on Flink.
+ *
+ * The same configure function as for an embedded module; what it binds besides functions (routers,
+ * ingresses, egresses) is refused, since only a runtime has it. */
+#ifndef STATEFUN_SERVE_H
+#define STATEFUN_SERVE_H
+
+#include "statefun/module.h"
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+/* The whole of a remote function's main. Arguments: --listen HOST:PORT (default 127.0.0.1:8000;
+ * port 0: the kernel picks) or --listen unix:PATH, --threads N (default: one for each processor),
+ * --config KEY=VALUE, --help. Prints "listening on ..." when it does; ends, with what is under way
+ * done, on SIGTERM and SIGINT. Returns the exit code. */
+int sf_serve_main(int argc, char **argv, sf_configure configure);
+
+struct sf_serve_options {
+    const char *listen;        /* as above */
+    unsigned threads;          /* 0: one for each processor */
+    size_t body_bytes_max;     /* of a request; 0: 64 MB */
+    const char *const *config; /* "KEY=VALUE", ended by NULL; may be NULL */
+};
+
+/* The same in a program of yours. */
+struct sf_server;
+SF_CHECK bool sf_server_start(const struct sf_serve_options *options, sf_configure configure,
+                              struct sf_server **ret_server, struct sf_status *status);
+
+/* Where it listens: "127.0.0.1:41234" or "unix:/path". Lives as long as the server. */
+const char *sf_server_address(const struct sf_server *server);
+void sf_server_stop(struct sf_server *server); /* waits for what is under way; NULL is fine */
+
+/* The protocol alone, under an HTTP server of yours: one handler, any number of threads. */
+struct sf_handler;
+SF_CHECK bool sf_handler_new(sf_configure configure, const char *const *config,
+                             struct sf_handler **ret_handler, struct sf_status *status);
+void sf_handler_free(struct sf_handler *handler); /* NULL is fine */
+
+/* Answers the body of one request (a ToFunction): with true the body of the reply (a FromFunction),
+ * for free(), with content type application/octet-stream. False: `status` says why, and the HTTP
+ * answer should be 400 for SF_INVALID, 404 for SF_NOT_FOUND, else 500. Waits for asynchronous
+ * operations. */
+SF_CHECK bool sf_handle(struct sf_handler *handler, struct sf_bytes request, void **ret_reply,
+                        size_t *ret_size, struct sf_status *status);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

@@ -1,0 +1,117 @@
+/* async.c - asynchronous operations, as functions see them, and their results as messages. */
+#include "sdk/async.h"
+
+#include "sdk/call.h"
+#include "wire/protobuf.h"
+#include "wire/typed_value.h"
+
+#include <stdlib.h>
+
+enum { RESULT_STATUS = 1, RESULT_METADATA = 2, RESULT_VALUE = 3, RESULT_CAUSE = 4 };
+
+void async_result_add(struct buffer *buffer, enum sf_async_status status, struct bytes metadata,
+                      struct bytes value, struct bytes cause)
+{
+    pb_add_uint(buffer, RESULT_STATUS, status);
+    pb_add_bytes(buffer, RESULT_METADATA, metadata);
+    if (status == SF_ASYNC_SUCCESS)
+        pb_add_bytes(buffer, RESULT_VALUE, value);
+    if (status == SF_ASYNC_FAILURE)
+        pb_add_bytes(buffer, RESULT_CAUSE, cause);
+}
+
+struct sf_async *sf_async_begin(struct sf_context *context, struct sf_value metadata)
+{
+    struct sf_encoded encoded;
+    if (!call_encode(context, "sf_async_begin", metadata, &encoded))
+        return NULL;
+    return context->host->async_begin(context, &encoded);
+}
+
+static void *alloc_on_heap(void *owner, size_t size)
+{
+    struct buffer *pieces = owner; /* of pointers */
+    void *memory = malloc(size ? size : 1);
+    if (!memory)
+        abort();
+    buffer_add(pieces, &memory, sizeof memory);
+    return memory;
+}
+
+void sf_async_complete(struct sf_async *async, struct sf_value value)
+{
+    struct buffer pieces = {0};
+    struct sf_encoded encoded;
+    struct sf_status status;
+    if (value_encode((struct value_memory){alloc_on_heap, &pieces}, value, &encoded, &status))
+        async->host->async_complete(async, &encoded);
+    else
+        async->host->async_fail(async, status.message);
+    for (size_t at = 0; at < pieces.size; at += sizeof(void *)) {
+        void *memory;
+        memcpy(&memory, pieces.data + at, sizeof memory);
+        free(memory);
+    }
+    buffer_destroy(&pieces);
+}
+
+void sf_async_fail(struct sf_async *async, const char *cause)
+{
+    async->host->async_fail(async, cause ? cause : "");
+}
+
+static bool read_value(struct bytes body, struct sf_value *ret_value)
+{
+    struct typed_value typed;
+    if (!typed_value_parse(body, &typed, NULL))
+        return false;
+    *ret_value = (struct sf_value){.raw_type = (const char *)typed.type.data,
+                                   .raw_type_size = typed.type.size,
+                                   .as_bytes = bytes_to_sf(typed.value)};
+    return true;
+}
+
+static bool read_cause(struct sf_context *context, struct bytes text, const char **ret_cause)
+{
+    char *cause = context->host->alloc(context, text.size + 1);
+    if (text.size)
+        memcpy(cause, text.data, text.size);
+    cause[text.size] = '\0';
+    *ret_cause = cause;
+    return true;
+}
+
+static bool read_result(struct sf_context *context, struct bytes bytes,
+                        struct sf_async_result *result)
+{
+    struct pb_reader reader = pb_read(bytes);
+    struct pb_field field;
+    bool good = true;
+    while (good && pb_next(&reader, &field)) {
+        if (field.number == RESULT_STATUS && field.type == PB_VARINT)
+            result->status = (enum sf_async_status)field.value;
+        else if (field.number == RESULT_METADATA && field.type == PB_BYTES)
+            good = read_value(field.bytes, &result->metadata);
+        else if (field.number == RESULT_VALUE && field.type == PB_BYTES)
+            good = read_value(field.bytes, &result->value);
+        else if (field.number == RESULT_CAUSE && field.type == PB_BYTES)
+            good = read_cause(context, field.bytes, &result->cause);
+    }
+    return good && !reader.failed && result->status > SF_ASYNC_NONE &&
+           result->status <= SF_ASYNC_UNKNOWN && result->metadata.raw_type;
+}
+
+enum sf_async_status sf_async_result(struct sf_context *context, const struct sf_message *message,
+                                     struct sf_async_result *ret_result)
+{
+    if (!bytes_is(bytes_from_sf(message->type), SF_TYPE_ASYNC_RESULT))
+        return SF_ASYNC_NONE;
+    struct sf_async_result result = {.cause = ""};
+    if (!read_result(context, bytes_from_sf(message->value), &result)) {
+        (void)context->host->fail(context, "the message is no result of an asynchronous operation, "
+                                           "though its type says so");
+        return SF_ASYNC_NONE;
+    }
+    *ret_result = result;
+    return result.status;
+}

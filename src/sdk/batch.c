@@ -1,0 +1,509 @@
+/* batch.c - effects are gathered in arrays that grow within the arena; states that were changed
+ * become mutations at the end. */
+#include "sdk/batch.h"
+
+#include "base/list.h"
+#include "sdk/registry.h"
+#include "sdk/value.h"
+#include "wire/protobuf.h"
+
+/* A state that came with the request. */
+struct batch_slot {
+    struct bytes name;
+    const struct request_state *given;
+    struct bytes type; /* of a present value */
+    struct bytes value;
+    bool is_read; /* the three below the name are known */
+    bool is_present;
+    bool is_changed;
+};
+
+struct batch_cache {
+    struct batch_cache *next;
+    const struct sf_state *state;
+    struct sf_state_cache is;
+};
+
+static struct batch *batch_of(struct sf_context *context)
+{
+    return container_of(context, struct batch, context);
+}
+
+bool batch_fail(struct batch *batch, const char *text)
+{
+    if (!batch->has_failed)
+        (void)sf_fail(&batch->failure, SF_INVALID, "%s", text);
+    batch->has_failed = true;
+    return false;
+}
+
+static bool fail(struct sf_context *context, const char *text)
+{
+    return batch_fail(batch_of(context), text);
+}
+
+static void *alloc(struct sf_context *context, size_t size)
+{
+    return arena_take(&batch_of(context)->arena, size);
+}
+
+/* The next item of an array in the arena, zeroed. */
+#define ADD(batch, array, count, capacity)                                                         \
+    ((array) = grow(&(batch)->arena, (array), (count), &(capacity), sizeof *(array)),              \
+     &(array)[(count)++])
+
+static void *grow(struct arena *arena, void *array, size_t count, size_t *capacity, size_t size)
+{
+    enum { FIRST_CAPACITY = 4 };
+    if (count == *capacity) {
+        *capacity = *capacity ? *capacity * 2 : FIRST_CAPACITY;
+        void *larger = arena_take(arena, *capacity * size);
+        if (count)
+            memcpy(larger, array, count * size);
+        array = larger;
+    }
+    memset((char *)array + count * size, 0, size);
+    return array;
+}
+
+/* --- who --- */
+
+static char *text_in_arena(struct batch *batch, struct bytes text)
+{
+    char *copy = arena_take(&batch->arena, text.size + 1);
+    if (text.size)
+        memcpy(copy, text.data, text.size);
+    copy[text.size] = '\0';
+    return copy;
+}
+
+static const char *type_text(struct batch *batch, const struct address *address)
+{
+    size_t size = address->ns.size + 1 + address->name.size;
+    char *text = arena_take(&batch->arena, size + 1);
+    if (address->ns.size)
+        memcpy(text, address->ns.data, address->ns.size);
+    text[address->ns.size] = '/';
+    if (address->name.size)
+        memcpy(text + address->ns.size + 1, address->name.data, address->name.size);
+    text[size] = '\0';
+    return text;
+}
+
+static void self(struct sf_context *context, struct sf_address *ret_self)
+{
+    struct batch *batch = batch_of(context);
+    if (!batch->self_type)
+        batch->self_type = type_text(batch, &batch->self);
+    *ret_self = (struct sf_address){
+        batch->self_type,
+        text_in_arena(batch, batch->self.id),
+        batch->self.id.size,
+    };
+}
+
+static bool caller(struct sf_context *context, struct sf_address *ret_caller)
+{
+    struct batch *batch = batch_of(context);
+    if (!batch->caller.wire.size)
+        return false;
+    *ret_caller = (struct sf_address){
+        type_text(batch, &batch->caller),
+        text_in_arena(batch, batch->caller.id),
+        batch->caller.id.size,
+    };
+    return true;
+}
+
+static void *user(struct sf_context *context)
+{
+    return batch_of(context)->function->user;
+}
+
+static int64_t now_ms(struct sf_context *context)
+{
+    return batch_of(context)->now_ms;
+}
+
+/* --- states --- */
+
+static struct batch_slot *find_slot(struct batch *batch, struct bytes name)
+{
+    for (size_t i = 0; i < batch->slot_count; i++)
+        if (bytes_equal(batch->slots[i].name, name))
+            return &batch->slots[i];
+    return NULL;
+}
+
+/* The call will be done again when the state is at hand. */
+static void ask_for(struct batch *batch, const struct sf_state_name *state)
+{
+    struct from_function *reply = &batch->reply;
+    struct bytes name = bytes_from_sf(state->name);
+    reply->is_incomplete = true;
+    for (size_t i = 0; i < reply->missing_count; i++)
+        if (bytes_equal(reply->missing[i].name, name))
+            return;
+    struct state_spec *spec =
+        ADD(batch, reply->missing, reply->missing_count, batch->missing_capacity);
+    *spec = (struct state_spec){
+        .name = arena_add_bytes(&batch->arena, name),
+        .type = arena_add_bytes(&batch->arena, bytes_from_sf(state->type)),
+        .mode = state->expiry == SF_EXPIRE_NEVER         ? EXPIRE_NONE
+                : state->expiry == SF_EXPIRE_AFTER_WRITE ? EXPIRE_AFTER_WRITE
+                                                         : EXPIRE_AFTER_INVOKE,
+        .expire_after_ms = state->expiry == SF_EXPIRE_NEVER ? 0 : state->expire_ms,
+    };
+}
+
+/* The slot of a state, read; NULL if it did not come with the request, or makes no sense. */
+static struct batch_slot *slot_of(struct batch *batch, const struct sf_state_name *state)
+{
+    struct batch_slot *slot = find_slot(batch, bytes_from_sf(state->name));
+    if (!slot) {
+        ask_for(batch, state);
+        return NULL;
+    }
+    if (!slot->is_read && slot->given->present) {
+        struct typed_value value;
+        if (!typed_value_parse(slot->given->value, &value, &batch->failure)) {
+            (void)sf_wrap(&batch->failure, "state '%.*s'", BYTES_ARG(slot->name));
+            batch->has_failed = true;
+            return NULL;
+        }
+        slot->type = value.type;
+        slot->value = value.value;
+        slot->is_present = value.has_value;
+    }
+    slot->is_read = true;
+    if (slot->is_present && !bytes_equal(slot->type, bytes_from_sf(state->type))) {
+        struct sf_status status;
+        (void)sf_fail(&status, SF_INVALID,
+                      "state '%.*s' holds a value of type '%.*s', not of '%.*s'",
+                      BYTES_ARG(slot->name), BYTES_ARG(slot->type), (int)state->type.size,
+                      (const char *)state->type.data);
+        (void)batch_fail(batch, status.message);
+        return NULL;
+    }
+    return slot;
+}
+
+static bool state_get(struct sf_context *context, const struct sf_state_name *state,
+                      struct sf_bytes *ret_value)
+{
+    struct batch_slot *slot = slot_of(batch_of(context), state);
+    if (!slot || !slot->is_present)
+        return false;
+    *ret_value = bytes_to_sf(slot->value);
+    return true;
+}
+
+static bool state_set(struct sf_context *context, const struct sf_state_name *state,
+                      struct sf_bytes value)
+{
+    struct batch *batch = batch_of(context);
+    struct batch_slot *slot = slot_of(batch, state);
+    if (!slot)
+        return false;
+    slot->type = arena_add_bytes(&batch->arena, bytes_from_sf(state->type));
+    slot->value = arena_add_bytes(&batch->arena, bytes_from_sf(value));
+    slot->is_present = true;
+    slot->is_changed = true;
+    return true;
+}
+
+static bool state_clear(struct sf_context *context, const struct sf_state_name *state)
+{
+    struct batch_slot *slot = slot_of(batch_of(context), state);
+    if (!slot)
+        return false;
+    slot->is_present = false;
+    slot->is_changed = true;
+    return true;
+}
+
+static struct sf_state_cache *state_cache(struct sf_context *context, const struct sf_state *state)
+{
+    struct batch *batch = batch_of(context);
+    struct batch_cache *cache = batch->caches;
+    while (cache && strcmp(cache->state->name, state->name) != 0)
+        cache = cache->next;
+    if (!cache) {
+        cache = arena_take(&batch->arena, sizeof *cache);
+        *cache = (struct batch_cache){.next = batch->caches, .state = state};
+        batch->caches = cache;
+    }
+    return &cache->is;
+}
+
+static bool save_caches(struct batch *batch)
+{
+    for (struct batch_cache *cache = batch->caches; cache; cache = cache->next)
+        if (cache->is.save && !cache->is.save(&batch->context, cache->state, cache->is.object))
+            return false;
+    return true;
+}
+
+/* --- messages --- */
+
+static struct bytes typed_value_in_arena(struct batch *batch, const struct sf_encoded *value)
+{
+    enum { TYPE = 1, HAS_VALUE = 2, VALUE = 3 };
+    struct bytes type = bytes_from_sf(value->type), bytes = bytes_from_sf(value->value);
+    size_t size =
+        pb_bytes_size(TYPE, type.size) + 2 + (bytes.size ? pb_bytes_size(VALUE, bytes.size) : 0);
+    uint8_t *data = arena_take(&batch->arena, size), *to = data;
+    to = pb_put_bytes(to, TYPE, type);
+    to = pb_put_uint(to, HAS_VALUE, 1);
+    if (bytes.size)
+        (void)pb_put_bytes(to, VALUE, bytes);
+    return bytes_make(data, size);
+}
+
+static bool make_target(struct batch *batch, const struct sf_target *target,
+                        struct address *ret_address)
+{
+    struct sf_status status;
+    struct bytes ns, name, type = bytes_from_sf(target->type);
+    if (!typename_split(type, &ns, &name)) {
+        (void)sf_fail(&status, SF_INVALID, "target '%.*s': expected a function type namespace/name",
+                      BYTES_ARG(type));
+        return batch_fail(batch, status.message);
+    }
+    return address_make(ns, name, bytes_from_sf(target->id), &batch->arena, ret_address, &status) ||
+           batch_fail(batch, status.message);
+}
+
+void batch_add_message(struct batch *batch, const struct address *target, struct bytes argument)
+{
+    struct from_function *reply = &batch->reply;
+    struct outgoing_message *message =
+        ADD(batch, reply->messages, reply->message_count, batch->message_capacity);
+    message->target = *target;
+    message->argument = arena_add_bytes(&batch->arena, argument);
+}
+
+static bool send(struct sf_context *context, const struct sf_target *target,
+                 const struct sf_encoded *value)
+{
+    struct batch *batch = batch_of(context);
+    struct from_function *reply = &batch->reply;
+    struct address address;
+    if (!make_target(batch, target, &address))
+        return false;
+    struct outgoing_message *message =
+        ADD(batch, reply->messages, reply->message_count, batch->message_capacity);
+    message->target = address;
+    message->argument = typed_value_in_arena(batch, value);
+    return true;
+}
+
+static struct delayed_message *add_delayed(struct batch *batch)
+{
+    struct from_function *reply = &batch->reply;
+    return ADD(batch, reply->delayed, reply->delayed_count, batch->delayed_capacity);
+}
+
+static bool check_token(struct batch *batch, struct sf_bytes token)
+{
+    return bytes_are_utf8(bytes_from_sf(token)) ||
+           batch_fail(batch, "a cancellation token is not UTF-8");
+}
+
+static bool send_after(struct sf_context *context, int64_t delay_ms, struct sf_bytes token,
+                       const struct sf_target *target, const struct sf_encoded *value)
+{
+    struct batch *batch = batch_of(context);
+    struct address address;
+    if (!check_token(batch, token) || !make_target(batch, target, &address))
+        return false;
+    struct delayed_message *delayed = add_delayed(batch);
+    delayed->delay_ms = delay_ms;
+    delayed->token = arena_add_bytes(&batch->arena, bytes_from_sf(token));
+    delayed->target = address;
+    delayed->argument = typed_value_in_arena(batch, value);
+    return true;
+}
+
+static bool cancel(struct sf_context *context, struct sf_bytes token)
+{
+    struct batch *batch = batch_of(context);
+    if (!check_token(batch, token))
+        return false;
+    struct delayed_message *delayed = add_delayed(batch);
+    delayed->is_cancellation = true;
+    delayed->token = arena_add_bytes(&batch->arena, bytes_from_sf(token));
+    return true;
+}
+
+static bool send_egress(struct sf_context *context, struct sf_bytes egress,
+                        const struct sf_encoded *value)
+{
+    struct batch *batch = batch_of(context);
+    struct from_function *reply = &batch->reply;
+    struct bytes ns, name, id = arena_add_bytes(&batch->arena, bytes_from_sf(egress));
+    if (!bytes_are_utf8(id) || !typename_split(id, &ns, &name)) {
+        struct sf_status status;
+        (void)sf_fail(&status, SF_INVALID, "egress '%.*s': expected namespace/name", BYTES_ARG(id));
+        return batch_fail(batch, status.message);
+    }
+    struct egress_message *message =
+        ADD(batch, reply->egresses, reply->egress_count, batch->egress_capacity);
+    message->ns = ns;
+    message->name = name;
+    message->argument = typed_value_in_arena(batch, value);
+    return true;
+}
+
+/* --- the world --- */
+
+static struct sf_async *async_begin(struct sf_context *context, const struct sf_encoded *metadata)
+{
+    struct batch *batch = batch_of(context);
+    if (!batch->world->async_begin) {
+        (void)batch_fail(batch, "there are no asynchronous operations here");
+        return NULL;
+    }
+    return batch->world->async_begin(batch->world->owner, batch,
+                                     typed_value_in_arena(batch, metadata));
+}
+
+static void log_text(struct sf_context *context, enum sf_level level, const char *text)
+{
+    struct batch *batch = batch_of(context);
+    if (batch->world->log)
+        batch->world->log(batch->world->owner, batch->self.wire, level, text);
+}
+
+static void count(struct sf_context *context, const char *counter, int64_t by)
+{
+    struct batch *batch = batch_of(context);
+    if (batch->world->count)
+        batch->world->count(batch->world->owner, batch->self.type, counter, by);
+}
+
+static const struct sf_host calling = {
+    .size = sizeof calling,
+    .alloc = alloc,
+    .fail = fail,
+    .self = self,
+    .caller = caller,
+    .user = user,
+    .now_ms = now_ms,
+    .state_get = state_get,
+    .state_set = state_set,
+    .state_clear = state_clear,
+    .state_cache = state_cache,
+    .send = send,
+    .send_after = send_after,
+    .cancel = cancel,
+    .send_egress = send_egress,
+    .async_begin = async_begin,
+    .log = log_text,
+    .count = count,
+};
+
+/* --- the batch --- */
+
+void batch_init(struct batch *batch, const struct batch_world *world)
+{
+    *batch = (struct batch){.context.host = &calling, .world = world};
+}
+
+void batch_destroy(struct batch *batch)
+{
+    arena_destroy(&batch->arena);
+}
+
+static bool begin(struct batch *batch, const struct sf_function *function,
+                  const struct to_function *request, int64_t time_ms)
+{
+    struct arena arena = batch->arena;
+    *batch = (struct batch){.context.host = &calling,
+                            .world = batch->world,
+                            .function = function,
+                            .arena = arena,
+                            .now_ms = time_ms};
+    arena_clear(&batch->arena);
+    if (!address_parse(request->target, &batch->self))
+        return batch_fail(batch, "the request's target is no address");
+    batch->slot_count = request->state_count;
+    batch->slots = arena_take(&batch->arena, request->state_count * sizeof *batch->slots);
+    for (size_t i = 0; i < request->state_count; i++)
+        batch->slots[i] =
+            (struct batch_slot){.name = request->states[i].name, .given = &request->states[i]};
+    return true;
+}
+
+static bool call(struct batch *batch, struct bytes body)
+{
+    struct bytes caller_wire, argument;
+    struct typed_value value;
+    struct sf_message message;
+    if (!message_body_parse(body, &caller_wire, &argument) ||
+        !typed_value_parse(argument, &value, NULL))
+        return batch_fail(batch, "the message is malformed");
+    batch->caller = (struct address){0};
+    if (caller_wire.size && !address_parse(caller_wire, &batch->caller))
+        return batch_fail(batch, "the message's caller is no address");
+
+    message =
+        (struct sf_message){bytes_to_sf(value.type), bytes_to_sf(value.value), value.has_value};
+    batch->caches = NULL;
+    bool good = batch->function->call(&batch->context, &message);
+    if (batch->has_failed)
+        return false;
+    if (batch->reply.is_incomplete)
+        return true;
+    if (!good)
+        return batch_fail(batch, "the function returned false");
+    return save_caches(batch) && !batch->has_failed;
+}
+
+static void add_mutations(struct batch *batch)
+{
+    struct from_function *reply = &batch->reply;
+    size_t capacity = 0;
+    for (size_t i = 0; i < batch->slot_count; i++) {
+        const struct batch_slot *slot = &batch->slots[i];
+        if (!slot->is_changed)
+            continue;
+        struct state_mutation *mutation =
+            ADD(batch, reply->mutations, reply->mutation_count, capacity);
+        *mutation = (struct state_mutation){
+            .name = slot->name,
+            .kind = slot->is_present ? MUTATION_MODIFY : MUTATION_DELETE,
+            .value = {.type = slot->type, .value = slot->value, .has_value = true},
+        };
+    }
+}
+
+/* The states that the function declares must all be at hand before it is called. */
+static void ask_for_declared(struct batch *batch)
+{
+    for (size_t i = 0; batch->function->states && batch->function->states[i]; i++) {
+        struct sf_state_name name = state_name_of(batch->function->states[i]);
+        if (!find_slot(batch, bytes_from_sf(name.name)))
+            ask_for(batch, &name);
+    }
+}
+
+bool batch_run(struct batch *batch, const struct sf_function *function,
+               const struct to_function *request, int64_t time_ms,
+               const struct from_function **ret_reply, struct sf_status *status)
+{
+    bool good = begin(batch, function, request, time_ms);
+    if (good)
+        ask_for_declared(batch);
+    for (size_t i = 0; good && !batch->reply.is_incomplete && i < request->message_count; i++)
+        good = call(batch, request->messages[i]);
+    if (!good) {
+        if (status)
+            *status = batch->failure;
+        return false;
+    }
+    if (!batch->reply.is_incomplete)
+        add_mutations(batch);
+    *ret_reply = &batch->reply;
+    return true;
+}

@@ -1,0 +1,64 @@
+/* batch.h - a host for one invocation: a batch of messages for one address goes in, what its
+ * function did with them comes out, in the same form as a remote function's reply.
+ *
+ * Embedded functions, sf_serve and the harness all run functions through this; they differ in where
+ * the request comes from, where the reply goes, and what stands around it (struct batch_world).
+ *
+ * All messages of a batch see the same states, one after the other. If one call fails, the batch
+ * has. One thread at a time. */
+#ifndef SDK_BATCH_H
+#define SDK_BATCH_H
+
+#include "base/arena.h"
+#include "sdk/host.h"
+#include "wire/invocation.h"
+
+struct batch;
+
+struct batch_world {
+    void *owner;
+
+    /* Begins an operation; NULL (after batch_fail): there are none here. `metadata` is the body of
+     * a TypedValue, lent. The result is no part of this room's memory. */
+    struct sf_async *(*async_begin)(void *owner, struct batch *batch, struct bytes metadata);
+    void (*log)(void *owner, struct bytes address, enum sf_level level, const char *text);
+    void (*count)(void *owner, struct bytes type, const char *counter, int64_t by);
+};
+
+struct batch_slot;
+struct batch_cache;
+
+struct batch {
+    struct sf_context context; /* what functions get */
+    const struct batch_world *world;
+    const struct sf_function *function;
+    struct arena arena; /* of the calls, and of the reply */
+    int64_t now_ms;
+    struct address self;
+    struct address caller; /* of the present message; wire is empty if there is none */
+    struct batch_slot *slots;
+    size_t slot_count;
+    struct batch_cache *caches; /* of the present message */
+    struct from_function reply;
+    size_t missing_capacity, message_capacity, delayed_capacity, egress_capacity;
+    const char *self_type; /* made when asked for */
+    bool has_failed;
+    struct sf_status failure;
+};
+
+void batch_init(struct batch *batch, const struct batch_world *world);
+void batch_destroy(struct batch *batch);
+
+/* Runs the function. The reply, and what it refers to, lives until the next run and as long as the
+ * request. False: the batch has failed, and nothing of it counts. */
+SF_CHECK bool batch_run(struct batch *batch, const struct sf_function *function,
+                        const struct to_function *request, int64_t now_ms,
+                        const struct from_function **ret_reply, struct sf_status *status);
+
+/* --- for the world, during a call --- */
+
+/* Adds a message as if the function had sent it. Copies. */
+void batch_add_message(struct batch *batch, const struct address *target, struct bytes argument);
+bool batch_fail(struct batch *batch, const char *text); /* returns false */
+
+#endif

@@ -1,0 +1,264 @@
+/* value.c - the built-in types are StateFun's wrapper messages (protocol.md 2); other types say
+ * themselves how they are written. */
+#include "sdk/value.h"
+
+#include "base/mem.h"
+#include "wire/builtin.h"
+#include "wire/protobuf.h"
+
+#include <stdlib.h>
+
+#ifndef STATEFUN_VERSION
+#define STATEFUN_VERSION "unknown"
+#endif
+
+const char sf_sdk_version[] = STATEFUN_VERSION;
+
+const struct sf_type sf_int_type = {.name = "io.statefun.types/int", .repr = SF_REPR_INT};
+const struct sf_type sf_long_type = {.name = "io.statefun.types/long", .repr = SF_REPR_LONG};
+const struct sf_type sf_bool_type = {.name = "io.statefun.types/bool", .repr = SF_REPR_BOOL};
+const struct sf_type sf_float_type = {.name = "io.statefun.types/float", .repr = SF_REPR_FLOAT};
+const struct sf_type sf_double_type = {.name = "io.statefun.types/double", .repr = SF_REPR_DOUBLE};
+const struct sf_type sf_string_type = {.name = "io.statefun.types/string", .repr = SF_REPR_STRING};
+
+/* --- writing --- */
+
+struct sf_writer {
+    struct value_memory memory;
+    uint8_t *data;
+    size_t size, capacity;
+};
+
+void *sf_write_space(struct sf_writer *writer, size_t size)
+{
+    enum { FIRST_CAPACITY = 64 };
+    if (writer->capacity - writer->size < size) {
+        size_t capacity = writer->capacity ? writer->capacity * 2 : FIRST_CAPACITY;
+        while (capacity - writer->size < size)
+            capacity *= 2;
+        uint8_t *data = writer->memory.alloc(writer->memory.owner, capacity);
+        if (writer->size)
+            memcpy(data, writer->data, writer->size);
+        writer->data = data;
+        writer->capacity = capacity;
+    }
+    uint8_t *space = writer->data + writer->size;
+    writer->size += size;
+    return space;
+}
+
+void sf_write(struct sf_writer *writer, const void *bytes, size_t size)
+{
+    if (size)
+        memcpy(sf_write_space(writer, size), bytes, size);
+}
+
+/* --- encoding --- */
+
+/* The number in a value of a numeric type, in as many low bits as it has. */
+static uint64_t bits_of(enum sf_repr repr, const struct sf_value *value)
+{
+    uint32_t narrow = 0;
+    uint64_t wide = 0;
+    switch (repr) {
+    case SF_REPR_BOOL:
+        return value->as_bool;
+    case SF_REPR_INT:
+        return (uint32_t)value->as_int;
+    case SF_REPR_LONG:
+        return (uint64_t)value->as_long;
+    case SF_REPR_FLOAT:
+        memcpy(&narrow, &value->as_float, sizeof narrow);
+        return narrow;
+    case SF_REPR_DOUBLE:
+        memcpy(&wide, &value->as_double, sizeof wide);
+        return wide;
+    default:
+        abort();
+    }
+}
+
+static size_t bytes_of_repr(enum sf_repr repr)
+{
+    if (repr == SF_REPR_BOOL)
+        return 1;
+    return repr == SF_REPR_INT || repr == SF_REPR_FLOAT ? 4 : 8;
+}
+
+/* The one field of a wrapper message; nothing at all for a zero. */
+static struct sf_bytes encode_number(struct value_memory memory, enum sf_repr repr, uint64_t bits)
+{
+    enum {
+        TAG_VARINT = 1 << 3 | PB_VARINT,
+        TAG_32 = 1 << 3 | PB_FIXED32,
+        TAG_64 = 1 << 3 | PB_FIXED64
+    };
+    if (!bits)
+        return (struct sf_bytes){0};
+    size_t size = bytes_of_repr(repr);
+    uint8_t *to = memory.alloc(memory.owner, 1 + size);
+    to[0] = size == 1 ? TAG_VARINT : size == 4 ? TAG_32 : TAG_64;
+    for (size_t i = 0; i < size; i++)
+        to[1 + i] = (uint8_t)(bits >> 8 * i);
+    return (struct sf_bytes){to, 1 + size};
+}
+
+static bool check_text(struct sf_bytes text, struct sf_status *status)
+{
+    return bytes_are_utf8(bytes_from_sf(text)) ||
+           sf_fail(status, SF_INVALID, "a string value is not UTF-8");
+}
+
+static struct sf_bytes encode_text(struct value_memory memory, struct sf_bytes text)
+{
+    if (!text.size)
+        return (struct sf_bytes){0};
+    size_t size = pb_bytes_size(1, text.size);
+    uint8_t *to = memory.alloc(memory.owner, size);
+    (void)pb_put_bytes(to, 1, bytes_from_sf(text));
+    return (struct sf_bytes){to, size};
+}
+
+static bool encode_object(struct value_memory memory, const struct sf_value *value,
+                          struct sf_bytes *ret_bytes, struct sf_status *status)
+{
+    struct sf_writer writer = {.memory = memory};
+    if (!value->type->encode)
+        return sf_fail(status, SF_INVALID, "type %s has no encode", value->type->name);
+    if (!value->type->encode(value->type, value->as_object, &writer, status))
+        return sf_wrap(status, "encoding a value of type %s", value->type->name);
+    *ret_bytes = (struct sf_bytes){writer.data, writer.size};
+    return true;
+}
+
+static bool is_typename(struct sf_bytes name)
+{
+    const char *slash = name.size ? memchr(name.data, '/', name.size) : NULL;
+    return slash && slash != name.data && slash + 1 != (const char *)name.data + name.size;
+}
+
+bool value_encode(struct value_memory memory, struct sf_value value, struct sf_encoded *ret_encoded,
+                  struct sf_status *status)
+{
+    const struct sf_type *type = value.type;
+    if (!type && !value.raw_type)
+        return sf_fail(status, SF_INVALID, "the value is not set");
+    struct sf_bytes name =
+        type ? text_to_sf(type->name) : (struct sf_bytes){value.raw_type, value.raw_type_size};
+    if (!is_typename(name))
+        return sf_fail(status, SF_INVALID, "type name '%.*s': expected namespace/name",
+                       (int)name.size, (const char *)name.data);
+    ret_encoded->type = name;
+    ret_encoded->value = value.as_bytes;
+    switch (type ? type->repr : SF_REPR_BYTES) {
+    case SF_REPR_BYTES:
+        return true;
+    case SF_REPR_OBJECT:
+        return encode_object(memory, &value, &ret_encoded->value, status);
+    case SF_REPR_STRING:
+        if (!check_text(value.as_bytes, status))
+            return false;
+        ret_encoded->value = encode_text(memory, value.as_bytes);
+        return true;
+    default:
+        ret_encoded->value = encode_number(memory, type->repr, bits_of(type->repr, &value));
+        return true;
+    }
+}
+
+bool value_encode_plain(struct value_memory memory, struct sf_value value,
+                        struct sf_bytes *ret_bytes, struct sf_status *status)
+{
+    enum sf_repr repr = value.type ? value.type->repr : SF_REPR_BYTES;
+    if (!value.type && !value.raw_type)
+        return sf_fail(status, SF_INVALID, "the value is not set");
+    if (repr == SF_REPR_OBJECT)
+        return encode_object(memory, &value, ret_bytes, status);
+    *ret_bytes = value.as_bytes;
+    if (repr == SF_REPR_BYTES)
+        return true;
+    if (repr == SF_REPR_STRING)
+        return check_text(value.as_bytes, status);
+
+    uint64_t bits = bits_of(repr, &value);
+    size_t size = bytes_of_repr(repr);
+    uint8_t *to = memory.alloc(memory.owner, size);
+    for (size_t i = 0; i < size; i++)
+        to[i] = (uint8_t)(bits >> 8 * (size - 1 - i));
+    *ret_bytes = (struct sf_bytes){to, size};
+    return true;
+}
+
+/* --- decoding --- */
+
+static enum builtin builtin_of_repr(enum sf_repr repr)
+{
+    switch (repr) {
+    case SF_REPR_INT:
+        return BUILTIN_INT;
+    case SF_REPR_LONG:
+        return BUILTIN_LONG;
+    case SF_REPR_BOOL:
+        return BUILTIN_BOOL;
+    case SF_REPR_FLOAT:
+        return BUILTIN_FLOAT;
+    default:
+        return BUILTIN_DOUBLE;
+    }
+}
+
+static bool decode_number(enum sf_repr repr, struct sf_bytes bytes, void *ret_value)
+{
+    uint64_t bits;
+    if (!builtin_bits(builtin_of_repr(repr), bytes_from_sf(bytes), &bits))
+        return false;
+    uint32_t narrow = (uint32_t)bits;
+    switch (repr) {
+    case SF_REPR_BOOL:
+        *(bool *)ret_value = bits != 0;
+        break;
+    case SF_REPR_INT:
+    case SF_REPR_FLOAT:
+        memcpy(ret_value, &narrow, sizeof narrow);
+        break;
+    default:
+        memcpy(ret_value, &bits, sizeof bits);
+    }
+    return true;
+}
+
+static bool decode_text(struct sf_context *context, struct sf_bytes bytes, const char **ret_text)
+{
+    struct bytes text;
+    if (!builtin_text(bytes_from_sf(bytes), &text))
+        return false;
+    char *copy = context->host->alloc(context, text.size + 1);
+    if (text.size)
+        memcpy(copy, text.data, text.size);
+    copy[text.size] = '\0';
+    *ret_text = copy;
+    return true;
+}
+
+bool value_decode(struct sf_context *context, const struct sf_type *type, struct sf_bytes bytes,
+                  void *ret_value, struct sf_status *status)
+{
+    bool good = true;
+    switch (type->repr) {
+    case SF_REPR_BYTES:
+        *(struct sf_bytes *)ret_value = bytes;
+        break;
+    case SF_REPR_OBJECT:
+        if (!type->decode)
+            return sf_fail(status, SF_INVALID, "type %s has no decode", type->name);
+        return type->decode(type, bytes, context, ret_value, status) ||
+               sf_wrap(status, "decoding %zu bytes of type %s", bytes.size, type->name);
+    case SF_REPR_STRING:
+        good = decode_text(context, bytes, ret_value);
+        break;
+    default:
+        good = decode_number(type->repr, bytes, ret_value);
+    }
+    return good ||
+           sf_fail(status, SF_INVALID, "%zu bytes are no value of type %s", bytes.size, type->name);
+}

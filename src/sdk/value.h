@@ -1,0 +1,53 @@
+/* value.h - C objects to bytes and back. */
+#ifndef SDK_VALUE_H
+#define SDK_VALUE_H
+
+#include "base/bytes.h"
+#include "sdk/host.h"
+
+/* Memory that lives as long as what the value is encoded for. */
+struct value_memory {
+    void *(*alloc)(void *owner, size_t size);
+    void *owner;
+};
+
+/* Encodes a value as it travels in messages and states. What the result refers to is the memory's,
+ * or the value's own. False if the value is unset, or its type refuses it. */
+SF_CHECK bool value_encode(struct value_memory memory, struct sf_value value,
+                           struct sf_encoded *ret_encoded, struct sf_status *status);
+
+/* The same for the outside world: text and bytes as they are, numbers in big-endian. */
+SF_CHECK bool value_encode_plain(struct value_memory memory, struct sf_value value,
+                                 struct sf_bytes *ret_bytes, struct sf_status *status);
+
+/* Decodes bytes of that type; false if they are none. */
+SF_CHECK bool value_decode(struct sf_context *context, const struct sf_type *type,
+                           struct sf_bytes bytes, void *ret_value, struct sf_status *status);
+
+/* How a state travels. */
+struct sf_state_name state_name_of(const struct sf_state *state);
+
+static inline struct bytes bytes_from_sf(struct sf_bytes bytes)
+{
+    return bytes_make(bytes.data, bytes.size);
+}
+
+static inline struct sf_bytes bytes_to_sf(struct bytes bytes)
+{
+    return (struct sf_bytes){bytes.data, bytes.size};
+}
+
+static inline struct sf_bytes text_to_sf(const char *text)
+{
+    return (struct sf_bytes){text, strlen(text)};
+}
+
+static inline struct sf_target target_of(struct sf_address address)
+{
+    return (struct sf_target){
+        .type = text_to_sf(address.type ? address.type : ""),
+        .id = {address.id, address.id_size || !address.id ? address.id_size : strlen(address.id)},
+    };
+}
+
+#endif
