@@ -258,42 +258,63 @@ static enum acceptance refuse(struct engine *engine)
     return REFUSED;
 }
 
-/* One target of a record, looked up once. */
+/* One message that a record becomes, looked up once. */
 struct route {
     struct address address;
     bool has_address;
+    struct bytes argument;
     struct function_type *type; /* NULL: `cause` says why there is none */
     const char *cause;
 };
 
+static size_t count_routes(const struct record *record)
+{
+    return record->target_count + record->message_count;
+}
+
+static void find_type(struct engine *engine, struct route *route, struct sf_status *status)
+{
+    route->type = NULL;
+    route->cause = CAUSE_UNSERVED;
+    if (route->has_address)
+        route->type = function_find(engine, &route->address);
+    else
+        route->cause = status->message;
+}
+
 static struct route *find_routes(struct engine *engine, const struct record *record,
                                  struct sf_status *status)
 {
-    struct route *routes = arena_take(&engine->arena, record->target_count * sizeof *routes);
-    for (size_t i = 0; i < record->target_count; i++) {
+    struct route *routes = arena_take(&engine->arena, count_routes(record) * sizeof *routes);
+    struct route *route = routes;
+    for (size_t i = 0; i < record->target_count; i++, route++) {
         const struct record_target *target = &record->targets[i];
-        struct route *route = &routes[i];
-        route->type = NULL;
-        route->cause = CAUSE_UNSERVED;
         /* A key that is no text, or too long to be part of an address, fails for every target. */
         route->has_address = address_make(target->ns, target->name, record->id, &engine->arena,
                                           &route->address, status);
-        if (route->has_address)
-            route->type = function_find(engine, &route->address);
-        else
-            route->cause = status->message;
+        route->argument = record->argument;
+        find_type(engine, route, status);
+    }
+    for (size_t i = 0; i < record->message_count; i++, route++) {
+        bool good = address_parse(record->messages[i].address, &route->address);
+        assert(good);
+        route->has_address = true;
+        route->argument = record->messages[i].argument;
+        find_type(engine, route, status);
     }
     return routes;
 }
 
-/* Every target has the record's id, so all are of one partition: one worker's room decides. */
+/* All of them or none. What has no address goes nowhere. */
 static bool has_room(struct engine *engine, const struct record *record, const struct route *routes)
 {
-    uint32_t partition = partition_of(record->id, engine->options.partitions);
-    uint32_t worker = engine_worker_of(engine, partition);
-    for (size_t i = 0; i < record->target_count; i++)
+    for (size_t i = 0; i < count_routes(record); i++) {
+        struct bytes id = routes[i].has_address ? routes[i].address.id : record->id;
+        uint32_t partition = partition_of(id, engine->options.partitions);
+        uint32_t worker = engine_worker_of(engine, partition);
         if (!delivery_has_room(engine, worker, routes[i].type))
             return false;
+    }
     return true;
 }
 
@@ -305,17 +326,17 @@ static struct bytes ingress_of(const struct source *source)
     return key.subject;
 }
 
-static void put_record_letter(struct engine *engine, const struct record *record, size_t index,
-                              const struct route *route)
+/* `target` is NULL for a message, which has an address. */
+static void put_record_letter(struct engine *engine, const struct record *record,
+                              const struct record_target *target, const struct route *route)
 {
-    const struct record_target *target = &record->targets[index];
     struct dead_letter letter = {
         .kind = DEAD_UNSERVED,
         .cause = bytes_of(route->cause),
         .origin = record->origin,
         .ingress = ingress_of(record->source),
-        .key = record->id,
-        .value = record->argument,
+        .key = target ? record->id : route->address.id,
+        .value = route->argument,
     };
     struct buffer text = {0};
     struct typed_value value;
@@ -338,7 +359,7 @@ static void put_record_letter(struct engine *engine, const struct record *record
 
 enum acceptance engine_accept(struct engine *engine, const struct record *record)
 {
-    assert(!record->receipt || record->target_count == 1);
+    assert(!record->receipt || (record->target_count == 1 && !record->message_count));
     arena_clear(&engine->arena);
     struct sf_status status;
     struct route *routes = find_routes(engine, record, &status);
@@ -347,13 +368,15 @@ enum acceptance engine_accept(struct engine *engine, const struct record *record
     if (!has_room(engine, record, routes))
         return refuse(engine);
 
-    for (size_t i = 0; i < record->target_count; i++) {
+    for (size_t i = 0; i < count_routes(record); i++) {
         if (!routes[i].type) {
-            put_record_letter(engine, record, i, &routes[i]);
+            const struct record_target *target =
+                i < record->target_count ? &record->targets[i] : NULL;
+            put_record_letter(engine, record, target, &routes[i]);
             continue;
         }
         struct message *message =
-            message_new(routes[i].address.wire, (struct bytes){0}, record->argument);
+            message_new(routes[i].address.wire, (struct bytes){0}, routes[i].argument);
         if (record->receipt)
             message_add_receipt(message, record->receipt, record->idempotency_key);
         (void)delivery_send(engine, message, &routes[i].address, routes[i].type);

@@ -77,6 +77,12 @@ struct record_target {
     struct bytes name;
 };
 
+/* A message that a router has made of a record. */
+struct record_message {
+    struct bytes address;  /* canonical */
+    struct bytes argument; /* the body of a TypedValue */
+};
+
 struct record {
     struct source *source; /* NULL: the ingress has no positions */
     struct bytes position; /* where to go on when this record is done; at most 255 bytes */
@@ -84,8 +90,10 @@ struct record {
     struct bytes id;       /* of every target */
     const struct record_target *targets;
     size_t target_count;
-    struct bytes argument; /* the body of a TypedValue */
-    uint64_t receipt;      /* 0: nobody waits. With it exactly one target, and settle follows */
+    struct bytes argument;                 /* the body of a TypedValue: the same for every target */
+    const struct record_message *messages; /* besides: each to an address of its own */
+    size_t message_count;
+    uint64_t receipt; /* 0: nobody waits. With it exactly one target, and settle follows */
     struct bytes idempotency_key;
 };
 

@@ -281,6 +281,30 @@ static void a_record_that_cannot_become_a_message_is_set_aside_with_its_position
     assert_bytes(found.value, "the record");
 }
 
+/* What a router makes of a record. */
+static void messages_of_a_record_go_to_addresses_of_their_own(void **state)
+{
+    struct script *s = *state;
+    struct source *source = engine_source(s->engine, bytes_of("a/in"), bytes_of("0"));
+    struct record_message messages[] = {
+        {script_address(s, "a", "f", "ann").wire, script_typed(s, "a/text", "one")},
+        {script_address(s, "a", "nobody", "bob").wire, script_typed(s, "a/text", "two")},
+        {script_address(s, "a", "g", "bob").wire, script_typed(s, "a/text", "three")},
+    };
+    struct record record = {
+        .source = source, .position = bytes_of("7"), .messages = messages, .message_count = 3};
+    assert_int_equal(offer(s, record), ACCEPTED);
+    expect_call(script_call(s), "f", "ann", "one");
+    expect_call(script_call(s), "g", "bob", "three");
+    script_commit(s);
+    assert_bytes(source_position(source), "7");
+    struct dead_letter found;
+    assert_true(dead_letter_parse(script_nth(s, KEY_DEAD_LETTER, 0)->value, &found));
+    assert_int_equal(found.kind, DEAD_UNSERVED);
+    assert_bytes(found.target, "a/nobody/bob");
+    assert_true(bytes_equal(found.value, messages[1].argument));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -300,6 +324,7 @@ int main(void)
         SCRIPT(an_epoch_that_has_grown_too_large_waits_for_the_last_commit),
         SCRIPT(waiting_messages_spill_to_the_store_and_come_back_in_order),
         SCRIPT(a_record_that_cannot_become_a_message_is_set_aside_with_its_position),
+        SCRIPT(messages_of_a_record_go_to_addresses_of_their_own),
     };
     return cmocka_run_group_tests_name("record", tests, NULL, NULL);
 }
