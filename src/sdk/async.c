@@ -1,12 +1,17 @@
 /* async.c - asynchronous operations, as functions see them, and their results as messages. */
 #include "sdk/async.h"
 
+#include "sdk/batch.h"
 #include "sdk/call.h"
 #include "wire/protobuf.h"
 #include "wire/typed_value.h"
 
+#include <assert.h>
+#include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 
+enum { TICKET_LIFE = 1, TICKET_NUMBER = 2, TICKET_METADATA = 3 };
 enum { RESULT_STATUS = 1, RESULT_METADATA = 2, RESULT_VALUE = 3, RESULT_CAUSE = 4 };
 
 void async_result_add(struct buffer *buffer, enum sf_async_status status, struct bytes metadata,
@@ -19,6 +24,83 @@ void async_result_add(struct buffer *buffer, enum sf_async_status status, struct
     if (status == SF_ASYNC_FAILURE)
         pb_add_bytes(buffer, RESULT_CAUSE, cause);
 }
+
+/* --- companions --- */
+
+static void add_typed(struct buffer *buffer, const char *type, struct bytes value)
+{
+    typed_value_add(buffer, &(struct typed_value){bytes_of(type), value, true});
+}
+
+void async_add_message(struct batch *batch, const struct async_ticket *ticket)
+{
+    char id[40];
+    struct address companion;
+    struct buffer value = {0}, argument = {0};
+    (void)snprintf(id, sizeof id, "%016" PRIx64 "-%" PRIu64, ticket->life, ticket->number);
+    bool good = address_make(bytes_of(ASYNC_FUNCTION_NS), bytes_of(ASYNC_FUNCTION_NAME),
+                             bytes_of(id), &batch->arena, &companion, NULL);
+    assert(good);
+
+    pb_add_uint(&value, TICKET_LIFE, ticket->life);
+    pb_add_uint(&value, TICKET_NUMBER, ticket->number);
+    pb_add_bytes(&value, TICKET_METADATA, ticket->metadata);
+    add_typed(&argument, SF_TYPE_ASYNC, buffer_bytes(&value));
+    batch_add_message(batch, &companion, buffer_bytes(&argument));
+    buffer_destroy(&value);
+    buffer_destroy(&argument);
+}
+
+static bool read_ticket(struct bytes bytes, struct async_ticket *ticket)
+{
+    struct pb_reader reader = pb_read(bytes);
+    struct pb_field field;
+    while (pb_next(&reader, &field)) {
+        if (field.number == TICKET_LIFE && field.type == PB_VARINT)
+            ticket->life = field.value;
+        else if (field.number == TICKET_NUMBER && field.type == PB_VARINT)
+            ticket->number = field.value;
+        else if (field.number == TICKET_METADATA && field.type == PB_BYTES)
+            ticket->metadata = field.bytes;
+    }
+    return !reader.failed && ticket->metadata.size;
+}
+
+bool async_ticket_read(const struct to_function *request, struct async_ticket *ret_ticket,
+                       struct bytes *ret_caller, struct sf_status *status)
+{
+    struct bytes argument;
+    struct typed_value value;
+    struct async_ticket ticket = {0};
+    bool good = request->message_count == 1 &&
+                message_body_parse(request->messages[0], ret_caller, &argument) &&
+                typed_value_parse(argument, &value, NULL) && bytes_is(value.type, SF_TYPE_ASYNC) &&
+                read_ticket(value.value, &ticket) && ret_caller->size;
+    if (!good)
+        return sf_fail(status, SF_INVALID, "what was sent to %s is no asynchronous operation",
+                       SF_TYPE_ASYNC);
+    *ret_ticket = ticket;
+    return true;
+}
+
+bool async_reply_make(struct arena *arena, struct bytes caller, struct bytes metadata,
+                      const struct async_end *end, struct from_function *ret_reply,
+                      struct sf_status *status)
+{
+    struct buffer value = {0}, argument = {0};
+    struct outgoing_message *message = arena_take(arena, sizeof *message);
+    if (!address_read(caller, arena, &message->target, status))
+        return sf_wrap(status, "the caller of an asynchronous operation");
+    async_result_add(&value, end->status, metadata, end->value, end->cause);
+    add_typed(&argument, SF_TYPE_ASYNC_RESULT, buffer_bytes(&value));
+    message->argument = arena_add_bytes(arena, buffer_bytes(&argument));
+    buffer_destroy(&value);
+    buffer_destroy(&argument);
+    *ret_reply = (struct from_function){.messages = message, .message_count = 1};
+    return true;
+}
+
+/* --- for functions --- */
 
 struct sf_async *sf_async_begin(struct sf_context *context, struct sf_value metadata)
 {

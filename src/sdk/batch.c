@@ -3,6 +3,7 @@
 #include "sdk/batch.h"
 
 #include "base/list.h"
+#include "sdk/async.h"
 #include "sdk/registry.h"
 #include "sdk/value.h"
 #include "wire/protobuf.h"
@@ -435,6 +436,11 @@ static bool begin(struct batch *batch, const struct sf_function *function,
     return true;
 }
 
+static bool is_companion(const struct address *address)
+{
+    return bytes_is(address->ns, ASYNC_FUNCTION_NS) && bytes_is(address->name, ASYNC_FUNCTION_NAME);
+}
+
 static bool call(struct batch *batch, struct bytes body)
 {
     struct bytes caller_wire, argument;
@@ -446,6 +452,8 @@ static bool call(struct batch *batch, struct bytes body)
     batch->caller = (struct address){0};
     if (caller_wire.size && !address_parse(caller_wire, &batch->caller))
         return batch_fail(batch, "the message's caller is no address");
+    if (is_companion(&batch->caller)) /* the function's own operation has ended */
+        batch->caller = batch->self;
 
     message =
         (struct sf_message){bytes_to_sf(value.type), bytes_to_sf(value.value), value.has_value};

@@ -9,9 +9,10 @@
  *     module     the same for configuration, routers and ingresses
  *     state      the same for states: values, tables, buffers
  *     record     the same for records for egresses
- *     async      the same for asynchronous operations
+ *     async      the same for asynchronous operations, and how hosts keep them known
  *     registry   what modules have bound (a host's)
  *     batch      a host for one invocation: a batch of messages in, effects out
+ *     route      a host for routers: a record in, messages out
  *
  * A module that was built separately reaches its host only through this table, so that neither
  * needs symbols of the other. Entries are only ever added, at the end; SF_ABI_VERSION changes when
@@ -139,7 +140,7 @@ struct sf_message {
 };
 
 /* The types of states of other kinds, and of results of asynchronous operations. Their encodings
- * stand in state.c and call.c. */
+ * stand in state.c and async.h. */
 #define SF_TYPE_TABLE        "io.statefun.c/table"
 #define SF_TYPE_BUFFER       "io.statefun.c/buffer"
 #define SF_TYPE_ASYNC_RESULT "io.statefun.c/async-result"
