@@ -68,6 +68,8 @@ struct inputs {
     const char *values[OWN_FLAGS_MAX]; /* of those that take one */
     char **arguments;                  /* what is no flag */
     size_t argument_count;
+    struct modules *libraries;          /* the embedded modules, once loaded; NULL: none */
+    struct library_names library_names; /* what they bind */
 };
 
 /* Reads the command line, the environment and the configuration file. False: go no further, and

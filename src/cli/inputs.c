@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 #include "function/endpoint.h"
+#include "function/modules.h"
 #include "kafka/client.h"
 
 #include <getopt.h>
@@ -191,6 +192,8 @@ bool inputs_read(struct inputs *inputs, const struct command *command, int argc,
 
 void inputs_destroy(struct inputs *inputs)
 {
+    modules_close(inputs->libraries);
+    free(inputs->library_names.items);
     for (size_t i = 0; i < inputs->module_count; i++)
         free((char *)inputs->modules[i]);
     free(inputs->modules);
@@ -201,8 +204,39 @@ void inputs_destroy(struct inputs *inputs)
 /* What a placeholder stands for: the environment, then the settings. */
 static const char *look_up(void *owner, const char *name)
 {
+    struct inputs *inputs = owner;
     const char *value = getenv(name);
-    return value ? value : settings_look_up(owner, name);
+    return value ? value : settings_look_up(inputs->settings, name);
+}
+
+/* A value of the global configuration, for embedded modules. */
+static const char *configured(void *owner, const char *name)
+{
+    struct inputs *inputs = owner;
+    return settings_look_up(inputs->settings, name);
+}
+
+static void add_name(struct inputs *inputs, enum library_binds what, const char *name,
+                     uint32_t module)
+{
+    struct library_names *names = &inputs->library_names;
+    names->items = mem_resize(names->items, (names->count + 1) * sizeof *names->items);
+    names->items[names->count++] =
+        (struct library_name){what, name, modules_path(inputs->libraries, module)};
+}
+
+static bool open_libraries(void *owner, const char *const *paths, size_t count,
+                           struct library_names *ret_names, struct sf_status *status)
+{
+    struct inputs *inputs = owner;
+    if (!modules_open(paths, count, configured, inputs, &inputs->libraries, status))
+        return false;
+    const struct registry *registry = modules_registry(inputs->libraries);
+    for (size_t i = 0; i < registry->function_count; i++)
+        add_name(inputs, LIBRARY_FUNCTION, registry->functions[i].function->type,
+                 registry->functions[i].module);
+    *ret_names = inputs->library_names;
+    return true;
 }
 
 struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_errors)
@@ -213,7 +247,8 @@ struct application *inputs_load(struct inputs *inputs, bool unknown_keys_are_err
             .module_count = inputs->module_count,
             .placeholders = settings_switch(inputs->settings, SETTING_PLACEHOLDERS),
             .look_up = look_up,
-            .owner = inputs->settings,
+            .owner = inputs,
+            .open_libraries = open_libraries,
             .unknown_keys_are_errors = unknown_keys_are_errors,
             .kafka_knows = kafka_knows_property,
         },

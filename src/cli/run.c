@@ -57,7 +57,7 @@ static int run_application(struct inputs *inputs, const struct application *appl
 {
     struct runtime *runtime;
     struct sf_status status;
-    if (!runtime_open(application, inputs->settings, &runtime, &status)) {
+    if (!runtime_open(application, inputs->settings, inputs->libraries, &runtime, &status)) {
         log_error("cannot start", LOG_TEXT("cause", status.message));
         return EXIT_FAILED;
     }

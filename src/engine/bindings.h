@@ -19,11 +19,13 @@ struct failure_policy {
     bool resumes;       /* of PARK: when the endpoint was away and is back */
 };
 
-/* A function type, or all types of a namespace. An exact type wins over a namespace. */
+/* A function type, or all types of a namespace whose names begin alike. An exact type wins over
+ * those, a longer beginning over a shorter one. */
 struct function_binding {
     struct bytes ns;
     struct bytes name;
-    bool any_name;
+    bool is_prefix;       /* `name` is how names begin; empty: any name */
+    bool answers_at_once; /* invoked by ports.call */
     size_t batch_max;     /* messages in one invocation; 0: no limit */
     size_t in_flight_max; /* invocations under way at once, for each type and worker; at least 1 */
     struct failure_policy failures;

@@ -194,6 +194,23 @@ static bool choose_states(struct engine *engine, struct instance *instance,
     return true;
 }
 
+/* A function that answers at once. */
+static void call(struct engine *engine, struct instance *instance,
+                 const struct to_function *request)
+{
+    const struct ports *ports = &engine->options.ports;
+    struct sf_status status;
+    size_t messages = request->message_count;
+    engine->calls_left -= messages < engine->calls_left ? messages : engine->calls_left;
+    const struct from_function *reply =
+        ports->call(ports->owner, instance->type->handle, request, &status);
+    if (reply)
+        engine_reply(engine, instance->invocation, reply);
+    else
+        engine_fail(engine, instance->invocation,
+                    &(struct failure){.cause = bytes_of(status.message)});
+}
+
 static void start(struct engine *engine, struct instance *instance)
 {
     struct function_type *type = instance->type;
@@ -223,15 +240,18 @@ static void start(struct engine *engine, struct instance *instance)
     type->figures.invocations++;
     type->figures.invoked_messages += request.message_count;
     engine->in_flight++;
-    engine->options.ports.invoke(engine->options.ports.owner, type->handle, instance->invocation,
-                                 &request);
+    if (type->binding->answers_at_once)
+        call(engine, instance, &request);
+    else
+        engine->options.ports.invoke(engine->options.ports.owner, type->handle,
+                                     instance->invocation, &request);
 }
 
 static bool may_start(const struct engine *engine)
 {
     size_t most = engine->options.limits.in_flight_max;
-    return !engine->stopping && !epoch_is_stalled(engine) && (!most || engine->in_flight < most) &&
-           !engine_misbehaves(engine, MISBEHAVE_PAUSE);
+    return !engine->stopping && engine->calls_left && !epoch_is_stalled(engine) &&
+           (!most || engine->in_flight < most) && !engine_misbehaves(engine, MISBEHAVE_PAUSE);
 }
 
 static void run_changes(struct engine *engine)

@@ -23,6 +23,7 @@ struct engine *engine_new(const struct engine_options *options)
     engine->committed = options->epoch - 1;
     engine->viewed = (struct view_progress){options->epoch - 1, options->epoch - 1};
     engine->horizon_ms = UINT64_MAX;
+    engine->pace = SIZE_MAX;
 
     struct list *lists[] = {
         &engine->fresh,         &engine->fresh_delayed,      &engine->dirty,    &engine->sources,
@@ -449,14 +450,21 @@ bool engine_is_crowded(const struct engine *engine)
     return engine->crowded > 0;
 }
 
-void engine_run(struct engine *engine)
+void engine_pace(struct engine *engine, size_t messages)
 {
+    engine->pace = messages;
+}
+
+bool engine_run(struct engine *engine)
+{
+    engine->calls_left = engine->pace;
     dispatch_run(engine);
     delayed_trim_memory(engine);
     dead_forget_gone(engine);
     spill(engine);
     instance_evict(engine);
     delivery_update_room(engine);
+    return !engine->calls_left && !list_is_empty(&engine->runnable);
 }
 
 void engine_loaded(struct engine *engine, struct load *load)

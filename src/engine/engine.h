@@ -171,8 +171,13 @@ void engine_time(struct engine *engine, uint64_t now_ms);
 /* When engine_time wants to be called at the latest; UINT64_MAX: no need. */
 uint64_t engine_wake_ms(const struct engine *engine);
 
-/* Starts what can be started; call when a batch of inputs is through. */
-void engine_run(struct engine *engine);
+/* Starts what can be started; call when a batch of inputs is through. True: it has ended because
+ * functions that answer at once were given all the messages that they may be given in one run, and
+ * wants to be called again. */
+bool engine_run(struct engine *engine);
+
+/* At most about so many such messages in one run from now on: other inputs wait meanwhile. */
+void engine_pace(struct engine *engine, size_t messages);
 
 /* True while functions have as much under way as they can use and more is waiting: then nothing is
  * lost if replies are taken in a little later and together. */

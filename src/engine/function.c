@@ -10,17 +10,18 @@
 static const struct function_binding *find_binding(const struct bindings *bindings, struct bytes ns,
                                                    struct bytes name)
 {
-    const struct function_binding *of_namespace = NULL;
+    const struct function_binding *best = NULL;
     for (size_t i = 0; i < bindings->function_count; i++) {
         const struct function_binding *binding = &bindings->functions[i];
         if (!bytes_equal(binding->ns, ns))
             continue;
-        if (binding->any_name)
-            of_namespace = binding;
-        else if (bytes_equal(binding->name, name))
+        if (!binding->is_prefix && bytes_equal(binding->name, name))
             return binding;
+        if (binding->is_prefix && bytes_starts_with(name, binding->name) &&
+            (!best || binding->name.size > best->name.size))
+            best = binding;
     }
-    return of_namespace;
+    return best;
 }
 
 static struct function_type *find_known(struct engine *engine, struct bytes wire, uint64_t hash)

@@ -446,7 +446,8 @@ struct engine {
     size_t cache_bytes;
     struct heap waiting; /* invocations whose address backs off */
     size_t in_flight;
-    size_t crowded; /* function types that are */
+    size_t crowded;          /* function types that are */
+    size_t pace, calls_left; /* messages to functions that answer at once: in a run, in this one */
 
     /* backlog */
     size_t backlog_memory;

@@ -107,8 +107,8 @@ enum misbehaviour { MISBEHAVE_SHORT_BATCH, MISBEHAVE_SPILL, MISBEHAVE_EVICT, MIS
 struct ports {
     void *owner;
 
-    /* A function type is about to be used for the first time: returns what `invoke` gets for it, or
-     * NULL if it cannot be served after all. */
+    /* A function type is about to be used for the first time: returns what `invoke` or `call` gets
+     * for it, or NULL if it cannot be served after all. */
     void *(*attach)(void *owner, const struct function_binding *binding, struct bytes ns,
                     struct bytes name);
 
@@ -116,6 +116,13 @@ struct ports {
      * one engine_reply or engine_fail with `invocation` follows, later. */
     void (*invoke)(void *owner, void *function, struct invocation *invocation,
                    const struct to_function *request);
+
+    /* Runs a function whose binding says that it answers at once. NULL: it has failed, and `status`
+     * says why. The reply may refer to what the request refers to, and lives until the next call.
+     * NULL if there are no such functions. */
+    const struct from_function *(*call)(void *owner, void *function,
+                                        const struct to_function *request,
+                                        struct sf_status *status);
 
     /* True: done. False: engine_loaded will follow. */
     bool (*load)(void *owner, struct load *load);

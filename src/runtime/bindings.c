@@ -6,6 +6,8 @@
 #include "egress/kinesis_egress.h"
 #include "egress/playground_egress.h"
 #include "runtime/dead_letters.h"
+#include "sdk/async.h"
+#include "sdk/registry.h"
 #include "wire/typed_value.h"
 
 static struct failure_policy policy_of(const struct failures_spec *failures)
@@ -27,7 +29,7 @@ static struct function_binding function_of(const struct endpoint_spec *endpoint)
     return (struct function_binding){
         .ns = bytes_of(functions->ns),
         .name = bytes_of(functions->name ? functions->name : ""),
-        .any_name = !functions->name,
+        .is_prefix = !functions->name,
         .batch_max = endpoint->batch_max,
         .in_flight_max = endpoint->transport.pool_size,
         .failures = policy_of(&endpoint->failures),
@@ -77,17 +79,49 @@ static struct letter_route route_of(const struct application *application)
     return (struct letter_route){0};
 }
 
-struct bindings *bindings_new(const struct application *application)
+/* Embedded functions answer at once, so that only one is ever under way. */
+static struct function_binding embedded_function_of(const struct registered_function *function)
 {
+    enum { BATCH_MAX = 256 };
+    return (struct function_binding){
+        .ns = function->ns,
+        .name = function->name,
+        .is_prefix = function->is_prefix,
+        .answers_at_once = true,
+        .batch_max = BATCH_MAX,
+        .in_flight_max = 1,
+    };
+}
+
+/* The companions of asynchronous operations. */
+static struct function_binding companions(void)
+{
+    return (struct function_binding){
+        .ns = bytes_of(ASYNC_FUNCTION_NS),
+        .name = bytes_of(ASYNC_FUNCTION_NAME),
+        .batch_max = 1,
+        .in_flight_max = SIZE_MAX,
+    };
+}
+
+struct bindings *bindings_new(const struct application *application,
+                              const struct registry *registry)
+{
+    size_t embedded_count = registry ? registry->function_count : 0;
     size_t egress_count = application->kafka_egress_count + application->kinesis_egress_count +
                           application->http_egress_count;
-    struct function_binding *functions =
-        mem_new(application->endpoint_count * sizeof(struct function_binding));
+    struct function_binding *functions = mem_new(
+        (application->endpoint_count + embedded_count + 1) * sizeof(struct function_binding));
     struct egress_binding *egresses = mem_new(egress_count * sizeof *egresses);
     struct egress_binding *egress = egresses;
 
     for (size_t i = 0; i < application->endpoint_count; i++)
         functions[i] = function_of(&application->endpoints[i]);
+    size_t count = application->endpoint_count;
+    for (size_t i = 0; i < embedded_count; i++)
+        functions[count++] = embedded_function_of(&registry->functions[i]);
+    if (embedded_count)
+        functions[count++] = companions();
     for (size_t i = 0; i < application->kafka_egress_count; i++)
         *egress++ = egress_of(&application->kafka_egresses[i].id, kafka_egress_accept);
     for (size_t i = 0; i < application->kinesis_egress_count; i++)
@@ -99,7 +133,7 @@ struct bindings *bindings_new(const struct application *application)
     struct bindings *bindings = mem_new(sizeof *bindings);
     *bindings = (struct bindings){
         .functions = functions,
-        .function_count = application->endpoint_count,
+        .function_count = count,
         .egresses = egresses,
         .egress_count = egress_count,
         .letters = route_of(application),

@@ -5,10 +5,12 @@
 #define RUNTIME_BINDINGS_H
 
 #include "engine/bindings.h"
+#include "sdk/registry.h"
 #include "spec/application.h"
 
-/* `application` must outlive them. */
-struct bindings *bindings_new(const struct application *application);
+/* Both must outlive them; `registry` (of embedded modules) may be NULL. */
+struct bindings *bindings_new(const struct application *application,
+                              const struct registry *registry);
 void bindings_free(struct bindings *bindings); /* NULL is fine */
 
 #endif

@@ -3,6 +3,7 @@
 
 #include "base/log.h"
 #include "engine/partition.h"
+#include "function/modules.h"
 #include "net/address.h"
 #include "runtime/admin.h"
 #include "runtime/bindings.h"
@@ -28,7 +29,9 @@ struct runtime {
     const struct application *application;
     const struct settings *settings;
     const char *name;
+    const struct registry *registry; /* NULL: there are no embedded modules */
     struct bindings *bindings;
+    struct operations *operations;
     struct endpoints endpoints;
 
     struct listener admin_listener, ingress_listener, egress_listener;
@@ -295,6 +298,7 @@ static void make_workers(struct runtime *runtime)
         seed = wall_ms(); /* cannot happen for 8 bytes on Linux */
 
     runtime->workers = mem_new(runtime->worker_count * sizeof(struct worker *));
+    runtime->operations = operations_new(hash_seeded(bytes_of("life"), seed));
     runtime->loader = loader_new(runtime->store, LOADER_THREADS, on_loaded);
     runtime->committer = committer_new(&(struct committer_options){
         .store = runtime->store,
@@ -317,6 +321,8 @@ static void make_workers(struct runtime *runtime)
                 .bindings = runtime->bindings,
             },
         .endpoints = &runtime->endpoints,
+        .registry = runtime->registry,
+        .operations = runtime->operations,
         .store = runtime->store,
         .loader = runtime->loader,
         .committer = runtime->committer,
@@ -567,14 +573,16 @@ static bool open_all(struct runtime *runtime, struct sf_status *status)
 }
 
 bool runtime_open(const struct application *application, const struct settings *settings,
-                  struct runtime **ret_runtime, struct sf_status *status)
+                  const struct modules *modules, struct runtime **ret_runtime,
+                  struct sf_status *status)
 {
     struct runtime *runtime = mem_new(sizeof *runtime);
     runtime->application = application;
     runtime->settings = settings;
     runtime->name = settings_text(settings, SETTING_APPLICATION);
     runtime->worker_count = (uint32_t)number_of(runtime, SETTING_WORKERS);
-    runtime->bindings = bindings_new(application);
+    runtime->registry = modules ? modules_registry(modules) : NULL;
+    runtime->bindings = bindings_new(application, runtime->registry);
     runtime->admin_listener.fd = runtime->ingress_listener.fd = runtime->egress_listener.fd = -1;
     runtime->kafka_ingresses =
         mem_new(application->kafka_ingress_count * sizeof(struct kafka_ingress *));
@@ -701,6 +709,7 @@ void runtime_close(struct runtime *runtime)
     close_listener(&runtime->ingress_listener);
     close_listener(&runtime->egress_listener);
     notice_free(runtime->notice);
+    operations_free(runtime->operations);
     bindings_free(runtime->bindings);
     endpoints_close(&runtime->endpoints);
     pthread_mutex_destroy(&runtime->failure_lock);

@@ -14,12 +14,14 @@
 #include "statefun/status.h"
 
 struct runtime;
+struct modules;
 
 /* Opens the data directory, listens, recovers, and starts. When it returns, messages are taken.
- * What cannot be reached (brokers, functions) is waited for by itself. `application` and `settings`
- * must outlive it. */
+ * What cannot be reached (brokers, functions) is waited for by itself. `application`, `settings`
+ * and `modules` (the embedded ones; NULL: none) must outlive it. */
 SF_CHECK bool runtime_open(const struct application *application, const struct settings *settings,
-                           struct runtime **ret_runtime, struct sf_status *status);
+                           const struct modules *modules, struct runtime **ret_runtime,
+                           struct sf_status *status);
 
 /* Readable once the runtime cannot go on; runtime_failure says why. */
 int runtime_failure_fd(const struct runtime *runtime);

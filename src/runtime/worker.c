@@ -30,11 +30,14 @@ struct worker {
 
     struct engine *engine;
     struct remote *remote;
+    struct embedded *embedded;   /* NULL: there are no embedded modules, */
+    struct operation_desk *desk; /* nor asynchronous operations */
     struct http_ingress *http;
     struct kafka_lane **lanes;
     struct kinesis_lane **shard_lanes;
     struct loop_timer timer; /* when the engine wants to know the time */
     struct loop_task again;  /* another turn at once */
+    size_t pace;             /* messages to embedded functions in a turn */
     struct loop_timer hurry; /* set while the store was asked not long ago */
     bool hurries;            /* ... and is to be asked again then */
     enum view_part hurried_part;
@@ -57,7 +60,10 @@ static void *on_attach(void *owner, const struct function_binding *binding, stru
                        struct bytes name)
 {
     struct worker *worker = owner;
-    (void)binding;
+    if (binding->answers_at_once)
+        return embedded_attach(worker->embedded, ns, name);
+    if (worker->desk && bytes_is(ns, ASYNC_FUNCTION_NS) && bytes_is(name, ASYNC_FUNCTION_NAME))
+        return worker->desk;
     return remote_attach(worker->remote, ns, name);
 }
 
@@ -65,7 +71,18 @@ static void on_invoke(void *owner, void *function, struct invocation *invocation
                       const struct to_function *request)
 {
     struct worker *worker = owner;
-    remote_invoke(worker->remote, function, invocation, request);
+    if (function == worker->desk)
+        operation_desk_invoke(worker->desk, invocation, request);
+    else
+        remote_invoke(worker->remote, function, invocation, request);
+}
+
+static const struct from_function *on_call(void *owner, void *function,
+                                           const struct to_function *request,
+                                           struct sf_status *status)
+{
+    struct worker *worker = owner;
+    return embedded_call(worker->embedded, function, request, status);
 }
 
 static bool on_load(void *owner, struct load *load)
@@ -268,10 +285,31 @@ static void set_timer(struct worker *worker)
     loop_timer_set(worker->loop, &worker->timer, loop_now_ms(worker->loop) + left_ms);
 }
 
+/* Embedded functions run here, so that everything else waits for them: as many as take about a
+ * millisecond, then the loop has its turn. */
+static void run_engine(struct worker *worker)
+{
+    enum { PACE_MIN = 16, PACE_MAX = 1 << 16, RUN_US = 1000 };
+    if (!worker->embedded) {
+        (void)engine_run(worker->engine);
+        return;
+    }
+    engine_pace(worker->engine, worker->pace);
+    uint64_t started_us = clock_now_us();
+    if (!engine_run(worker->engine))
+        return;
+    uint64_t us = clock_now_us() - started_us;
+    if (us < RUN_US / 2 && worker->pace < PACE_MAX)
+        worker->pace *= 2;
+    else if (us > RUN_US && worker->pace > PACE_MIN)
+        worker->pace /= 2;
+    loop_task_set(worker->loop, &worker->again);
+}
+
 static void on_turn_end(void *owner)
 {
     struct worker *worker = owner;
-    engine_run(worker->engine);
+    run_engine(worker);
     if (worker->has_room && !worker->stopped_input) {
         worker->has_room = false;
         for (size_t i = 0; i < worker->options.kafka_ingress_count; i++)
@@ -330,10 +368,15 @@ struct worker *worker_new(const struct worker_options *options)
     worker->timer.on_timer = on_timer;
     worker->again.on_task = on_again;
     worker->hurry.on_timer = on_hurry_again;
+    worker->pace = 64;
     worker->parcels = mem_new(options->engine.workers * sizeof(struct parcel *));
     worker->lanes = mem_new(options->kafka_ingress_count * sizeof(struct kafka_lane *));
     worker->shard_lanes = mem_new(options->kinesis_ingress_count * sizeof(struct kinesis_lane *));
     worker->remote = remote_new(worker->loop, options->endpoints, options->pipeline_max);
+    if (options->registry) {
+        worker->embedded = embedded_new(worker->loop, options->registry, options->operations);
+        worker->desk = operation_desk_new(options->operations, worker->loop);
+    }
     worker->wished_epoch = options->engine.epoch;
 
     struct engine_options engine = options->engine;
@@ -341,6 +384,7 @@ struct worker *worker_new(const struct worker_options *options)
         .owner = worker,
         .attach = on_attach,
         .invoke = on_invoke,
+        .call = on_call,
         .load = on_load,
         .post = on_post,
         .sealed = on_sealed,
@@ -353,6 +397,8 @@ struct worker *worker_new(const struct worker_options *options)
     };
     worker->engine = engine_new(&engine);
     remote_set_engine(worker->remote, worker->engine);
+    if (worker->desk)
+        operation_desk_set_engine(worker->desk, worker->engine);
     return worker;
 }
 
@@ -420,7 +466,9 @@ void worker_free(struct worker *worker)
     free(worker->parcels);
     http_ingress_free(worker->http);
     remote_free(worker->remote);
+    operation_desk_free(worker->desk);
     engine_free(worker->engine);
+    embedded_free(worker->embedded);
     loop_timer_cancel(worker->loop, &worker->timer);
     loop_timer_cancel(worker->loop, &worker->hurry);
     loop_task_cancel(worker->loop, &worker->again);

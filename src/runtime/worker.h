@@ -7,6 +7,7 @@
 #ifndef RUNTIME_WORKER_H
 #define RUNTIME_WORKER_H
 
+#include "function/embedded.h"
 #include "function/remote.h"
 #include "ingress/http_ingress.h"
 #include "ingress/kafka_ingress.h"
@@ -39,6 +40,8 @@ struct worker_resume {
 struct worker_options {
     struct engine_options engine; /* its ports are filled in here */
     const struct endpoints *endpoints;
+    const struct registry *registry; /* of embedded functions; NULL: there are none */
+    struct operations *operations;
     struct store *store;
     struct loader *loader;
     struct committer *committer;

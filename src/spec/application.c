@@ -11,6 +11,7 @@
 struct loading {
     struct reader reader;
     struct component_tally tally;
+    size_t library_functions; /* bound by embedded modules */
     size_t errors_before;
 };
 
@@ -44,6 +45,42 @@ static void loading_add(struct loading *loading, const char *file, struct bytes 
     yaml_stream_destroy(&stream);
 }
 
+/* --- embedded modules --- */
+
+static void bind_library_name(struct reader *reader, const struct library_name *name)
+{
+    static const enum binding bindings[] = {[LIBRARY_FUNCTION] = BINDING_FUNCTIONS,
+                                            [LIBRARY_INGRESS] = BINDING_INGRESS,
+                                            [LIBRARY_EGRESS] = BINDING_EGRESS};
+    size_t slash = strcspn(name->name, "/");
+    char *ns = bytes_string(bytes_make(name->name, slash));
+    struct spec_place place = {.file = reader_copy(reader, bytes_of(name->path))};
+    (void)binding_put(reader, bindings[name->what], ns, name->name + slash + 1, &place);
+    free(ns);
+}
+
+static void open_libraries(struct loading *loading, const struct module_files *files)
+{
+    struct reader *reader = &loading->reader;
+    const struct application_options *options = reader->options;
+    struct library_names names = {0};
+    struct sf_status status;
+    if (!files->library_count || !options->open_libraries)
+        return;
+    if (!options->open_libraries(options->owner, files->libraries, files->library_count, &names,
+                                 &status)) {
+        diagnostics_add(reader->diagnostics, SEVERITY_ERROR, NULL, 0, 0, "%s", status.message);
+        loading->tally.is_unsure = true;
+        return;
+    }
+    reader->application->library_count = files->library_count;
+    for (size_t i = 0; i < names.count; i++) {
+        bind_library_name(reader, &names.items[i]);
+        loading->library_functions += names.items[i].what == LIBRARY_FUNCTION;
+        loading->tally.ingresses += names.items[i].what == LIBRARY_INGRESS;
+    }
+}
+
 /* Upstream's start-up validation, with the names of the files that were read. */
 static void check_bound(struct loading *loading)
 {
@@ -55,10 +92,11 @@ static void check_bound(struct loading *loading)
     struct buffer files = {0};
     for (size_t i = 0; i < application->file_count; i++)
         buffer_add_format(&files, "%s%s", i ? ", " : "", text_quoted(application->files[i]).text);
-    if (!loading->tally.endpoints)
+    if (!loading->tally.endpoints && !loading->library_functions)
         diagnostics_add(diagnostics, SEVERITY_ERROR, NULL, 0, 0,
                         "There are no function providers defined. Expected an endpoint (kind "
-                        "io.statefun.endpoints.v2/http), found none in %s",
+                        "io.statefun.endpoints.v2/http) or an embedded module (*.so beside the "
+                        "module.yaml), found none in %s",
                         buffer_text(&files));
     if (!loading->tally.ingresses)
         diagnostics_add(diagnostics, SEVERITY_ERROR, NULL, 0, 0,
@@ -72,8 +110,15 @@ static void check_bound(struct loading *loading)
 /* Upstream does not look: there the job fails when the first message arrives. */
 static bool is_served(const struct reader *reader, const struct spec_name *target)
 {
-    return binding_exists(reader, BINDING_FUNCTIONS, target->ns, target->name) ||
-           binding_exists(reader, BINDING_FUNCTIONS, target->ns, "*");
+    bool good = binding_exists(reader, BINDING_FUNCTIONS, target->ns, target->name);
+    char *pattern = mem_format("%s*", target->name);
+    for (size_t size = strlen(target->name) + 1; !good && size--;) {
+        pattern[size] = '*';
+        pattern[size + 1] = '\0';
+        good = binding_exists(reader, BINDING_FUNCTIONS, target->ns, pattern);
+    }
+    free(pattern);
+    return good;
 }
 
 static void check_targets_of(struct reader *reader, const struct spec_place *place,
@@ -151,6 +196,7 @@ struct application *application_load(const struct application_options *options,
             loading.tally.is_unsure = true;
         buffer_destroy(&text);
     }
+    open_libraries(&loading, &files);
     module_files_destroy(&files);
     return loading_finish(&loading);
 }

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "spec/diagnostics.h"
+#include "statefun/status.h"
 
 /* Where something was written, for messages and conflicts. That of a component is the place of its
  * id (of an endpoint: its functions), where it has one. */
@@ -261,6 +262,22 @@ struct application {
     size_t http_egress_count;
     char **files; /* that were read, as the user named them */
     size_t file_count;
+    size_t library_count; /* of embedded modules, which options.open_libraries has opened */
+};
+
+/* What an embedded module binds: "namespace/name", of a function type also "namespace/prefix*". */
+enum library_binds { LIBRARY_FUNCTION, LIBRARY_INGRESS, LIBRARY_EGRESS };
+
+struct library_name {
+    enum library_binds what;
+    const char *name;
+    const char *path; /* of the library */
+};
+
+/* All that libraries bind, in memory of whoever opened them. */
+struct library_names {
+    struct library_name *items;
+    size_t count;
 };
 
 struct application_options {
@@ -270,6 +287,11 @@ struct application_options {
     /* Looks a placeholder's name up; NULL if there is no such name. */
     const char *(*look_up)(void *owner, const char *name);
     void *owner;
+
+    /* Opens the libraries of embedded modules and tells what they bind. NULL: there must be none.
+     */
+    bool (*open_libraries)(void *owner, const char *const *paths, size_t count,
+                           struct library_names *ret_names, struct sf_status *status);
     bool unknown_keys_are_errors; /* in `check`; else warnings */
     /* True if librdkafka knows a property of that name. NULL: then it is taken to know what Java's
      * clients do not, and whoever sets it finds out. */

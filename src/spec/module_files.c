@@ -12,7 +12,7 @@
 struct finder {
     struct module_files *files;
     struct name_map seen; /* device and inode -> path */
-    struct buffer paths;
+    struct buffer paths, libraries;
     struct diagnostics *diagnostics;
 };
 
@@ -20,6 +20,12 @@ static void fail(struct finder *finder, const char *file, const char *text)
 {
     finder->files->is_whole = false;
     diagnostics_add(finder->diagnostics, SEVERITY_ERROR, file, 0, 0, "%s", text);
+}
+
+static bool is_library(const char *path)
+{
+    size_t size = strlen(path);
+    return size > 3 && !strcmp(path + size - 3, ".so");
 }
 
 /* The same file under two names would bind everything twice. */
@@ -39,24 +45,44 @@ static void add_file(struct finder *finder, const char *path, const struct stat 
     struct bytes with_nul = bytes_make(path, strlen(path) + 1);
     const char *kept = (const char *)arena_add_bytes(&finder->files->arena, with_nul).data;
     *slot = kept;
-    buffer_add(&finder->paths, &kept, sizeof kept);
+    buffer_add(is_library(path) ? &finder->libraries : &finder->paths, &kept, sizeof kept);
 }
 
-/* Adds directory/module.yaml; false if there is none. */
-static bool add_module(struct finder *finder, const char *directory)
+static int by_name(const struct dirent **a, const struct dirent **b)
+{
+    return strcmp((*a)->d_name, (*b)->d_name); /* and not by the user's locale, as alphasort does */
+}
+
+/* Adds directory/NAME; false if there is no such file. */
+static bool add_if_there(struct finder *finder, const char *directory, const char *name)
 {
     struct stat info;
-    char *path = mem_format("%s/module.yaml", directory);
-    bool is_there = stat(path, &info) == 0;
+    char *path = mem_format("%s/%s", directory, name);
+    bool is_there = stat(path, &info) == 0 && S_ISREG(info.st_mode);
     if (is_there)
         add_file(finder, path, &info);
     free(path);
     return is_there;
 }
 
-static int by_name(const struct dirent **a, const struct dirent **b)
+static int is_library_entry(const struct dirent *entry)
 {
-    return strcmp((*a)->d_name, (*b)->d_name); /* and not by the user's locale, as alphasort does */
+    return entry->d_name[0] != '.' && is_library(entry->d_name);
+}
+
+/* Adds what makes a directory a module; false if there is nothing of it. */
+static bool add_module(struct finder *finder, const char *directory)
+{
+    struct dirent **entries;
+    bool is_there = add_if_there(finder, directory, "module.yaml");
+    int count = scandir(directory, &entries, is_library_entry, by_name);
+    for (int i = 0; i < count; i++) {
+        is_there |= add_if_there(finder, directory, entries[i]->d_name);
+        free(entries[i]);
+    }
+    if (count >= 0)
+        free(entries);
+    return is_there;
 }
 
 static void add_modules(struct finder *finder, const char *directory)
@@ -81,7 +107,8 @@ static void add_modules(struct finder *finder, const char *directory)
     free(entries);
     if (!is_any)
         fail(finder, directory,
-             "expected module.yaml, or directories that hold one, found neither");
+             "expected module.yaml or shared libraries (*.so), or directories that hold some, "
+             "found none");
 }
 
 static void add_named(struct finder *finder, const char *module)
@@ -117,7 +144,11 @@ void module_files_init(struct module_files *files, const char *const *modules, s
 
     files->count = finder.paths.size / sizeof *files->paths;
     files->paths = (const char **)arena_add_bytes(&files->arena, buffer_bytes(&finder.paths)).data;
+    files->library_count = finder.libraries.size / sizeof *files->libraries;
+    files->libraries =
+        (const char **)arena_add_bytes(&files->arena, buffer_bytes(&finder.libraries)).data;
     buffer_destroy(&finder.paths);
+    buffer_destroy(&finder.libraries);
     name_map_destroy(&finder.seen);
 }
 

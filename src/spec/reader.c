@@ -100,10 +100,14 @@ bool binding_put(struct reader *reader, enum binding binding, const char *ns, co
     const void **slot = name_map_slot(&reader->bindings, key);
     const struct spec_place *first = *slot;
     if (first) {
+        char *where = first->line
+                          ? mem_format("at %s:%u:%u", first->file, first->line, first->column)
+                          : mem_format("in %s", first->file); /* a library */
         reader_error(reader, place,
                      "A binding for the key %s was previously defined. Expected it once, found it "
-                     "at %s:%u:%u too",
-                     text_quoted(key).text, first->file, first->line, first->column);
+                     "%s too",
+                     text_quoted(key).text, where);
+        free(where);
     } else {
         struct spec_place *kept = reader_take(reader, sizeof *kept);
         *kept = *place;

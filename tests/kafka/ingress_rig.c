@@ -322,7 +322,7 @@ void rig_init(struct rig *rig, const char *topic)
 void rig_start(struct rig *rig)
 {
     static const struct function_binding function = {
-        .ns = {(const uint8_t *)"test", 4}, .any_name = true, .in_flight_max = 1000000};
+        .ns = {(const uint8_t *)"test", 4}, .is_prefix = true, .in_flight_max = 1000000};
     static const struct bindings bindings = {.functions = &function, .function_count = 1};
     struct sf_status status;
     rig->loop = loop_new();

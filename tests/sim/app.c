@@ -151,7 +151,7 @@ void app_init(struct app *app, uint64_t seed)
     struct function_binding *functions = mem_new(FUNCTIONS * sizeof *functions);
     functions[0] = (struct function_binding){
         .ns = bytes_of("sim.many"),
-        .any_name = true,
+        .is_prefix = true,
         .batch_max = random_chance(&app->random, 300) ? 0 : random_between(&app->random, 1, 20),
         .in_flight_max = random_between(&app->random, 1, 6),
         .failures = policies[0],
@@ -164,7 +164,7 @@ void app_init(struct app *app, uint64_t seed)
         .failures = policies[1],
     };
     functions[2] = (struct function_binding){
-        .ns = bytes_of("sim.late"), .any_name = true, .batch_max = 2, .in_flight_max = 3};
+        .ns = bytes_of("sim.late"), .is_prefix = true, .batch_max = 2, .in_flight_max = 3};
     struct bindings *bindings = mem_new(sizeof *bindings);
     *bindings = (struct bindings){.functions = functions,
                                   .function_count = FUNCTIONS - 1,

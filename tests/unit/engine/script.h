@@ -80,7 +80,7 @@ static inline const struct bindings *script_bindings(void)
     for (size_t i = 0; i < 4; i++)
         functions[i] = (struct function_binding){.ns = bytes_of(i < 3 ? "a" : "b"),
                                                  .name = bytes_of(names[i]),
-                                                 .any_name = i == 3,
+                                                 .is_prefix = i == 3,
                                                  .batch_max = i == 2 ? 2 : 0,
                                                  .in_flight_max = 100};
     egresses[0] = (struct egress_binding){bytes_of("a"), bytes_of("out"), bytes_of("a/out"),

@@ -1,0 +1,151 @@
+/* embedded.c - a batch run for each call; what functions log and count. */
+#include "function/embedded.h"
+
+#include "base/list.h"
+#include "base/log.h"
+#include "base/mem.h"
+
+#include <stdlib.h>
+
+struct counter {
+    struct list all;
+    struct embedded_counter is;
+    char *name;
+};
+
+struct embedded_function {
+    struct list all; /* in embedded->functions */
+    const struct sf_function *function;
+    struct bytes ns, name; /* owned */
+    struct list counters;
+};
+
+struct embedded {
+    struct loop *loop;
+    const struct registry *registry;
+    struct operations *operations;
+    struct batch_world world;
+    struct batch batch;
+    struct list functions;
+    struct embedded_function *called; /* now */
+};
+
+/* --- the world of a call --- */
+
+static struct sf_async *begin_async(void *owner, struct batch *batch, struct bytes metadata)
+{
+    struct embedded *embedded = owner;
+    return operations_begin(embedded->operations, batch, metadata);
+}
+
+static void log_text(void *owner, struct bytes address, enum sf_level level, const char *text)
+{
+    static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR};
+    enum log_level here = level <= SF_ERROR ? levels[level] : LOG_ERROR;
+    (void)owner;
+    if (!log_wants(here))
+        return;
+    struct buffer name = {0};
+    address_add_text(&name, address);
+    LOG_AT(here, text, LOG_BYTES("address", buffer_bytes(&name)));
+    buffer_destroy(&name);
+}
+
+/* A function has a handful of counters. */
+static struct counter *find_counter(struct embedded_function *function, const char *name)
+{
+    list_for_each (&function->counters, node) {
+        struct counter *counter = container_of(node, struct counter, all);
+        if (!strcmp(counter->name, name))
+            return counter;
+    }
+    struct counter *counter = mem_new(sizeof *counter);
+    counter->name = mem_string(name);
+    counter->is = (struct embedded_counter){function->ns, function->name, counter->name, 0};
+    list_put_last(&function->counters, &counter->all);
+    return counter;
+}
+
+static void count(void *owner, struct bytes type, const char *name, int64_t by)
+{
+    struct embedded *embedded = owner;
+    (void)type;
+    find_counter(embedded->called, name)->is.value += by;
+}
+
+/* --- functions --- */
+
+struct embedded *embedded_new(struct loop *loop, const struct registry *registry,
+                              struct operations *operations)
+{
+    struct embedded *embedded = mem_new(sizeof *embedded);
+    embedded->loop = loop;
+    embedded->registry = registry;
+    embedded->operations = operations;
+    embedded->world = (struct batch_world){
+        .owner = embedded, .async_begin = begin_async, .log = log_text, .count = count};
+    batch_init(&embedded->batch, &embedded->world);
+    list_init(&embedded->functions);
+    return embedded;
+}
+
+static void function_free(struct embedded_function *function)
+{
+    list_for_each_safe (&function->counters, node) {
+        struct counter *counter = container_of(node, struct counter, all);
+        free(counter->name);
+        free(counter);
+    }
+    free((void *)function->ns.data);
+    free((void *)function->name.data);
+    free(function);
+}
+
+void embedded_free(struct embedded *embedded)
+{
+    if (!embedded)
+        return;
+    list_for_each_safe (&embedded->functions, node)
+        function_free(container_of(node, struct embedded_function, all));
+    batch_destroy(&embedded->batch);
+    free(embedded);
+}
+
+struct embedded_function *embedded_attach(struct embedded *embedded, struct bytes ns,
+                                          struct bytes name)
+{
+    const struct sf_function *found = registry_find(embedded->registry, ns, name);
+    if (!found)
+        return NULL;
+    struct embedded_function *function = mem_new(sizeof *function);
+    function->function = found;
+    function->ns = bytes_make(bytes_string(ns), ns.size);
+    function->name = bytes_make(bytes_string(name), name.size);
+    list_init(&function->counters);
+    list_put_last(&embedded->functions, &function->all);
+    return function;
+}
+
+const struct from_function *embedded_call(struct embedded *embedded,
+                                          struct embedded_function *function,
+                                          const struct to_function *request,
+                                          struct sf_status *status)
+{
+    const struct from_function *reply;
+    embedded->called = function;
+    return batch_run(&embedded->batch, function->function, request,
+                     (int64_t)loop_wall_ms(embedded->loop), &reply, status)
+               ? reply
+               : NULL;
+}
+
+void embedded_each_counter(const struct embedded *embedded,
+                           void (*visit)(void *owner, const struct embedded_counter *counter),
+                           void *owner)
+{
+    list_for_each (&embedded->functions, node) {
+        struct embedded_function *function = container_of(node, struct embedded_function, all);
+        list_for_each (&function->counters, inner)
+            visit(owner, &container_of(inner, struct counter, all)->is);
+    }
+}
