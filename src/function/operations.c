@@ -55,7 +55,6 @@ struct operation_desk {
     struct loop *loop;
     struct engine *engine;
     struct loop_waker waker;
-    struct loop_task task;
     struct list waiting; /* visits whose operation goes on */
     struct list due;     /* visits to be answered */
     struct arena arena;
@@ -255,18 +254,12 @@ static void on_wake(struct loop_waker *waker)
     answer_all(container_of(waker, struct operation_desk, waker));
 }
 
-static void on_task(struct loop_task *task)
-{
-    answer_all(container_of(task, struct operation_desk, task));
-}
-
 struct operation_desk *operation_desk_new(struct operations *operations, struct loop *loop)
 {
     struct operation_desk *desk = mem_new(sizeof *desk);
     desk->operations = operations;
     desk->loop = loop;
     desk->waker.on_wake = on_wake;
-    desk->task.on_task = on_task;
     list_init(&desk->waiting);
     list_init(&desk->due);
     loop_waker_add(loop, &desk->waker);
@@ -302,7 +295,6 @@ void operation_desk_free(struct operation_desk *desk)
     drop_visits(desk, &desk->due);
     pthread_mutex_unlock(&desk->operations->lock);
     loop_waker_remove(desk->loop, &desk->waker);
-    loop_task_cancel(desk->loop, &desk->task);
     arena_destroy(&desk->arena);
     free(desk);
 }
@@ -336,13 +328,10 @@ void operation_desk_invoke(struct operation_desk *desk, struct invocation *invoc
     visit->operation = operation;
     if (operation)
         operation->visit = visit;
-    if (operation && !operation->has_ended) {
-        list_put_last(&desk->waiting, &visit->place);
-    } else {
-        if (operation)
-            list_take(&operation->place);
-        list_put_last(&desk->due, &visit->place);
-        loop_task_set(desk->loop, &desk->task); /* not now: the engine is in the middle of a run */
-    }
+    if (operation)
+        list_take(&operation->place);
+    list_put_last(&desk->waiting, &visit->place);
+    if (!operation || operation->has_ended)
+        tell_desk(visit); /* itself, for later: the engine is in the middle of a run */
     pthread_mutex_unlock(&operations->lock);
 }

@@ -58,7 +58,7 @@ static bool add_if_there(struct finder *finder, const char *directory, const cha
 {
     struct stat info;
     char *path = mem_format("%s/%s", directory, name);
-    bool is_there = stat(path, &info) == 0 && S_ISREG(info.st_mode);
+    bool is_there = stat(path, &info) == 0;
     if (is_there)
         add_file(finder, path, &info);
     free(path);

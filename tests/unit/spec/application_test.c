@@ -126,12 +126,13 @@ static void modules_that_are_not_there_are_named(void **state)
     write_file("good.yaml", ENDPOINT("a/*"));
     write_file("empty/x", "");
     write_file("odd/module.yaml/x", "");
-    assert_refused(LIST("nope.yaml", "good.yaml", "empty", "odd"),
-                   LIST("empty: error: expected module.yaml, or directories that hold one, found "
-                        "neither",
-                        "nope.yaml: error: there is no such module: No such file or directory "
-                        "(expected a file, a directory with module.yaml",
-                        "odd/module.yaml: error: the file cannot be read: Is a directory"));
+    assert_refused(
+        LIST("nope.yaml", "good.yaml", "empty", "odd"),
+        LIST("empty: error: expected module.yaml or shared libraries (*.so), or directories "
+             "that hold some, found none",
+             "nope.yaml: error: there is no such module: No such file or directory "
+             "(expected a file, a directory with module.yaml",
+             "odd/module.yaml: error: the file cannot be read: Is a directory"));
 
     struct diagnostics diagnostics = {0};
     struct application_options options = {0};
@@ -216,9 +217,11 @@ static void there_must_be_an_endpoint_and_an_ingress(void **state)
                    LIST("error: There are no ingress defined. Expected one (kind "
                         "io.statefun.kafka.v1/ingress or io.statefun.playground.v1/ingress), found "
                         "none in 'e.yaml'"));
-    assert_refused(LIST("i.yaml", "n.yaml"),
-                   LIST("error: There are no function providers defined. Expected an endpoint "
-                        "(kind io.statefun.endpoints.v2/http), found none in 'i.yaml', 'n.yaml'"));
+    assert_refused(
+        LIST("i.yaml", "n.yaml"),
+        LIST("error: There are no function providers defined. Expected an endpoint "
+             "(kind io.statefun.endpoints.v2/http) or an embedded module (*.so beside the "
+             "module.yaml), found none in 'i.yaml', 'n.yaml'"));
     assert_refused(LIST("n.yaml"), LIST("error: There are no function providers defined.",
                                         "error: There are no ingress defined."));
     /* What could not be read may be what is missing. */
