@@ -36,7 +36,6 @@ struct worker {
     struct kafka_lane **lanes;
     struct kinesis_lane **shard_lanes;
     struct loop_timer timer; /* when the engine wants to know the time */
-    struct loop_task again;  /* another turn at once */
     size_t pace;             /* messages to embedded functions in a turn */
     struct loop_timer hurry; /* set while the store was asked not long ago */
     bool hurries;            /* ... and is to be asked again then */
@@ -303,7 +302,7 @@ static void run_engine(struct worker *worker)
         worker->pace *= 2;
     else if (us > RUN_US && worker->pace > PACE_MIN)
         worker->pace /= 2;
-    loop_task_set(worker->loop, &worker->again);
+    loop_wake(worker->loop);
 }
 
 static void on_turn_end(void *owner)
@@ -316,7 +315,7 @@ static void on_turn_end(void *owner)
             kafka_lane_room(worker->lanes[i]);
         for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++)
             kinesis_lane_room(worker->shard_lanes[i]);
-        loop_task_set(worker->loop, &worker->again); /* what came in wants a run */
+        loop_wake(worker->loop); /* what came in wants a run */
     }
     if (engine_is_crowded(worker->engine))
         loop_nap(worker->loop, NAP_US);
@@ -344,11 +343,6 @@ static void on_timer(struct loop_timer *timer)
     (void)timer; /* the turn's beginning told the engine the time */
 }
 
-static void on_again(struct loop_task *task)
-{
-    (void)task;
-}
-
 static void *run(void *argument)
 {
     struct worker *worker = argument;
@@ -366,7 +360,6 @@ struct worker *worker_new(const struct worker_options *options)
     worker->loop = loop_new();
     worker->inbox = inbox_new(worker->loop);
     worker->timer.on_timer = on_timer;
-    worker->again.on_task = on_again;
     worker->hurry.on_timer = on_hurry_again;
     worker->pace = 64;
     worker->parcels = mem_new(options->engine.workers * sizeof(struct parcel *));
@@ -471,7 +464,6 @@ void worker_free(struct worker *worker)
     embedded_free(worker->embedded);
     loop_timer_cancel(worker->loop, &worker->timer);
     loop_timer_cancel(worker->loop, &worker->hurry);
-    loop_task_cancel(worker->loop, &worker->again);
     inbox_free(worker->inbox);
     loop_free(worker->loop);
     free(worker->lanes);
