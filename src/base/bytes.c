@@ -63,6 +63,14 @@ static size_t utf8_sequence(const uint8_t *p, size_t left)
 bool bytes_are_utf8(struct bytes b)
 {
     for (size_t i = 0; i < b.size;) {
+        uint64_t eight; /* mostly it is ASCII */
+        if (b.size - i >= sizeof eight) {
+            memcpy(&eight, b.data + i, sizeof eight);
+            if (!(eight & UINT64_C(0x8080808080808080))) {
+                i += sizeof eight;
+                continue;
+            }
+        }
         size_t length = utf8_sequence(b.data + i, b.size - i);
         if (!length)
             return false;

@@ -6,8 +6,26 @@
 /* Field numbers of `Address`, protocol.md 1.1. */
 enum { ADDRESS_NAMESPACE = 1, ADDRESS_TYPE = 2, ADDRESS_ID = 3 };
 
+/* The common form: all three parts, none of them long. */
+static bool parse_short(struct bytes wire, struct address *ret_address)
+{
+    struct pb_reader reader = pb_read(wire);
+    struct address address = {.wire = wire};
+    if (!pb_take_short(&reader, ADDRESS_NAMESPACE, &address.ns) ||
+        !pb_take_short(&reader, ADDRESS_TYPE, &address.name))
+        return false;
+    address.type = bytes_make(wire.data, (size_t)(reader.at - wire.data));
+    if (!pb_take_short(&reader, ADDRESS_ID, &address.id) || reader.at != reader.end ||
+        !address.ns.size || !address.name.size || !address.id.size)
+        return false;
+    *ret_address = address;
+    return true;
+}
+
 bool address_parse(struct bytes wire, struct address *ret_address)
 {
+    if (parse_short(wire, ret_address))
+        return true;
     struct address address = {.wire = wire};
     struct pb_reader reader = pb_read(wire);
     struct pb_field field;
@@ -42,9 +60,14 @@ static bool is_text(struct bytes ns, struct bytes name, struct bytes id)
     return bytes_are_utf8(ns) && bytes_are_utf8(name) && bytes_are_utf8(id);
 }
 
-static uint8_t *put_part(uint8_t *to, uint32_t number, struct bytes part)
+/* Writes a part, and lets it be the one that was written. */
+static uint8_t *put_part(uint8_t *to, uint32_t number, struct bytes *part)
 {
-    return part.size ? pb_put_bytes(to, number, part) : to;
+    if (!part->size)
+        return to;
+    to = pb_put_bytes(to, number, *part);
+    part->data = to - part->size;
+    return to;
 }
 
 static size_t part_size(uint32_t number, struct bytes part)
@@ -64,10 +87,15 @@ bool address_make(struct bytes ns, struct bytes name, struct bytes id, struct ar
         return sf_fail(status, SF_INVALID, "an address must be UTF-8 text");
 
     uint8_t *wire = arena_take(arena, size);
-    uint8_t *at = put_part(wire, ADDRESS_NAMESPACE, ns);
-    at = put_part(at, ADDRESS_TYPE, name);
-    (void)put_part(at, ADDRESS_ID, id);
-    (void)address_parse(bytes_make(wire, size), ret_address);
+    uint8_t *id_at = put_part(put_part(wire, ADDRESS_NAMESPACE, &ns), ADDRESS_TYPE, &name);
+    (void)put_part(id_at, ADDRESS_ID, &id);
+    *ret_address = (struct address){
+        .wire = bytes_make(wire, size),
+        .ns = ns,
+        .name = name,
+        .id = id,
+        .type = bytes_make(wire, (size_t)(id_at - wire)),
+    };
     return true;
 }
 

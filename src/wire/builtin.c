@@ -38,24 +38,21 @@ void builtin_add_bits(struct buffer *value, enum builtin builtin, uint64_t bits)
 /* The one field of a canonical wrapper; all zeros if it is left out. */
 static bool unwrap(enum builtin builtin, struct bytes value, struct pb_field *ret_field)
 {
+    enum pb_type wire = builtins[builtin].wire;
     struct pb_reader reader = pb_read(value);
     *ret_field = (struct pb_field){0};
     if (!value.size)
         return true;
     if (!pb_next(&reader, ret_field) || reader.at != reader.end || ret_field->number != 1 ||
-        ret_field->type != builtins[builtin].wire)
+        ret_field->type != wire)
         return false;
 
-    /* Canonical is what we would have written. */
-    struct buffer again = {0};
-    if (builtin == BUILTIN_STRING)
-        string_value_add(&again, ret_field->bytes);
-    else
-        builtin_add_bits(&again, builtin, ret_field->value);
-    bool is_canonical = bytes_equal(buffer_bytes(&again), value) &&
-                        (builtin != BUILTIN_BOOL || ret_field->value == 1);
-    buffer_destroy(&again);
-    return is_canonical;
+    /* Canonical is what we would have written: no default, no byte more than is needed. */
+    if (wire == PB_BYTES)
+        return ret_field->bytes.size && value.size == pb_bytes_size(1, ret_field->bytes.size);
+    size_t size = wire == PB_VARINT ? 1 : wire == PB_FIXED32 ? 4 : 8;
+    return ret_field->value && value.size == 1 + size &&
+           (builtin != BUILTIN_BOOL || ret_field->value == 1);
 }
 
 bool builtin_bits(enum builtin builtin, struct bytes value, uint64_t *ret_bits)

@@ -47,6 +47,7 @@ bool message_body_parse(struct bytes body, struct bytes *ret_caller, struct byte
     bool has_argument = false;
     *ret_caller = (struct bytes){0};
 
+    (void)pb_take_short(&reader, INVOCATION_CALLER, ret_caller);
     while (pb_next(&reader, &field)) {
         if (field.type != PB_BYTES)
             return false;

@@ -36,6 +36,20 @@ static inline struct pb_reader pb_read(struct bytes message)
  * Groups, which proto3 has no use for, are passed over. */
 bool pb_next(struct pb_reader *reader, struct pb_field *ret_field);
 
+/* Takes a PB_BYTES field with this number if it comes next in the form that nearly all have that we
+ * meet on the way of a message: tag and length of one byte each. False, and nothing is taken, if
+ * not: then pb_next knows what to make of it. */
+static inline bool pb_take_short(struct pb_reader *reader, uint32_t number, struct bytes *ret_bytes)
+{
+    const uint8_t *at = reader->at;
+    if (reader->end - at < 2 || at[0] != (number << 3 | PB_BYTES) || at[1] > reader->end - at - 2 ||
+        at[1] & 0x80)
+        return false;
+    *ret_bytes = bytes_make(at + 2, at[1]);
+    reader->at = at + 2 + at[1];
+    return true;
+}
+
 enum { PB_VARINT_MAX = 10 };
 
 static inline size_t pb_varint_size(uint64_t value)

@@ -18,10 +18,18 @@ enum { HEADER_KEY = 1, HEADER_VALUE = 2 };
 bool typed_value_parse(struct bytes message, struct typed_value *ret_value,
                        struct sf_status *status)
 {
+    static const uint8_t present[] = {TYPED_HAS_VALUE << 3 | PB_VARINT, 1};
     struct typed_value value = {0};
     struct pb_reader reader = pb_read(message);
     struct pb_field field;
 
+    /* The common form, as far as it is met. */
+    (void)pb_take_short(&reader, TYPED_TYPENAME, &value.type);
+    if (reader.end - reader.at >= 2 && !memcmp(reader.at, present, sizeof present)) {
+        value.has_value = true;
+        reader.at += sizeof present;
+    }
+    (void)pb_take_short(&reader, TYPED_VALUE, &value.value);
     while (pb_next(&reader, &field)) {
         if (field.number == TYPED_TYPENAME && field.type == PB_BYTES)
             value.type = field.bytes;
