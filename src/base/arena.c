@@ -3,6 +3,7 @@
 
 #include "base/mem.h"
 
+#include <assert.h>
 #include <stdalign.h>
 
 enum { ARENA_BLOCK_BYTES = 4096, ARENA_KEEP_BYTES = 64 * 1024 };
@@ -10,14 +11,10 @@ enum { ARENA_BLOCK_BYTES = 4096, ARENA_KEEP_BYTES = 64 * 1024 };
 struct arena_block {
     struct arena_block *next;
     size_t capacity;
-    size_t used;
     alignas(max_align_t) uint8_t memory[];
 };
 
-static size_t rounded(size_t size)
-{
-    return (size + alignof(max_align_t) - 1) & ~(alignof(max_align_t) - 1);
-}
+static_assert(alignof(max_align_t) <= ARENA_ALIGNMENT, "arena_take aligns for any type");
 
 void arena_destroy(struct arena *arena)
 {
@@ -25,7 +22,14 @@ void arena_destroy(struct arena *arena)
         next = block->next;
         free(block);
     }
-    arena->blocks = NULL;
+    *arena = (struct arena){0};
+}
+
+static void begin_block(struct arena *arena, struct arena_block *block)
+{
+    arena->blocks = block;
+    arena->at = block->memory;
+    arena->end = block->memory + block->capacity;
 }
 
 void arena_clear(struct arena *arena)
@@ -34,36 +38,30 @@ void arena_clear(struct arena *arena)
     if (!first)
         return;
     if (!first->next && first->capacity <= ARENA_KEEP_BYTES) {
-        first->used = 0;
+        begin_block(arena, first);
         return;
     }
 
     /* Several blocks, or a huge one: keep one block of what was needed this time, within reason. */
     size_t total = 0;
     for (struct arena_block *block = first; block; block = block->next)
-        total += block->used;
+        total += block->capacity;
     arena_destroy(arena);
     if (total <= ARENA_KEEP_BYTES) {
         (void)arena_take(arena, total);
-        arena->blocks->used = 0;
+        begin_block(arena, arena->blocks);
     }
 }
 
-void *arena_take(struct arena *arena, size_t size)
+void *arena_take_block(struct arena *arena, size_t size)
 {
-    size = rounded(size);
-    struct arena_block *block = arena->blocks;
-    if (!block || block->capacity - block->used < size) {
-        size_t capacity = size > ARENA_BLOCK_BYTES ? size : ARENA_BLOCK_BYTES;
-        block = mem_new_raw(sizeof *block + capacity);
-        block->capacity = capacity;
-        block->used = 0;
-        block->next = arena->blocks;
-        arena->blocks = block;
-    }
-    void *memory = block->memory + block->used;
-    block->used += size;
-    return memory;
+    size_t capacity = size > ARENA_BLOCK_BYTES ? size : ARENA_BLOCK_BYTES;
+    struct arena_block *block = mem_new_raw(sizeof *block + capacity);
+    block->capacity = capacity;
+    block->next = arena->blocks;
+    begin_block(arena, block);
+    arena->at += size;
+    return block->memory;
 }
 
 struct bytes arena_add_bytes(struct arena *arena, struct bytes bytes)

@@ -11,14 +11,28 @@ struct arena_block;
 
 struct arena {
     struct arena_block *blocks; /* the one being filled first */
+    uint8_t *at, *end;          /* what is free of it */
 };
+
+enum { ARENA_ALIGNMENT = 16 };
 
 /* An empty arena is all zeros. */
 void arena_destroy(struct arena *arena);
 void arena_clear(struct arena *arena);
 
+/* For arena_take: when the first block has no room. `size` is rounded up. */
+void *arena_take_block(struct arena *arena, size_t size);
+
 /* `size` bytes, aligned for any type, not zeroed. */
-void *arena_take(struct arena *arena, size_t size);
+static inline void *arena_take(struct arena *arena, size_t size)
+{
+    size = (size + ARENA_ALIGNMENT - 1) & ~(size_t)(ARENA_ALIGNMENT - 1);
+    if (!arena->blocks || (size_t)(arena->end - arena->at) < size)
+        return arena_take_block(arena, size);
+    void *memory = arena->at;
+    arena->at += size;
+    return memory;
+}
 
 struct bytes arena_add_bytes(struct arena *arena, struct bytes bytes);
 

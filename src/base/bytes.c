@@ -60,17 +60,28 @@ static size_t utf8_sequence(const uint8_t *p, size_t left)
     return length;
 }
 
+static bool is_ascii(struct bytes b)
+{
+    uint64_t all = 0, eight;
+    if (b.size < sizeof eight) {
+        for (size_t i = 0; i < b.size; i++)
+            all |= b.data[i];
+    } else {
+        for (size_t i = 0; i + sizeof eight <= b.size; i += sizeof eight) {
+            memcpy(&eight, b.data + i, sizeof eight);
+            all |= eight;
+        }
+        memcpy(&eight, b.data + b.size - sizeof eight, sizeof eight);
+        all |= eight;
+    }
+    return !(all & UINT64_C(0x8080808080808080));
+}
+
 bool bytes_are_utf8(struct bytes b)
 {
+    if (is_ascii(b)) /* nearly always */
+        return true;
     for (size_t i = 0; i < b.size;) {
-        uint64_t eight; /* mostly it is ASCII */
-        if (b.size - i >= sizeof eight) {
-            memcpy(&eight, b.data + i, sizeof eight);
-            if (!(eight & UINT64_C(0x8080808080808080))) {
-                i += sizeof eight;
-                continue;
-            }
-        }
         size_t length = utf8_sequence(b.data + i, b.size - i);
         if (!length)
             return false;
@@ -85,7 +96,7 @@ void buffer_destroy(struct buffer *buffer)
     *buffer = (struct buffer){0};
 }
 
-uint8_t *buffer_reserve(struct buffer *buffer, size_t more)
+uint8_t *buffer_grow(struct buffer *buffer, size_t more)
 {
     size_t needed = buffer->size + more;
     assert(needed >= more);

@@ -67,8 +67,16 @@ bool bytes_are_utf8(struct bytes b);
 /* An empty buffer is all zeros: struct buffer b = {0}. */
 void buffer_destroy(struct buffer *buffer);
 
+/* For buffer_reserve: when there is no room. */
+uint8_t *buffer_grow(struct buffer *buffer, size_t more);
+
 /* Makes sure that `more` bytes fit behind what is there; returns where they go. */
-uint8_t *buffer_reserve(struct buffer *buffer, size_t more);
+static inline uint8_t *buffer_reserve(struct buffer *buffer, size_t more)
+{
+    if (!buffer->data || buffer->capacity - buffer->size < more)
+        return buffer_grow(buffer, more);
+    return buffer->data + buffer->size;
+}
 
 static inline void buffer_clear(struct buffer *buffer)
 {

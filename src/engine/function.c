@@ -73,10 +73,15 @@ static struct function_type *function_new(struct engine *engine,
 
 struct function_type *function_find(struct engine *engine, const struct address *address)
 {
-    uint64_t hash = hash_seeded(address->type, engine->options.hash_seed);
-    struct function_type *type = find_known(engine, address->type, hash);
-    if (type)
+    struct function_type *type = engine->last_type;
+    if (type && bytes_equal(type->wire, address->type))
         return type;
+    uint64_t hash = hash_seeded(address->type, engine->options.hash_seed);
+    type = find_known(engine, address->type, hash);
+    if (type) {
+        engine->last_type = type;
+        return type;
+    }
 
     const struct function_binding *binding =
         find_binding(engine->options.bindings, address->ns, address->name);

@@ -436,6 +436,7 @@ struct engine {
 
     /* functions and instances */
     struct map types;
+    struct function_type *last_type; /* that was found */
     struct list functions, runnable;
     struct list changing; /* instances whose oldest message is a change, in turn */
     struct list reads;    /* that wait for a load */

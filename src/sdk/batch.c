@@ -419,13 +419,15 @@ void batch_destroy(struct batch *batch)
 static bool begin(struct batch *batch, const struct sf_function *function,
                   const struct to_function *request, int64_t time_ms)
 {
-    struct arena arena = batch->arena;
-    *batch = (struct batch){.context.host = &calling,
-                            .world = batch->world,
-                            .function = function,
-                            .arena = arena,
-                            .now_ms = time_ms};
     arena_clear(&batch->arena);
+    batch->function = function;
+    batch->now_ms = time_ms;
+    batch->caches = NULL;
+    batch->reply = (struct from_function){0};
+    batch->missing_capacity = batch->message_capacity = 0;
+    batch->delayed_capacity = batch->egress_capacity = 0;
+    batch->self_type = NULL;
+    batch->has_failed = false;
     if (!address_parse(request->target, &batch->self))
         return batch_fail(batch, "the request's target is no address");
     batch->slot_count = request->state_count;

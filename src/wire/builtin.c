@@ -24,50 +24,47 @@ enum builtin builtin_of(struct bytes type)
     return builtin;
 }
 
+static size_t number_size(enum builtin builtin)
+{
+    return builtin == BUILTIN_BOOL ? 1 : builtins[builtin].wire == PB_FIXED32 ? 4 : 8;
+}
+
 /* Fixed numbers are little-endian on the wire. */
 void builtin_add_bits(struct buffer *value, enum builtin builtin, uint64_t bits)
 {
     uint8_t bytes[1 + 8] = {(uint8_t)(1 << 3 | builtins[builtin].wire)};
-    size_t size = builtin == BUILTIN_BOOL ? 1 : builtins[builtin].wire == PB_FIXED32 ? 4 : 8;
+    size_t size = number_size(builtin);
     for (size_t i = 0; i < size; i++)
         bytes[1 + i] = (uint8_t)(bits >> 8 * i);
     if (bits)
         buffer_add(value, bytes, 1 + size);
 }
 
-/* The one field of a canonical wrapper; all zeros if it is left out. */
-static bool unwrap(enum builtin builtin, struct bytes value, struct pb_field *ret_field)
-{
-    enum pb_type wire = builtins[builtin].wire;
-    struct pb_reader reader = pb_read(value);
-    *ret_field = (struct pb_field){0};
-    if (!value.size)
-        return true;
-    if (!pb_next(&reader, ret_field) || reader.at != reader.end || ret_field->number != 1 ||
-        ret_field->type != wire)
-        return false;
-
-    /* Canonical is what we would have written: no default, no byte more than is needed. */
-    if (wire == PB_BYTES)
-        return ret_field->bytes.size && value.size == pb_bytes_size(1, ret_field->bytes.size);
-    size_t size = wire == PB_VARINT ? 1 : wire == PB_FIXED32 ? 4 : 8;
-    return ret_field->value && value.size == 1 + size &&
-           (builtin != BUILTIN_BOOL || ret_field->value == 1);
-}
-
 bool builtin_bits(enum builtin builtin, struct bytes value, uint64_t *ret_bits)
 {
-    struct pb_field field;
-    if (!unwrap(builtin, value, &field))
+    size_t size = number_size(builtin);
+    uint64_t bits = 0;
+    if (!value.size) {
+        *ret_bits = 0;
+        return true;
+    }
+    if (value.size != 1 + size || value.data[0] != (1 << 3 | builtins[builtin].wire))
         return false;
-    *ret_bits = field.value;
-    return true;
+    for (size_t i = size; i > 0; i--)
+        bits = bits << 8 | value.data[i];
+    *ret_bits = bits;
+    return bits && (builtin != BUILTIN_BOOL || bits == 1);
 }
 
+/* Canonical is what we would have written: no default, no byte more than is needed. */
 bool builtin_text(struct bytes value, struct bytes *ret_text)
 {
-    struct pb_field field;
-    if (!unwrap(BUILTIN_STRING, value, &field) || !bytes_are_utf8(field.bytes))
+    struct pb_reader reader = pb_read(value);
+    struct pb_field field = {0};
+    if (value.size &&
+        (!pb_next(&reader, &field) || reader.at != reader.end || field.number != 1 ||
+         field.type != PB_BYTES || !field.bytes.size ||
+         value.size != pb_bytes_size(1, field.bytes.size) || !bytes_are_utf8(field.bytes)))
         return false;
     *ret_text = field.bytes;
     return true;
@@ -76,11 +73,11 @@ bool builtin_text(struct bytes value, struct bytes *ret_text)
 bool builtin_check(struct bytes type, struct bytes value, struct sf_status *status)
 {
     enum builtin builtin = builtin_of(type);
-    struct pb_field field;
     struct bytes text;
-    bool good =
-        builtin == BUILTIN_NONE ||
-        (builtin == BUILTIN_STRING ? builtin_text(value, &text) : unwrap(builtin, value, &field));
+    uint64_t bits;
+    bool good = builtin == BUILTIN_NONE ||
+                (builtin == BUILTIN_STRING ? builtin_text(value, &text)
+                                           : builtin_bits(builtin, value, &bits));
     return good || sf_fail(status, SF_INVALID,
                            "the %zu bytes of the value are not a canonical %.*s, which is what "
                            "functions can read",
