@@ -65,7 +65,7 @@ def pytest_runtest_makereport(item, call):
     report = yield
     if report.when == "call" and report.failed and "tmp_path" in item.funcargs:
         directory = item.funcargs["tmp_path"]
-        for log in [*directory.glob("*.log"), *directory.glob("*/statefun.log")]:
+        for log in [*directory.glob("*.log"), *directory.glob("*/statefun.log"), *directory.glob("*/flink.log")]:
             lines = log.read_text(errors="replace").splitlines()[-60:]
             report.sections.append((log.name, "\n".join(lines)))
     return report

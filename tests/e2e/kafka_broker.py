@@ -86,6 +86,7 @@ class Reader:
             time.sleep(0.1)
         self.partitions = sorted(known.partitions)
         self.at_end = set()
+        self.partitions_of = {}  # by key: where its records are
         self.consumer.assign([TopicPartition(topic, partition, 0) for partition in self.partitions])
 
     def poll(self, seconds):
@@ -99,7 +100,9 @@ class Reader:
             return None
         self.at_end.discard(message.partition())
         key, value = message.key(), message.value()
-        return (key.decode() if key is not None else None), value.decode() if self.text else value
+        key = key.decode() if key is not None else None
+        self.partitions_of.setdefault(key, set()).add(message.partition())
+        return key, value.decode() if self.text else value
 
     def read(self, count, seconds=30):
         records, deadline = [], time.monotonic() + seconds
