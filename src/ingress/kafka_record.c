@@ -119,14 +119,20 @@ static enum acceptance handle_invalid(struct engine *engine, const struct kafka_
         *ret_fate = KAFKA_FORWARDED;
         return forward(engine, offer, message, record);
     case KAFKA_INVALID_FAIL:
+        if (atomic_load(&offer->feed->pass) == message->offset + 1)
+            break; /* an operator has said so */
         *ret_fate = KAFKA_HALTS;
-        kafka_ingress_halt(offer->ingress, record->origin, cause);
+        kafka_ingress_halt(offer->ingress, offer->feed, message->offset, record->origin, cause);
         return REFUSED;
     case KAFKA_INVALID_DEAD_LETTER:
         break;
     }
     *ret_fate = KAFKA_BECAME_DEAD_LETTER;
-    return set_aside(engine, offer, message, record->position, record->origin, cause);
+    enum acceptance acceptance =
+        set_aside(engine, offer, message, record->position, record->origin, cause);
+    if (acceptance == ACCEPTED)
+        atomic_store(&offer->feed->pass, 0);
+    return acceptance;
 }
 
 enum acceptance kafka_record_offer(struct engine *engine, const struct kafka_offer *offer,
