@@ -15,21 +15,54 @@
 
 /* --- JSON --- */
 
-/* By the key of what was set aside, or whom it was meant for. */
-static void write_json(const struct letter_route *route, struct bytes key,
-                       const struct dead_letter *letter, struct buffer *record)
+static char *json_text_of(struct bytes key, const struct dead_letter *letter)
 {
     json_t *json = dead_letter_json(key, letter);
     char *text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
+    json_decref(json);
+    return text ? text : mem_string("{}");
+}
+
+/* The key of what was set aside, or whom it was meant for; empty if both are no text. */
+static struct bytes name_of(const struct dead_letter *letter)
+{
     struct bytes name = letter->key;
     if (!name.size || !bytes_are_utf8(name))
         name = letter->target.size ? letter->target : letter->egress;
-    kafka_record_add(record,
-                     &(struct kafka_record){.topic = bytes_of(route->topic),
-                                            .key = bytes_are_utf8(name) ? name : (struct bytes){0},
-                                            .value = bytes_of(text ? text : "{}")});
+    return bytes_are_utf8(name) ? name : (struct bytes){0};
+}
+
+static void write_json(const struct letter_route *route, struct bytes key,
+                       const struct dead_letter *letter, struct buffer *record)
+{
+    char *text = json_text_of(key, letter);
+    kafka_record_add(record, &(struct kafka_record){.topic = bytes_of(route->to),
+                                                    .key = name_of(letter),
+                                                    .value = bytes_of(text)});
     free(text);
-    json_decref(json);
+}
+
+/* What Kinesis allows, and some id for what has no name. */
+static void write_json_to_kinesis(const struct letter_route *route, struct bytes key,
+                                  const struct dead_letter *letter, struct buffer *record)
+{
+    enum { PARTITION_KEY_MAX = 256 };
+    char *text = json_text_of(key, letter);
+    struct buffer id = {0};
+    struct bytes name = name_of(letter);
+    dead_id_add(&id, key);
+    if (!name.size)
+        name = buffer_bytes(&id);
+    if (name.size > PARTITION_KEY_MAX) {
+        name.size = PARTITION_KEY_MAX;
+        while ((name.data[name.size] & 0xc0) == 0x80) /* within a character */
+            name.size--;
+    }
+    kinesis_record_add(record, &(struct kinesis_record){.stream = bytes_of(route->to),
+                                                        .partition_key = name,
+                                                        .value = bytes_of(text)});
+    buffer_destroy(&id);
+    free(text);
 }
 
 /* --- raw --- */
@@ -166,7 +199,7 @@ static void write_raw(const struct letter_route *route, struct bytes key,
     struct buffer id = {0};
     char time[DEAD_TIME_SIZE];
     struct original original = find_original(route->owner, letter);
-    original.record.topic = bytes_of(route->topic);
+    original.record.topic = bytes_of(route->to);
     dead_id_add(&id, key);
     kafka_record_add(record, &original.record);
     copy_headers(record, original.record.headers);
@@ -191,10 +224,19 @@ struct letter_route letter_route_of(const struct application *application)
         if (letters->to)
             return (struct letter_route){.egress = (uint32_t)i,
                                          .keeps = !letters->drops,
-                                         .topic = letters->to,
+                                         .to = letters->to,
                                          .owner = application,
                                          .write = letters->format == LETTERS_RAW ? write_raw
                                                                                  : write_json};
+    }
+    for (size_t i = 0; i < application->kinesis_egress_count; i++) {
+        const struct dead_letters_spec *letters = &application->kinesis_egresses[i].dead_letters;
+        if (letters->to)
+            return (struct letter_route){.egress = (uint32_t)(application->kafka_egress_count + i),
+                                         .keeps = !letters->drops,
+                                         .to = letters->to,
+                                         .owner = application,
+                                         .write = write_json_to_kinesis};
     }
     return (struct letter_route){0};
 }

@@ -163,7 +163,7 @@ enum letters_format { LETTERS_JSON, LETTERS_RAW };
 
 /* Dead letters of the whole application, as records of an egress. */
 struct dead_letters_spec {
-    char *to;   /* a topic; NULL: this egress does not get them */
+    char *to;   /* a topic or stream; NULL: this egress does not get them */
     bool drops; /* they are not stored, too */
     int format; /* enum letters_format */
     struct spec_place place;
@@ -234,6 +234,7 @@ struct kinesis_egress_spec {
     struct aws_region_spec region;
     struct aws_credentials_spec credentials;
     size_t outstanding_max; /* records of one request */
+    struct dead_letters_spec dead_letters;
     struct kinesis_client_spec client;
 };
 

@@ -1,6 +1,13 @@
 /* dead_letters.c - one object of few properties. */
 #include "spec/dead_letters.h"
 
+const char dead_letters_misplaced[] =
+    "dead letters of the whole application go by an egress: expected it in the spec of a Kafka or "
+    "Kinesis egress";
+const char handling_misplaced[] =
+    "it is about records that come in: expected it in the spec of a Kafka ingress (what an egress "
+    "cannot deliver becomes a dead letter)";
+
 bool dead_letters_read(struct reader *reader, const char *key, const struct yaml_node *node,
                        const struct property *properties, size_t count, const char *expected,
                        struct dead_letters_spec *ret_letters)
@@ -28,6 +35,9 @@ bool dead_letters_check(struct reader *reader, const struct dead_letters_spec *l
     const struct application *application = reader->application;
     for (size_t i = 0; letters->to && i < application->kafka_egress_count; i++)
         if (!is_free(reader, letters, &application->kafka_egresses[i].dead_letters))
+            return false;
+    for (size_t i = 0; letters->to && i < application->kinesis_egress_count; i++)
+        if (!is_free(reader, letters, &application->kinesis_egresses[i].dead_letters))
             return false;
     return true;
 }

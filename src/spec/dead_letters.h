@@ -15,6 +15,9 @@ bool dead_letters_read(struct reader *reader, const char *key, const struct yaml
                        const struct property *properties, size_t count, const char *expected,
                        struct dead_letters_spec *ret_letters);
 
+/* Where they, or `invalidRecordHandling`, do not belong: for misplaced_read. */
+extern const char dead_letters_misplaced[], handling_misplaced[];
+
 /* One egress gets them all: false, with a report, if another one does already. */
 bool dead_letters_check(struct reader *reader, const struct dead_letters_spec *letters);
 

@@ -105,6 +105,7 @@ static const struct property properties[] = {
                  "for an egress)"),
     PROPERTY("deliverySemantic", read_semantic, 0),
     PROPERTY("deadLetters", read_dead_letters, 0),
+    PROPERTY("invalidRecordHandling", misplaced_read, 0, .detail = handling_misplaced),
     PROPERTY("properties", client_properties_read, offsetof(struct kafka_egress_spec, properties)),
 };
 

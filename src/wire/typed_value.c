@@ -86,6 +86,15 @@ bool kinesis_record_of(struct bytes argument, struct bytes *ret_record, struct s
     return record_of(argument, "Kinesis", TYPE_KINESIS_RECORD, ret_record, status);
 }
 
+void kinesis_record_add(struct buffer *buffer, const struct kinesis_record *record)
+{
+    pb_add_bytes(buffer, KINESIS_PARTITION_KEY, record->partition_key);
+    pb_add_bytes(buffer, KINESIS_VALUE, record->value);
+    pb_add_bytes(buffer, KINESIS_STREAM, record->stream);
+    if (record->explicit_hash_key.size)
+        pb_add_bytes(buffer, KINESIS_EXPLICIT_HASH_KEY, record->explicit_hash_key);
+}
+
 bool kinesis_record_parse(struct bytes bytes, struct kinesis_record *ret_record,
                           struct sf_status *status)
 {

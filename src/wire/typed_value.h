@@ -79,6 +79,7 @@ struct kinesis_record {
 
 /* The same as for Kafka's. */
 bool kinesis_record_of(struct bytes argument, struct bytes *ret_record, struct sf_status *status);
+void kinesis_record_add(struct buffer *buffer, const struct kinesis_record *record);
 bool kinesis_record_parse(struct bytes bytes, struct kinesis_record *ret_record,
                           struct sf_status *status);
 

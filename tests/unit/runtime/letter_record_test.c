@@ -176,6 +176,41 @@ static void what_cannot_be_read_goes_as_it_is(void **state)
     }
 }
 
+static struct kinesis_record write_to_kinesis(struct fixture *f, const struct dead_letter *letter)
+{
+    struct kinesis_record record;
+    struct sf_status status;
+    f->kafka[0].dead_letters.to = NULL;
+    f->kinesis.dead_letters.to = "dead";
+    struct letter_route route = letter_route_of(&f->application);
+    assert_int_equal(route.egress, 2); /* behind those of Kafka */
+    buffer_clear(&f->out);
+    route.write(&route, key_of_dead_letter(&f->key, 12, 0, 3), letter, &f->out);
+    assert_good(kinesis_record_parse(buffer_bytes(&f->out), &record, &status), &status);
+    assert_bytes(record.stream, "dead");
+    return record;
+}
+
+/* Kinesis takes 1 to 256 characters. */
+static void in_a_stream_a_letter_has_a_partition_key_that_kinesis_takes(void **state)
+{
+    struct fixture *f = *state;
+    struct dead_letter letter = {.kind = DEAD_INVALID_RECORD, .key = bytes_of("Ada")};
+    struct kinesis_record record = write_to_kinesis(f, &letter);
+    assert_bytes(record.partition_key, "Ada");
+    char *value = bytes_string(record.value);
+    assert_mentions(value, "\"kind\":\"invalid-record\"");
+    free(value);
+    letter.key = BYTES_LITERAL("\xff");
+    assert_bytes(write_to_kinesis(f, &letter).partition_key, "12-0-3");
+    letter.target = bytes_of("a/f");
+    assert_bytes(write_to_kinesis(f, &letter).partition_key, "a/f");
+    for (int i = 0; i < 200; i++)
+        buffer_add_text(&f->value, "\xe2\x82\xac");
+    letter.key = buffer_bytes(&f->value);
+    assert_int_equal(write_to_kinesis(f, &letter).partition_key.size, 255);
+}
+
 int main(void)
 {
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -184,6 +219,7 @@ int main(void)
         TEST(a_message_has_its_id_its_value_and_its_metadata),
         TEST(a_record_for_an_egress_is_the_record_that_it_would_have_been),
         TEST(what_cannot_be_read_goes_as_it_is),
+        TEST(in_a_stream_a_letter_has_a_partition_key_that_kinesis_takes),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
