@@ -108,9 +108,11 @@ int check_run(const struct command *command, int argc, char **argv);
 int migrate_run(const struct command *command, int argc, char **argv);
 int deadletter_run(const struct command *command, int argc, char **argv);
 int address_run(const struct command *command, int argc, char **argv);
+int ingress_run(const struct command *command, int argc, char **argv);
 int state_run(const struct command *command, int argc, char **argv);
 
-extern const struct command_flag check_flags[], deadletter_flags[], address_flags[], state_flags[];
+extern const struct command_flag check_flags[], deadletter_flags[], address_flags[],
+    ingress_flags[], state_flags[];
 extern const enum setting place_settings[], state_settings[];
 
 #endif

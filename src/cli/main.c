@@ -77,6 +77,23 @@ const struct command commands[] = {
         .run = address_run,
     },
     {
+        .name = "ingress",
+        .arguments = "list|resume [ID]...",
+        .words = "list|resume",
+        .summary = "see whether ingresses read, and resume those that have stopped",
+        .text =
+            "A Kafka ingress with 'invalidRecordHandling: fail' stops before a record that cannot "
+            "become a message. 'list [ID]...' tells of each ingress in a line: its id, its kind, "
+            "and whether it is running or has stopped, since when, at which record and why. "
+            "'resume [ID]...' has those that have stopped go on (without an ID, all of them): the "
+            "record is read again or, with --skip, passed over and set aside as a dead letter. The "
+            "running application is asked through its admin listener. Exits 1 if there is no such "
+            "ingress, or if it has not stopped, 2 if the command line is wrong.",
+        .flags = ingress_flags,
+        .settings = place_settings,
+        .run = ingress_run,
+    },
+    {
         .name = "state",
         .arguments = "get|put|delete|list|export|import [ARGUMENT]...",
         .words = "get|put|delete|list|export|import",

@@ -191,8 +191,8 @@ static rd_kafka_resp_err_t produce_with_headers(struct kafka_egress *egress,
     rd_kafka_headers_t *headers = headers_of(item->headers);
     rd_kafka_resp_err_t error = rd_kafka_producev(
         egress->client, RD_KAFKA_V_RKT(item->topic->handle), RD_KAFKA_V_MSGFLAGS(flags),
-        RD_KAFKA_V_VALUE((void *)data_of(item->value), item->value.size),
-        RD_KAFKA_V_KEY(item->key.size ? item->key.data : NULL, item->key.size),
+        RD_KAFKA_V_VALUE(item->has_value ? (void *)data_of(item->value) : NULL, item->value.size),
+        RD_KAFKA_V_KEY(item->has_key ? data_of(item->key) : NULL, item->key.size),
         RD_KAFKA_V_HEADERS(headers), RD_KAFKA_V_OPAQUE(opaque), RD_KAFKA_V_END);
     if (error)
         rd_kafka_headers_destroy(headers);
@@ -209,9 +209,10 @@ static rd_kafka_resp_err_t produce(struct kafka_egress *egress, const struct kaf
     void *opaque = is_waited_for ? (void *)(uintptr_t)(index + 1) : NULL;
     if (item->headers.size)
         return produce_with_headers(egress, item, flags, opaque);
-    int result = rd_kafka_produce(item->topic->handle, RD_KAFKA_PARTITION_UA, flags,
-                                  (void *)data_of(item->value), item->value.size,
-                                  item->key.size ? item->key.data : NULL, item->key.size, opaque);
+    int result =
+        rd_kafka_produce(item->topic->handle, RD_KAFKA_PARTITION_UA, flags,
+                         item->has_value ? (void *)data_of(item->value) : NULL, item->value.size,
+                         item->has_key ? data_of(item->key) : NULL, item->key.size, opaque);
     return result ? rd_kafka_last_error() : RD_KAFKA_RESP_ERR_NO_ERROR;
 }
 
@@ -363,6 +364,8 @@ static void read_records(struct kafka_egress *egress)
             .topic = topic,
             .key = record.key,
             .value = record.value,
+            .has_key = record.has_key,
+            .has_value = record.has_value,
             .headers = record.headers,
             .size = record.key.size + record.value.size + record.headers_size + RECORD_OVERHEAD,
         };

@@ -52,6 +52,7 @@ enum kafka_fate {
 struct kafka_item {
     struct kafka_topic *topic;
     struct bytes key, value;
+    bool has_key, has_value;
     struct bytes headers; /* for kafka_header_next */
     size_t size;          /* about what it takes in a message set */
     enum kafka_fate fate;

@@ -57,6 +57,7 @@ static void bury(struct kinesis_egress *egress, size_t number, const char *cause
     egress->items[number].fate = DEAD;
     egress->options.on_dead(egress->options.owner, egress->options.egress, record->key,
                             &(struct dead_letter){
+                                .kind = DEAD_UNDELIVERABLE,
                                 .cause = bytes_of(cause),
                                 .egress = bytes_of(egress->id),
                                 .value = record->value,

@@ -49,7 +49,8 @@ struct dead_letter;
 struct letter_route {
     uint32_t egress;
     bool keeps;        /* they are stored, too */
-    const char *topic; /* for `write` */
+    const char *to;    /* a topic or stream, for `write` */
+    const void *owner; /* for `write` */
 
     /* Appends what is to stand in the egress's outbox for the letter with this key. Must be pure.
      * NULL: letters are only stored. */

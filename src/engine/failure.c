@@ -5,7 +5,9 @@
  * as long as its endpoint's policy allows, it is parked, or the message that fails is set aside.
  *
  * That message must be found first, as a whole batch fails. The search halves the oldest messages
- * among which it is (the suspects): those that succeed on the way are done, in order. Only what has
+ * among which it is (the suspects): those that succeed on the way are done, in order. What is left
+ * of the batch when one was found is doubtful, as it failed with it: it is tried in batches of a
+ * size that has worked, which doubles, and is searched again as soon as one fails. Only what has
  * used up the whole allowance alone is set aside, so a function that merely stumbles while the
  * search goes on costs nobody a message. Endpoints that cannot be reached count for nothing here.
  */
@@ -69,13 +71,39 @@ size_t failure_resume_type(struct engine *engine, struct function_type *type, st
 
 /* --- the message that fails --- */
 
-/* The oldest of those among which it is are tried next, half as many. */
-static void search(struct invocation *invocation, size_t suspects)
+/* The oldest are tried next, at most so many; one of `suspects` fails. */
+static void try_next(struct invocation *invocation, size_t suspects, size_t batch_max)
 {
     invocation->suspects = suspects;
-    invocation->batch_max = (suspects + 1) / 2;
+    invocation->batch_max = batch_max;
     invocation->attempts = 0;
     invocation->is_alone = false;
+}
+
+static void search(struct invocation *invocation, size_t suspects)
+{
+    if (invocation->doubtful < suspects)
+        invocation->doubtful = suspects;
+    try_next(invocation, suspects, (suspects + 1) / 2);
+}
+
+/* So many of the oldest are through. True if the search goes on with what is left, in batches of
+ * `size` if it is not known that one of them fails. */
+static bool go_on_searching(struct invocation *invocation, size_t count, size_t size)
+{
+    size_t suspects = invocation->suspects > count ? invocation->suspects - count : 0;
+    invocation->doubtful -= count < invocation->doubtful ? count : invocation->doubtful;
+    if (suspects)
+        search(invocation, suspects);
+    else if (invocation->doubtful)
+        try_next(invocation, 0, size ? size : 1);
+    return invocation->doubtful > 0;
+}
+
+static void end_failing(struct instance *instance)
+{
+    free(instance->invocation);
+    instance->invocation = NULL;
 }
 
 /* It was alone, and is the oldest. */
@@ -93,23 +121,22 @@ static void set_aside(struct engine *engine, struct instance *instance, struct b
     buffer_destroy(&text);
 
     instance_drop(engine, instance, 1);
-    free(instance->invocation);
-    instance->invocation = NULL;
+    instance->invocation->suspects = 0; /* it was the one; whether there are others nobody knows */
+    if (!go_on_searching(instance->invocation, 1, instance->invocation->worked))
+        end_failing(instance);
     instance_go_on(engine, instance);
 }
 
 void failure_end(struct engine *engine, struct instance *instance)
 {
     struct invocation *invocation = instance->invocation;
-    if (invocation->suspects > invocation->batch) {
-        search(invocation, invocation->suspects - invocation->batch);
+    invocation->worked = invocation->batch;
+    if (go_on_searching(invocation, invocation->batch, invocation->batch * 2))
         return;
-    }
     if (invocation->reported)
         report(engine, REPORT_RECOVERED, instance_address(instance), (struct bytes){0},
                invocation->failures);
-    free(invocation);
-    instance->invocation = NULL;
+    end_failing(instance);
 }
 
 /* --- failures --- */
@@ -169,7 +196,7 @@ void failure_of_address(struct engine *engine, struct instance *instance, struct
         return;
     }
     bool sets_aside = policy->end == FAILURE_DEAD_LETTER && blames_batch;
-    if (sets_aside && invocation->batch > 1 && (enough || invocation->suspects)) {
+    if (sets_aside && invocation->batch > 1 && (enough || invocation->doubtful)) {
         search(invocation, invocation->batch);
     } else if (sets_aside && invocation->batch == 1 && enough) {
         set_aside(engine, instance, cause);

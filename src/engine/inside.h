@@ -151,10 +151,12 @@ struct invocation {
     struct heap_node retry; /* in engine->waiting */
     size_t batch;           /* how many messages of the mailbox it takes */
     size_t batch_max;       /* at most so many, while the one is searched that fails; 0: no limit */
-    size_t suspects;        /* it is among so many, the oldest; 0: not searched */
-    uint64_t learnt;        /* of its type, when it was sent */
-    uint64_t failures;      /* in all */
-    uint64_t attempts;      /* that failed; counted anew when the search goes on */
+    size_t doubtful;   /* so many, the oldest, are left of the batch that failed; 0: no search */
+    size_t suspects;   /* it is among so many of these, the oldest; 0: there may be none */
+    size_t worked;     /* how large the last batch of the search was that did not fail */
+    uint64_t learnt;   /* of its type, when it was sent */
+    uint64_t failures; /* in all */
+    uint64_t attempts; /* that failed; counted anew when the search goes on */
     uint64_t failing_since_ms;
     bool is_alone; /* the last that failed had one message */
     bool reported; /* its failing was */

@@ -12,7 +12,8 @@ enum { SPEC_TYPE = 1, SPEC_MODE = 2, SPEC_EXPIRE_AFTER = 3 };
 /* message StoredDeadLetter { string cause = 1; string origin = 2; string target = 3;
  *                            string egress = 4; bytes key = 5; bytes value = 6; uint64 time_ms = 7;
  *                            uint64 kind = 8; string ingress = 9; bytes address = 10;
- *                            bytes caller = 11; string type = 12; } */
+ *                            bytes caller = 11; string type = 12;
+ *                            bytes headers = 13; } (as they stand in a KafkaProducerRecord) */
 enum { LETTER_TIME = 7, LETTER_KIND = 8 };
 
 /* The fields of a letter that are bytes. */
@@ -20,11 +21,12 @@ static const struct {
     uint32_t number;
     size_t offset;
 } letter_parts[] = {
-    {1, offsetof(struct dead_letter, cause)},   {2, offsetof(struct dead_letter, origin)},
-    {3, offsetof(struct dead_letter, target)},  {4, offsetof(struct dead_letter, egress)},
-    {5, offsetof(struct dead_letter, key)},     {6, offsetof(struct dead_letter, value)},
-    {9, offsetof(struct dead_letter, ingress)}, {10, offsetof(struct dead_letter, address)},
-    {11, offsetof(struct dead_letter, caller)}, {12, offsetof(struct dead_letter, type)},
+    {1, offsetof(struct dead_letter, cause)},    {2, offsetof(struct dead_letter, origin)},
+    {3, offsetof(struct dead_letter, target)},   {4, offsetof(struct dead_letter, egress)},
+    {5, offsetof(struct dead_letter, key)},      {6, offsetof(struct dead_letter, value)},
+    {9, offsetof(struct dead_letter, ingress)},  {10, offsetof(struct dead_letter, address)},
+    {11, offsetof(struct dead_letter, caller)},  {12, offsetof(struct dead_letter, type)},
+    {13, offsetof(struct dead_letter, headers)},
 };
 enum { LETTER_PARTS = sizeof letter_parts / sizeof *letter_parts };
 

@@ -129,6 +129,8 @@ struct dead_letter {
     struct bytes type;    /* of an invalid record: the typename that its value would have had */
     struct bytes key;     /* of an ingress record that did not become a message */
     struct bytes value;
+    struct bytes headers;        /* of such a record, where they are known: for kafka_header_next */
+    bool lacks_key, lacks_value; /* of such a record: it is null, not empty. Not stored */
     uint64_t time_ms;
 };
 void dead_letter_add(struct buffer *value, const struct dead_letter *letter);

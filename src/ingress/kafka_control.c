@@ -281,8 +281,10 @@ static bool reset(struct kafka_ingress *ingress, struct kafka_feed *feed)
         kafka_control_ask_reset(ingress, feed, offset);
         return false;
     }
+    bool to_earliest = ingress->spec->reset_to_earliest || feed->is_operators;
+    feed->is_operators = false;
     if (offset < earliest || offset > latest) {
-        offset = ingress->spec->reset_to_earliest ? earliest : latest;
+        offset = to_earliest ? earliest : latest;
         log_warn("a position is not in its partition any more, or not yet: it is reset",
                  ID(ingress), LOG_TEXT("topic", feed->topic->spec->topic),
                  LOG_NUMBER("partition", feed->partition), LOG_NUMBER("wanted", feed->wanted),

@@ -309,27 +309,71 @@ void kafka_ingress_stop(struct kafka_ingress *ingress)
     pthread_mutex_unlock(&ingress->lock);
 }
 
-void kafka_ingress_halt(struct kafka_ingress *ingress, struct bytes origin, const char *cause)
+/* --- stopped by a record --- */
+
+static uint64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+/* The first record counts; the lanes of others come to theirs again when it is resumed. */
+void kafka_ingress_halt(struct kafka_ingress *ingress, struct kafka_feed *feed, int64_t offset,
+                        struct bytes origin, const char *cause)
 {
     pthread_mutex_lock(&ingress->lock);
-    bool is_first = !ingress->halt_cause;
-    if (is_first)
-        ingress->halt_cause = mem_format("%.*s: %s", BYTES_ARG(origin), cause);
-    pthread_mutex_unlock(&ingress->lock);
+    bool is_first = !ingress->halt.cause;
+    if (is_first) {
+        ingress->halt = (struct kafka_halt){bytes_string(origin), mem_string(cause), wall_ms()};
+        ingress->halted = feed;
+        ingress->halted_offset = offset;
+    }
     atomic_store(&ingress->is_halted, true);
+    pthread_mutex_unlock(&ingress->lock);
     if (is_first)
         log_error("an ingress stops at an invalid record; everything else goes on",
                   LOG_TEXT("ingress", ingress->id), LOG_BYTES("origin", origin),
                   LOG_TEXT("cause", cause));
 }
 
-bool kafka_ingress_has_halted(struct kafka_ingress *ingress, struct buffer *text)
+void kafka_halt_destroy(struct kafka_halt *halt)
+{
+    free(halt->origin);
+    free(halt->cause);
+    *halt = (struct kafka_halt){0};
+}
+
+bool kafka_ingress_has_halted(struct kafka_ingress *ingress, struct kafka_halt *ret_halt)
 {
     pthread_mutex_lock(&ingress->lock);
-    bool has_halted = ingress->halt_cause != NULL;
+    const struct kafka_halt *halt = &ingress->halt;
+    bool has_halted = halt->cause != NULL;
     if (has_halted)
-        buffer_add_format(text, "ingress %s has stopped: %s\n", ingress->id, ingress->halt_cause);
+        *ret_halt =
+            (struct kafka_halt){mem_string(halt->origin), mem_string(halt->cause), halt->time_ms};
     pthread_mutex_unlock(&ingress->lock);
+    return has_halted;
+}
+
+bool kafka_ingress_resume(struct kafka_ingress *ingress, bool skips, struct kafka_halt *ret_halt)
+{
+    pthread_mutex_lock(&ingress->lock);
+    bool has_halted = ingress->halt.cause != NULL;
+    if (has_halted) {
+        if (skips)
+            atomic_store(&ingress->halted->pass, ingress->halted_offset + 1);
+        else
+            atomic_store(&ingress->halted->is_reread, true);
+        *ret_halt = ingress->halt;
+        ingress->halt = (struct kafka_halt){0};
+        atomic_store(&ingress->is_halted, false);
+    }
+    pthread_mutex_unlock(&ingress->lock);
+    if (has_halted)
+        log_info("an ingress that has stopped at an invalid record is resumed",
+                 LOG_TEXT("ingress", ingress->id), LOG_TEXT("origin", ret_halt->origin),
+                 LOG_TEXT("record", skips ? "set aside" : "read again"));
     return has_halted;
 }
 
@@ -361,7 +405,7 @@ void kafka_ingress_close(struct kafka_ingress *ingress)
     free((struct kafka_position *)ingress->options.positions);
     pthread_cond_destroy(&ingress->wake);
     pthread_mutex_destroy(&ingress->lock);
-    free(ingress->halt_cause);
+    kafka_halt_destroy(&ingress->halt);
     free(ingress->id);
     free(ingress);
 }

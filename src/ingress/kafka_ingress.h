@@ -92,9 +92,24 @@ void kafka_lane_each(const struct kafka_lane *lane,
                      void (*visit)(void *owner, const struct kafka_lane_figures *figures),
                      void *owner);
 
-/* Any thread. True if the ingress has stopped by itself, at a record that it must not go past; then
- * a line that says so is added to `text`. */
-bool kafka_ingress_has_halted(struct kafka_ingress *ingress, struct buffer *text);
+/* Where, why and when an ingress has stopped by itself, at a record that it must not go past. */
+struct kafka_halt {
+    char *origin; /* "topic T partition P offset O" */
+    char *cause;
+    uint64_t time_ms; /* since 1970 */
+};
+void kafka_halt_destroy(struct kafka_halt *halt);
+
+/* Any thread. True if it has; then `ret_halt` is the caller's. */
+bool kafka_ingress_has_halted(struct kafka_ingress *ingress, struct kafka_halt *ret_halt);
+
+/* Any thread. Ends that, if it has; `ret_halt` says at which record it was. That is read again or,
+ * if `skips`, passed over as a dead letter. Then call kafka_lane_resume for each of its lanes. */
+bool kafka_ingress_resume(struct kafka_ingress *ingress, bool skips, struct kafka_halt *ret_halt);
+
+/* The ingress was resumed: the lane goes on. False if a record that is to be passed over is not
+ * yet, as there is no room for its letter (or the lane was stopped); it is, when there is. */
+bool kafka_lane_resume(struct kafka_lane *lane);
 
 /* For `statefun check --connect`: false says which broker or topic cannot be reached or found. */
 bool kafka_ingress_check(const struct kafka_ingress_spec *spec, uint64_t timeout_ms,

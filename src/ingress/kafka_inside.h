@@ -45,11 +45,14 @@ struct kafka_feed {
     uint32_t worker;
 
     atomic_int_least64_t durable; /* the lane's word: records before it are; -1: none yet */
+    atomic_int_least64_t pass;    /* an operator's: the record before it is to be passed; 0 */
+    atomic_bool is_reread;        /* an operator's: what is in hand is to be read again */
     int64_t told;                 /* to the group, by the control; -1: nothing */
 
     /* What the lane asks of the control, under the ingress's lock. */
     struct list reset; /* in kafka_ingress.resets: for a position that exists */
     int64_t wanted;
+    bool is_operators; /* who asks for it to be read again wants whatever there is behind it */
     struct list nudge; /* in kafka_ingress.nudges */
 };
 
@@ -77,12 +80,14 @@ struct kafka_ingress {
     pthread_t thread;
     bool has_thread;
     pthread_mutex_t lock;
-    bool is_stopped;       /* under lock */
-    char *halt_cause;      /* under lock; NULL: it has not halted */
-    struct list resets;    /* of kafka_feed.reset, under lock */
-    struct list nudges;    /* of kafka_feed.nudge, under lock */
-    pthread_cond_t wake;   /* the control: something of the above has changed */
-    atomic_bool is_halted; /* by a record that it must not go past: no lane reads any more */
+    bool is_stopped;           /* under lock */
+    struct kafka_halt halt;    /* under lock; without a cause: it has not halted */
+    struct kafka_feed *halted; /* under lock: at this partition */
+    int64_t halted_offset;     /* under lock */
+    struct list resets;        /* of kafka_feed.reset, under lock */
+    struct list nudges;        /* of kafka_feed.nudge, under lock */
+    pthread_cond_t wake;       /* the control: something of the above has changed */
+    atomic_bool is_halted;     /* by a record that it must not go past: no lane reads */
 
     struct kafka_group { /* of the control's thread */
         bool is_there;   /* its coordinator has answered, and no outage came since */
@@ -165,8 +170,9 @@ rd_kafka_resp_err_t kafka_start_resolve(struct kafka_ingress *ingress,
 
 /* --- records --- */
 
-/* A lane: there is a record at `origin` that `spec->invalid` says not to go past. */
-void kafka_ingress_halt(struct kafka_ingress *ingress, struct bytes origin, const char *cause);
+/* A lane: there is a record of `feed`, at `offset`, that `spec->invalid` says not to go past. */
+void kafka_ingress_halt(struct kafka_ingress *ingress, struct kafka_feed *feed, int64_t offset,
+                        struct bytes origin, const char *cause);
 
 /* What became of a record that was taken. */
 enum kafka_fate {
@@ -174,7 +180,7 @@ enum kafka_fate {
     KAFKA_BECAME_DEAD_LETTER,
     KAFKA_SKIPPED,
     KAFKA_FORWARDED,
-    KAFKA_HALTS, /* ... or was not, and never will be in this run */
+    KAFKA_HALTS, /* ... or was not, and will not be until an operator says so */
     KAFKA_FATES
 };
 
@@ -182,7 +188,8 @@ enum kafka_fate {
 struct kafka_offer {
     struct kafka_ingress *ingress;
     struct source *source;
-    const struct kafka_topic *topic;
+    struct kafka_feed *feed;
+    const struct kafka_topic *topic; /* the feed's */
     bool forwards_headers;
     struct buffer *argument; /* begins with topic->argument_head */
     struct buffer *id;       /* for keys that are no text */

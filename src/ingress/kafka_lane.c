@@ -8,7 +8,7 @@
  *     IDLE ──letter──▶ READY ──bunch──┬──▶ IDLE (the queue was empty)  │
  *                        ▲            ├──▶ READY, at the end ──────────┘
  *                        └── room ─── └──▶ WAITING (a record was refused and stays in hand)
- *     (no more, once the ingress has halted at a record that it must not go past)
+ *     (not while the ingress has halted at a record that it must not go past)
  *
  *     any ──its position does not exist──▶ LOST ──a new one from the control──▶ IDLE
  *
@@ -148,6 +148,7 @@ static bool take_record(struct reading *reading, const rd_kafka_message_t *messa
     const struct kafka_offer offer = {
         .ingress = lane->ingress,
         .source = reading->source,
+        .feed = reading->feed,
         .topic = reading->feed->topic,
         .forwards_headers = lane->ingress->spec->forwards_headers,
         .argument = &reading->argument,
@@ -218,9 +219,23 @@ static void keep_in_hand(struct reading *reading, rd_kafka_message_t *const *mes
     reading->in_hand_count = count;
 }
 
+/* What is in hand is not what the topic has any more, perhaps. */
+static void read_again(struct reading *reading)
+{
+    atomic_store(&reading->feed->is_reread, false);
+    set_state(reading, LOST);
+    drop_in_hand(reading);
+    reading->feed->is_operators = true;
+    kafka_control_ask_reset(reading->lane->ingress, reading->feed, reading->position);
+}
+
 /* True if there may be more. */
 static bool read_hand(struct reading *reading, struct allowance *allowance)
 {
+    if (atomic_load_explicit(&reading->feed->is_reread, memory_order_relaxed)) {
+        read_again(reading);
+        return false;
+    }
     reading->in_hand_first += take(reading, reading->in_hand + reading->in_hand_first,
                                    reading->in_hand_count - reading->in_hand_first, allowance);
     if (reading->in_hand_first == reading->in_hand_count)
@@ -320,6 +335,31 @@ void kafka_lane_room(struct kafka_lane *lane)
         patience_room(&lane->patience);
 }
 
+/* --- going on after a halt --- */
+
+/* The record that was halted at, if it is this one's and is to be passed over: also if another has
+ * halted the ingress since. */
+static bool pass(struct reading *reading)
+{
+    struct allowance one = {1, SIZE_MAX};
+    bool may_read = reading->state == READY && !reading->lane->is_stopped;
+    if (reading->in_hand && atomic_load(&reading->feed->pass) && may_read)
+        (void)read_hand(reading, &one);
+    return !atomic_load(&reading->feed->pass);
+}
+
+bool kafka_lane_resume(struct kafka_lane *lane)
+{
+    bool has_passed = true;
+    while (!list_is_empty(&lane->waiting))
+        set_state(list_first(&lane->waiting, struct reading, node), READY);
+    list_for_each (&lane->all, node)
+        has_passed &= pass(container_of(node, struct reading, all));
+    if (!lane->is_stopped)
+        loop_task_set(lane->loop, &lane->more);
+    return has_passed;
+}
+
 /* --- offsets for the group --- */
 
 void kafka_lane_committed(struct kafka_lane *lane, uint64_t epoch)
@@ -367,6 +407,7 @@ static void begin_at(struct reading *reading, int64_t offset)
 {
     uint8_t position[sizeof(uint64_t)];
     reading->position = offset;
+    atomic_store(&reading->feed->pass, 0); /* other records may be there now */
     if (offset < 0)
         return;
     u64_put(position, (uint64_t)offset);

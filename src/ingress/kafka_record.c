@@ -42,21 +42,6 @@ static const char *fault(const struct kafka_offer *offer, const rd_kafka_message
     return id.size > offer->topic->id_bytes_max ? long_key : NULL;
 }
 
-static enum acceptance set_aside(struct engine *engine, const struct kafka_offer *offer,
-                                 const rd_kafka_message_t *message, struct bytes position,
-                                 struct bytes origin, const char *cause)
-{
-    return engine_reject(engine, offer->source, position,
-                         &(struct dead_letter){
-                             .cause = bytes_of(cause),
-                             .origin = origin,
-                             .target = buffer_bytes(&offer->topic->targets_text),
-                             .type = bytes_of(offer->topic->spec->value_type),
-                             .key = bytes_make(message->key, message->key_len),
-                             .value = bytes_make(message->payload, message->len),
-                         });
-}
-
 /* The record's headers as metadata of the message, in their order. A name that is not UTF-8 would
  * make the whole message unreadable. */
 static void add_headers(struct buffer *argument, const rd_kafka_message_t *message)
@@ -77,6 +62,29 @@ static void add_headers(struct buffer *argument, const rd_kafka_message_t *messa
         header_add(argument, &(struct header){key, bytes_make(value, size)});
         buffer_destroy(&text);
     }
+}
+
+static enum acceptance set_aside(struct engine *engine, const struct kafka_offer *offer,
+                                 const rd_kafka_message_t *message, struct bytes position,
+                                 struct bytes origin, const char *cause)
+{
+    struct buffer headers = {0};
+    add_headers(&headers, message);
+    enum acceptance acceptance =
+        engine_reject(engine, offer->source, position,
+                      &(struct dead_letter){
+                          .cause = bytes_of(cause),
+                          .origin = origin,
+                          .target = buffer_bytes(&offer->topic->targets_text),
+                          .type = bytes_of(offer->topic->spec->value_type),
+                          .key = bytes_make(message->key, message->key_len),
+                          .value = bytes_make(message->payload, message->len),
+                          .headers = buffer_bytes(&headers),
+                          .lacks_key = !message->key,
+                          .lacks_value = !message->payload,
+                      });
+    buffer_destroy(&headers);
+    return acceptance;
 }
 
 /* The message that a forwarded record becomes: without a value if it has none, and at the address
@@ -119,14 +127,20 @@ static enum acceptance handle_invalid(struct engine *engine, const struct kafka_
         *ret_fate = KAFKA_FORWARDED;
         return forward(engine, offer, message, record);
     case KAFKA_INVALID_FAIL:
+        if (atomic_load(&offer->feed->pass) == message->offset + 1)
+            break; /* an operator has said so */
         *ret_fate = KAFKA_HALTS;
-        kafka_ingress_halt(offer->ingress, record->origin, cause);
+        kafka_ingress_halt(offer->ingress, offer->feed, message->offset, record->origin, cause);
         return REFUSED;
     case KAFKA_INVALID_DEAD_LETTER:
         break;
     }
     *ret_fate = KAFKA_BECAME_DEAD_LETTER;
-    return set_aside(engine, offer, message, record->position, record->origin, cause);
+    enum acceptance acceptance =
+        set_aside(engine, offer, message, record->position, record->origin, cause);
+    if (acceptance == ACCEPTED)
+        atomic_store(&offer->feed->pass, 0);
+    return acceptance;
 }
 
 enum acceptance kafka_record_offer(struct engine *engine, const struct kafka_offer *offer,

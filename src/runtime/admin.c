@@ -5,6 +5,7 @@
 #include "net/http_server.h"
 #include "runtime/admin_addresses.h"
 #include "runtime/admin_auth.h"
+#include "runtime/admin_ingresses.h"
 #include "runtime/admin_letters.h"
 #include "runtime/admin_request.h"
 #include "runtime/admin_state.h"
@@ -44,6 +45,7 @@ struct admin {
     struct admin_state *state;
     struct admin_letters *letters;
     struct admin_addresses *addresses;
+    struct admin_ingresses *ingresses;
     struct http_server *server;
     struct list gatherings;
     struct loop_timer beat_timer;
@@ -215,12 +217,10 @@ static void answer_health(struct admin *admin, struct http_exchange *exchange)
 /* An ingress that has stopped by itself is said and no more: all else takes messages. */
 static void answer_readiness(struct admin *admin, struct http_exchange *exchange)
 {
-    const struct admin_options *options = &admin->options;
     bool is_ready = atomic_load(&admin->ready);
     struct buffer text = {0};
     buffer_add_text(&text, is_ready ? "ready\n" : "not ready\n");
-    for (size_t i = 0; i < options->kafka_ingress_count; i++)
-        (void)kafka_ingress_has_halted(options->kafka_ingresses[i], &text);
+    admin_ingresses_add_halts(admin->ingresses, &text);
     answer_text(exchange, is_ready ? 200 : 503, buffer_text(&text));
     buffer_destroy(&text);
 }
@@ -247,6 +247,11 @@ static void serve_addresses(struct admin *admin, struct http_exchange *exchange)
     admin_addresses_request(admin->addresses, exchange);
 }
 
+static void serve_ingresses(struct admin *admin, struct http_exchange *exchange)
+{
+    admin_ingresses_request(admin->ingresses, exchange);
+}
+
 static void serve_state(struct admin *admin, struct http_exchange *exchange)
 {
     admin_state_serve(admin->state, exchange);
@@ -261,7 +266,7 @@ static const struct route {
     {"metrics", false, gather},           {"healthz", false, answer_health},
     {"readyz", false, answer_readiness},  {"status", false, answer_status},
     {"deadletters", true, serve_letters}, {"addresses", true, serve_addresses},
-    {"state", true, serve_state},
+    {"ingresses", true, serve_ingresses}, {"state", true, serve_state},
 };
 
 static const struct route *find_route(struct bytes target)
@@ -282,8 +287,8 @@ static void on_request(void *owner, struct http_exchange *exchange)
     bool is_read = bytes_is(head->method, "GET") || bytes_is(head->method, "HEAD");
     if (!route)
         answer_text(exchange, 404,
-                    "here are /metrics, /healthz, /readyz, /status, /deadletters, /addresses and "
-                    "/state\n");
+                    "here are /metrics, /healthz, /readyz, /status, /deadletters, /addresses, "
+                    "/ingresses and /state\n");
     else if (!route->is_protected && !is_read)
         http_respond(exchange,
                      &(struct http_answer){.status = 405, .headers = "Allow: GET, HEAD\r\n"});
@@ -326,10 +331,19 @@ struct admin *admin_new(const struct admin_options *options)
         .workers = options->workers,
         .worker_count = options->worker_count,
     });
+    admin->ingresses = admin_ingresses_new(&(struct admin_ingresses_options){
+        .loop = options->loop,
+        .inbox = options->inbox,
+        .store = options->store,
+        .application = options->application,
+        .workers = options->workers,
+        .worker_count = options->worker_count,
+        .kafka_ingresses = options->kafka_ingresses,
+    });
     admin->auth = admin_auth_make(options->token, options->where);
     if (admin_auth_is_closed(&admin->auth))
-        log_info("the admin listener keeps state, dead letters and addresses to itself: other "
-                 "machines reach it, and statefun.admin.token is not set",
+        log_info("the admin listener keeps state, dead letters, addresses and ingresses to itself: "
+                 "other machines reach it, and statefun.admin.token is not set",
                  LOG_TEXT("admin", options->where));
     admin->state = admin_state_new(&(struct admin_state_options){
         .loop = options->loop,
@@ -370,6 +384,7 @@ void admin_free(struct admin *admin)
         gathering_free(container_of(node, struct gathering, link));
     admin_letters_free(admin->letters);
     admin_addresses_free(admin->addresses);
+    admin_ingresses_free(admin->ingresses);
     loop_timer_cancel(admin->options.loop, &admin->beat_timer);
     free(admin->beats);
     free(admin);

@@ -1,5 +1,5 @@
 /* admin.h - the admin listener: /metrics, /healthz, /readyz, /status, /deadletters, /addresses,
- * /state.
+ * /ingresses, /state.
  *
  * It lives on a loop that is on nobody's hot path. Figures are asked of the workers and shown when
  * all have answered; a worker that does not answer makes /metrics fail and, after ten seconds,
@@ -36,8 +36,7 @@ struct admin_options {
     struct store *store;
     const struct admin_egress *egresses;
     size_t egress_count;
-    struct kafka_ingress *const *kafka_ingresses;
-    size_t kafka_ingress_count;
+    struct kafka_ingress *const *kafka_ingresses; /* one for each of the application's */
 };
 
 struct admin *admin_new(const struct admin_options *options);

@@ -5,10 +5,9 @@
 #include "egress/kafka_egress.h"
 #include "egress/kinesis_egress.h"
 #include "egress/playground_egress.h"
-#include "runtime/dead_letters.h"
+#include "runtime/letter_record.h"
 #include "sdk/async.h"
 #include "sdk/registry.h"
-#include "wire/typed_value.h"
 
 static struct failure_policy policy_of(const struct failures_spec *failures)
 {
@@ -47,36 +46,6 @@ static struct egress_binding egress_of(const struct spec_name *id,
         .id = bytes_of(mem_format("%s/%s", id->ns, id->name)),
         .accept = accept,
     };
-}
-
-/* The record for the topic: JSON, by the key of what was set aside, or whom it was meant for. */
-static void write_letter(const struct letter_route *route, struct bytes key,
-                         const struct dead_letter *letter, struct buffer *record)
-{
-    json_t *json = dead_letter_json(key, letter);
-    char *text = json_dumps(json, JSON_COMPACT | JSON_PRESERVE_ORDER);
-    struct bytes name = letter->key;
-    if (!name.size || !bytes_are_utf8(name))
-        name = letter->target.size ? letter->target : letter->egress;
-    kafka_record_add(record,
-                     &(struct kafka_record){.topic = bytes_of(route->topic),
-                                            .key = bytes_are_utf8(name) ? name : (struct bytes){0},
-                                            .value = bytes_of(text ? text : "{}")});
-    free(text);
-    json_decref(json);
-}
-
-static struct letter_route route_of(const struct application *application)
-{
-    for (size_t i = 0; i < application->kafka_egress_count; i++) {
-        const struct dead_letters_spec *letters = &application->kafka_egresses[i].dead_letters;
-        if (letters->topic)
-            return (struct letter_route){.egress = (uint32_t)i,
-                                         .keeps = !letters->drops,
-                                         .topic = letters->topic,
-                                         .write = write_letter};
-    }
-    return (struct letter_route){0};
 }
 
 /* Embedded functions answer at once, so that only one is ever under way. */
@@ -136,7 +105,7 @@ struct bindings *bindings_new(const struct application *application,
         .function_count = count,
         .egresses = egresses,
         .egress_count = egress_count,
-        .letters = route_of(application),
+        .letters = letter_route_of(application),
     };
     return bindings;
 }

@@ -236,15 +236,20 @@ void dead_letters_page(struct store *store, const struct dead_filter *filter, si
 
 /* --- JSON --- */
 
-void dead_time_set(json_t *json, const char *name, uint64_t time_ms)
+const char *dead_time_text(uint64_t time_ms, char text[DEAD_TIME_SIZE])
 {
-    char text[40];
     struct tm utc;
     time_t seconds = (time_t)(time_ms / 1000);
     gmtime_r(&seconds, &utc);
-    size_t size = strftime(text, sizeof text, "%Y-%m-%dT%H:%M:%S", &utc);
-    (void)snprintf(text + size, sizeof text - size, ".%03uZ", (unsigned)(time_ms % 1000));
-    json_object_set_new(json, name, json_string(text));
+    size_t size = strftime(text, DEAD_TIME_SIZE, "%Y-%m-%dT%H:%M:%S", &utc);
+    (void)snprintf(text + size, DEAD_TIME_SIZE - size, ".%03uZ", (unsigned)(time_ms % 1000));
+    return text;
+}
+
+void dead_time_set(json_t *json, const char *name, uint64_t time_ms)
+{
+    char text[DEAD_TIME_SIZE];
+    json_object_set_new(json, name, json_string(dead_time_text(time_ms, text)));
 }
 
 /* What has come as text is text; what is none (a key that spoils its origin) is left out. */
@@ -280,6 +285,23 @@ static void set_value_of(json_t *json, const struct dead_letter *letter)
     set_bytes_of(json, "value", value.value);
 }
 
+static void set_headers_of(json_t *json, const struct dead_letter *letter)
+{
+    struct bytes rest = letter->headers;
+    struct header header;
+    json_t *headers = json_array();
+    while (kafka_header_next(&rest, &header)) {
+        json_t *one = json_object();
+        json_object_set_new(one, "key",
+                            json_stringn((const char *)header.key.data, header.key.size));
+        set_bytes_of(one, "value", header.value);
+        json_array_append_new(headers, one);
+    }
+    if (json_array_size(headers))
+        json_object_set(json, "headers", headers);
+    json_decref(headers);
+}
+
 json_t *dead_letter_json(struct bytes key, const struct dead_letter *letter)
 {
     struct buffer id = {0};
@@ -296,6 +318,7 @@ json_t *dead_letter_json(struct bytes key, const struct dead_letter *letter)
     if (letter->key.size)
         set_bytes_of(json, "key", letter->key);
     set_value_of(json, letter);
+    set_headers_of(json, letter);
     buffer_destroy(&id);
     return json;
 }

@@ -53,7 +53,11 @@ void dead_letters_page(struct store *store, const struct dead_filter *filter, si
                                      const struct dead_letter *letter),
                        void *owner, struct buffer *ret_next);
 
-/* Sets `name` to a time as text: "2026-01-31T12:00:00.123Z". */
+/* A time as text: "2026-01-31T12:00:00.123Z". */
+enum { DEAD_TIME_SIZE = 40 };
+const char *dead_time_text(uint64_t time_ms, char text[DEAD_TIME_SIZE]);
+
+/* Sets `name` to a time as text. */
 void dead_time_set(json_t *json, const char *name, uint64_t time_ms);
 
 /* All there is to say of a letter; docs/http.md has the form. */

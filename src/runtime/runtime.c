@@ -398,7 +398,6 @@ static void start_front(struct runtime *runtime)
         .egresses = egresses,
         .egress_count = egress_count,
         .kafka_ingresses = runtime->kafka_ingresses,
-        .kafka_ingress_count = runtime->application->kafka_ingress_count,
     });
     loop_on_wake(runtime->front_loop, on_front_wake, runtime);
     if (pthread_create(&runtime->front_thread, NULL, run_front, runtime))

@@ -742,6 +742,23 @@ void worker_resume(struct worker *worker, struct worker_resume *resume)
     errand_send(worker->inbox, &resume->errand);
 }
 
+static void run_resume_ingress(struct errand *errand, void *owner)
+{
+    struct worker *worker = owner;
+    struct worker_ingress_resume *resume =
+        container_of(errand, struct worker_ingress_resume, errand);
+    struct kafka_lane *lane = worker->lanes[resume->ingress];
+    resume->has_passed = lane && kafka_lane_resume(lane);
+    resume->epoch = engine_epoch(worker->engine);
+    resume->on_done(resume);
+}
+
+void worker_resume_ingress(struct worker *worker, struct worker_ingress_resume *resume)
+{
+    resume->errand.run = run_resume_ingress;
+    errand_send(worker->inbox, &resume->errand);
+}
+
 struct partition_errand {
     struct errand errand;
     size_t ingress;

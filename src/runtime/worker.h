@@ -37,6 +37,16 @@ struct worker_resume {
     void (*on_done)(struct worker_resume *resume);
 };
 
+/* A Kafka ingress that was resumed goes on: memory of the sender's until `on_done`, which is called
+ * on the worker's thread. */
+struct worker_ingress_resume {
+    struct errand errand;
+    size_t ingress;
+    bool has_passed; /* as kafka_lane_resume says */
+    uint64_t epoch;  /* in which */
+    void (*on_done)(struct worker_ingress_resume *resume);
+};
+
 struct worker_options {
     struct engine_options engine; /* its ports are filled in here */
     const struct endpoints *endpoints;
@@ -75,6 +85,7 @@ void worker_confirmed(struct worker *worker, uint32_t egress, uint64_t epoch);
 void worker_record_done(struct worker *worker, struct bytes key, const struct dead_letter *letter);
 void worker_outbox_full(struct worker *worker, bool full);
 void worker_resume(struct worker *worker, struct worker_resume *resume);
+void worker_resume_ingress(struct worker *worker, struct worker_ingress_resume *resume);
 void worker_take_dead_letters(struct worker *worker, struct worker_dead_letters *letters);
 void worker_add_partition(struct worker *worker, size_t ingress, struct kafka_partition *partition);
 void worker_add_shard(struct worker *worker, size_t ingress, struct kinesis_shard *shard);

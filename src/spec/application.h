@@ -158,6 +158,17 @@ struct kafka_ingress_spec {
     struct property_list properties; /* in librdkafka's names: spec/kafka_properties.h */
 };
 
+/* JSON: all there is to say; RAW: what was set aside, with all else in the record's headers. */
+enum letters_format { LETTERS_JSON, LETTERS_RAW };
+
+/* Dead letters of the whole application, as records of an egress. */
+struct dead_letters_spec {
+    char *to;   /* a topic or stream; NULL: this egress does not get them */
+    bool drops; /* they are not stored, too */
+    int format; /* enum letters_format */
+    struct spec_place place;
+};
+
 enum kafka_delivery { KAFKA_AT_LEAST_ONCE, KAFKA_EXACTLY_ONCE, KAFKA_NONE };
 
 /* io.statefun.kafka.v1/egress */
@@ -167,11 +178,7 @@ struct kafka_egress_spec {
     char *address;
     enum kafka_delivery delivery;
     uint64_t transaction_timeout_ms; /* of EXACTLY_ONCE */
-    struct dead_letters_spec {
-        char *topic; /* NULL: this egress does not get them */
-        bool drops;  /* they are not stored, too */
-        struct spec_place place;
-    } dead_letters;
+    struct dead_letters_spec dead_letters;
     struct property_list properties;
 };
 
@@ -227,6 +234,7 @@ struct kinesis_egress_spec {
     struct aws_region_spec region;
     struct aws_credentials_spec credentials;
     size_t outstanding_max; /* records of one request */
+    struct dead_letters_spec dead_letters;
     struct kinesis_client_spec client;
 };
 

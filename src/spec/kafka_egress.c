@@ -1,6 +1,7 @@
 /* kafka_egress.c - io.statefun.kafka.v1/egress (module-yaml.md 6). */
 #include "spec/client_properties.h"
 #include "spec/component.h"
+#include "spec/dead_letters.h"
 #include "spec/kafka_common.h"
 #include "spec/kafka_properties.h"
 
@@ -74,44 +75,25 @@ static bool read_semantic(struct reader *reader, const struct property *property
     return true;
 }
 
-struct dead_letters_draft {
-    char *topic;
-    bool keeps;
+static const struct choices letters_formats = {
+    {[LETTERS_JSON] = "json", [LETTERS_RAW] = "raw"},
+    "json or raw",
 };
 
 static const struct property dead_letters_properties[] = {
-    PROPERTY("topic", kafka_topic_read, offsetof(struct dead_letters_draft, topic),
-             .required = true),
+    PROPERTY("topic", kafka_topic_read, offsetof(struct dead_letters_draft, to), .required = true),
     PROPERTY("keep", switch_read, offsetof(struct dead_letters_draft, keeps)),
+    PROPERTY("format", choice_read, offsetof(struct dead_letters_draft, format),
+             .detail = &letters_formats),
 };
 
 static bool read_dead_letters(struct reader *reader, const struct property *property,
                               const struct yaml_node *node, void *to)
 {
     struct kafka_egress_spec *egress = to;
-    struct dead_letters_draft draft = {.keeps = true};
-    if (!reader_expect_kind(reader, property->key, node, YAML_OBJECT,
-                            "an object with topic and keep") ||
-        !object_read(reader, node, property->key, dead_letters_properties,
-                     COUNT_OF(dead_letters_properties), &draft))
-        return false;
-    egress->dead_letters = (struct dead_letters_spec){draft.topic, !draft.keeps, node->place};
-    return true;
-}
-
-/* One egress gets them all. */
-static bool check_dead_letters(struct reader *reader, const struct kafka_egress_spec *egress)
-{
-    const struct application *application = reader->application;
-    for (size_t i = 0; egress->dead_letters.topic && i < application->kafka_egress_count; i++) {
-        const struct kafka_egress_spec *other = &application->kafka_egresses[i];
-        if (other->dead_letters.topic)
-            return reader_error(reader, &egress->dead_letters.place,
-                                "dead letters go to one egress: expected 'deadLetters' once, found "
-                                "them at %s:%u too",
-                                other->dead_letters.place.file, other->dead_letters.place.line);
-    }
-    return true;
+    return dead_letters_read(
+        reader, property->key, node, dead_letters_properties, COUNT_OF(dead_letters_properties),
+        "an object with topic, and perhaps keep and format", &egress->dead_letters);
 }
 
 static const struct property properties[] = {
@@ -123,6 +105,7 @@ static const struct property properties[] = {
                  "for an egress)"),
     PROPERTY("deliverySemantic", read_semantic, 0),
     PROPERTY("deadLetters", read_dead_letters, 0),
+    PROPERTY("invalidRecordHandling", misplaced_read, 0, .detail = handling_misplaced),
     PROPERTY("properties", client_properties_read, offsetof(struct kafka_egress_spec, properties)),
 };
 
@@ -133,7 +116,7 @@ void kafka_egress_read(struct reader *reader, const struct yaml_node *spec)
 
     bool good = object_read(reader, spec, reader->kind, properties, COUNT_OF(properties), &egress);
     good &= kafka_properties_map(reader, KAFKA_PRODUCER, &egress.properties, &egress.place);
-    good &= check_dead_letters(reader, &egress);
+    good &= dead_letters_check(reader, &egress.dead_letters);
     if (!good)
         return;
     application->kafka_egresses = reader_room(reader, application->kafka_egresses,

@@ -1,6 +1,7 @@
 /* kafka_ingress.c - io.statefun.kafka.v1/ingress (module-yaml.md 5). */
 #include "spec/client_properties.h"
 #include "spec/component.h"
+#include "spec/dead_letters.h"
 #include "spec/kafka_common.h"
 #include "spec/kafka_properties.h"
 #include "spec/kafka_start.h"
@@ -96,6 +97,7 @@ static const struct property properties[] = {
     PROPERTY("forwardHeaders", switch_read, INGRESS(forwards_headers)),
     PROPERTY("invalidRecordHandling", choice_read, INGRESS(invalid), .detail = &invalid_choices),
     PROPERTY("invalidRecordTarget", name_read, INGRESS(invalid_target)),
+    PROPERTY("deadLetters", misplaced_read, 0, .detail = dead_letters_misplaced),
     PROPERTY("properties", client_properties_read, INGRESS(properties)),
 };
 

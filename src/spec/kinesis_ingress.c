@@ -1,5 +1,6 @@
 /* kinesis_ingress.c - io.statefun.kinesis.v1/ingress (module-yaml.md 7). */
 #include "spec/component.h"
+#include "spec/dead_letters.h"
 #include "spec/kinesis_common.h"
 
 static bool read_id(struct reader *reader, const struct property *property,
@@ -75,6 +76,10 @@ static bool read_start(struct reader *reader, const struct property *property,
     return variant_read(reader, node, property->key, position, ingress);
 }
 
+static const char nothing_is_invalid[] =
+    "every record of Kinesis has a partition key and data, so each becomes a message, and none is "
+    "invalid";
+
 #define INGRESS(member) offsetof(struct kinesis_ingress_spec, member)
 
 static const struct property properties[] = {
@@ -83,6 +88,9 @@ static const struct property properties[] = {
     PROPERTY("awsCredentials", aws_credentials_read, INGRESS(credentials)),
     PROPERTY("startupPosition", read_start, 0),
     PROPERTY("streams", read_streams, 0, .required = true),
+    PROPERTY("invalidRecordHandling", misplaced_read, 0, .detail = nothing_is_invalid),
+    PROPERTY("invalidRecordTarget", misplaced_read, 0, .detail = nothing_is_invalid),
+    PROPERTY("deadLetters", misplaced_read, 0, .detail = dead_letters_misplaced),
     PROPERTY("clientConfigProperties", kinesis_client_read, INGRESS(client)),
 };
 

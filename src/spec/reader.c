@@ -155,6 +155,8 @@ static size_t report_unknown(struct reader *reader, const struct yaml_entry *ent
     struct suggestion suggestion = suggestion_for(entry->key);
     struct buffer known = {0};
     for (size_t i = 0; i < count; i++) {
+        if (properties[i].read == misplaced_read)
+            continue;
         suggestion_offer(&suggestion, properties[i].key);
         buffer_add_format(&known, "%s%s", i ? ", " : ": expected one of ", properties[i].key);
     }
@@ -455,4 +457,16 @@ bool switch_read(struct reader *reader, const struct property *property,
         return reader_mismatch(reader, property->key, node, "true or false");
     *(bool *)to = is_on;
     return true;
+}
+
+bool misplaced_read(struct reader *reader, const struct property *property,
+                    const struct yaml_node *node, void *to)
+{
+    (void)to;
+    bool is_error = reader->options->unknown_keys_are_errors;
+    diagnostics_add(reader->diagnostics, is_error ? SEVERITY_ERROR : SEVERITY_WARNING,
+                    node->place.file, node->place.line, node->place.column,
+                    "'%s' has no effect in %s: %s", property->key, reader->kind,
+                    (const char *)property->detail);
+    return !is_error;
 }

@@ -92,6 +92,9 @@ property_read switch_read;   /* bool; text that says true or false will do */
 property_read choice_read;   /* int: the place among struct choices, in any case */
 property_read object_node_read; /* const struct yaml_node *: an object, for others to read */
 property_read date_read;        /* int64_t: ms since 1970 */
+/* Nothing: other kinds have such a key, and why this one has not is its detail, a text. It counts
+ * as one that is not known. */
+property_read misplaced_read;
 
 struct choices {
     const char *names[8]; /* NULL ends them */

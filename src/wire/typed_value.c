@@ -6,6 +6,7 @@
 /* Field numbers of TypedValue and KafkaProducerRecord, protocol.md 1.1 and 1.3. */
 enum { TYPED_TYPENAME = 1, TYPED_HAS_VALUE = 2, TYPED_VALUE = 3 };
 enum { KAFKA_KEY = 1, KAFKA_VALUE = 2, KAFKA_TOPIC = 3 };
+enum { KAFKA_IS_EXACT = 536870911 }; /* ours: the highest number that there is */
 enum {
     KINESIS_PARTITION_KEY = 1,
     KINESIS_VALUE = 2,
@@ -85,6 +86,15 @@ bool kinesis_record_of(struct bytes argument, struct bytes *ret_record, struct s
     return record_of(argument, "Kinesis", TYPE_KINESIS_RECORD, ret_record, status);
 }
 
+void kinesis_record_add(struct buffer *buffer, const struct kinesis_record *record)
+{
+    pb_add_bytes(buffer, KINESIS_PARTITION_KEY, record->partition_key);
+    pb_add_bytes(buffer, KINESIS_VALUE, record->value);
+    pb_add_bytes(buffer, KINESIS_STREAM, record->stream);
+    if (record->explicit_hash_key.size)
+        pb_add_bytes(buffer, KINESIS_EXPLICIT_HASH_KEY, record->explicit_hash_key);
+}
+
 bool kinesis_record_parse(struct bytes bytes, struct kinesis_record *ret_record,
                           struct sf_status *status)
 {
@@ -157,10 +167,22 @@ bool kafka_header_next(struct bytes *headers, struct header *ret_header)
 
 void kafka_record_add(struct buffer *buffer, const struct kafka_record *record)
 {
-    if (record->key.size)
+    if (record->is_exact ? record->has_key : record->key.size > 0)
         pb_add_bytes(buffer, KAFKA_KEY, record->key);
-    pb_add_bytes(buffer, KAFKA_VALUE, record->value);
+    if (!record->is_exact || record->has_value)
+        pb_add_bytes(buffer, KAFKA_VALUE, record->value);
     pb_add_bytes(buffer, KAFKA_TOPIC, record->topic);
+    if (record->is_exact)
+        pb_add_uint(buffer, KAFKA_IS_EXACT, 1);
+}
+
+/* What its fields say of key and value when all are read. */
+static void settle_presence(struct kafka_record *record)
+{
+    if (record->is_exact)
+        return;
+    record->has_key = record->key.size > 0;
+    record->has_value = true;
 }
 
 bool kafka_record_parse(struct bytes bytes, struct kafka_record *ret_record,
@@ -170,15 +192,19 @@ bool kafka_record_parse(struct bytes bytes, struct kafka_record *ret_record,
     struct pb_reader reader = pb_read(bytes);
     struct pb_field field;
     while (pb_next(&reader, &field)) {
+        if (field.number == KAFKA_IS_EXACT && field.type == PB_VARINT)
+            record.is_exact = true;
         if (field.type != PB_BYTES)
             continue;
-        if (field.number == KAFKA_KEY)
+        if (field.number == KAFKA_KEY) {
             record.key = field.bytes;
-        else if (field.number == KAFKA_VALUE)
+            record.has_key = true;
+        } else if (field.number == KAFKA_VALUE) {
             record.value = field.bytes;
-        else if (field.number == KAFKA_TOPIC)
+            record.has_value = true;
+        } else if (field.number == KAFKA_TOPIC) {
             record.topic = field.bytes;
-        else if (field.number == FIELD_HEADER) {
+        } else if (field.number == FIELD_HEADER) {
             struct header header;
             if (!header_parse(field.bytes, &header))
                 return sf_fail(status, SF_INVALID,
@@ -192,9 +218,10 @@ bool kafka_record_parse(struct bytes bytes, struct kafka_record *ret_record,
         return sf_fail(status, SF_INVALID, "a KafkaProducerRecord is not valid protobuf");
     if (!record.topic.size)
         return sf_fail(status, SF_INVALID, "a KafkaProducerRecord has no topic");
-    if (!bytes_are_utf8(record.topic) || !bytes_are_utf8(record.key))
+    if (!bytes_are_utf8(record.topic) || (!record.is_exact && !bytes_are_utf8(record.key)))
         return sf_fail(status, SF_INVALID,
                        "topic and key of a KafkaProducerRecord must be UTF-8 text");
+    settle_presence(&record);
     *ret_record = record;
     return true;
 }

@@ -41,20 +41,26 @@ enum { FIELD_HEADER = 4 };
 
 void header_add(struct buffer *buffer, const struct header *header);
 
-/* A KafkaProducerRecord (protocol.md 1.3); an empty key means a record without a key. */
+/* A KafkaProducerRecord (protocol.md 1.3); an empty key means a record without a key.
+ *
+ * One that the runtime makes itself may be exact, which a field of ours says: then its key may be
+ * empty, or no text, and it may have no value. */
 struct kafka_record {
     struct bytes topic;
     struct bytes key;
     struct bytes value;
-    struct bytes headers; /* for kafka_header_next; empty if it has none */
-    size_t headers_size;  /* about what they add to it */
+    bool is_exact;
+    bool has_key, has_value; /* of an exact one they count; else they follow from the above */
+    struct bytes headers;    /* for kafka_header_next; empty if it has none */
+    size_t headers_size;     /* about what they add to it */
 };
 
 /* The KafkaProducerRecord in an egress message's argument (the body of a TypedValue), not read yet.
  */
 bool kafka_record_of(struct bytes argument, struct bytes *ret_record, struct sf_status *status);
 
-/* Appends one without headers; a key that is empty is left out. */
+/* Appends one without headers (header_add appends them); a key that is empty is left out, unless it
+ * is exact. */
 void kafka_record_add(struct buffer *buffer, const struct kafka_record *record);
 
 /* Reads one into views; false if it can be produced to no topic. */
@@ -73,6 +79,7 @@ struct kinesis_record {
 
 /* The same as for Kafka's. */
 bool kinesis_record_of(struct bytes argument, struct bytes *ret_record, struct sf_status *status);
+void kinesis_record_add(struct buffer *buffer, const struct kinesis_record *record);
 bool kinesis_record_parse(struct bytes bytes, struct kinesis_record *ret_record,
                           struct sf_status *status);
 

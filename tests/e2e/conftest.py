@@ -2,9 +2,10 @@
 import itertools
 
 import pytest
-from function_process import Function
+from certificates import Authority
+from function_process import GREETER, Function
 from kafka_broker import Broker
-from statefun_process import Statefun
+from statefun_process import MODULE, Statefun
 
 
 @pytest.fixture(scope="session")
@@ -57,6 +58,22 @@ def make_statefun(tmp_path):
     yield make
     for statefun in made:
         statefun.end()
+
+
+@pytest.fixture
+def greeter(make_function):
+    return make_function(GREETER)
+
+
+@pytest.fixture
+def statefun(greeter, make_statefun):
+    """One that runs the greeter, over HTTP."""
+    return make_statefun(MODULE.format(url=greeter.url)).start()
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory):
+    return Authority(tmp_path_factory.mktemp("authority"), "our-ca")
 
 
 @pytest.hookimpl(wrapper=True)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 HERE = Path(__file__).resolve().parent
 GREETER = HERE.parents[1] / "examples/greeter/greeter.py"
+GATEWAY = HERE / "gateway.py"
 
 
 def free_port():

@@ -19,6 +19,8 @@ async def counter(context, message):
     context.storage.count = count
     text, key = message.as_type(TEXT), context.address.id
     stream, size = "counts", 0
+    if not text:  # an empty one is a message as well
+        text = "nothing"
     if text.startswith("to "):
         stream = text[3:]
     if text.startswith("size "):

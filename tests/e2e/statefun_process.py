@@ -13,6 +13,31 @@ PROGRAM = Path(os.environ.get("STATEFUN", ROOT / "build/release/statefun"))
 INGRESS = "io.statefun.playground/ingress"
 EGRESS = "io.statefun.playground/egress"
 
+# What the modules of many tests have. Others have functions of their own before the playground.
+PLAYGROUND = """---
+kind: io.statefun.playground.v1/ingress
+spec:
+  port: 0
+---
+kind: io.statefun.playground.v1/egress
+spec:
+  port: 0
+  topics: [greetings, out]
+"""
+MODULE = """
+kind: io.statefun.endpoints.v2/http
+spec:
+  functions: example/*
+  urlPathTemplate: {url}
+""" + PLAYGROUND
+# The greeter's, where its function example/person is called in a way of the test's own.
+GREETER_AND_PLAYGROUND = """---
+kind: io.statefun.endpoints.v2/http
+spec:
+  functions: example/greeter
+  urlPathTemplate: {greeter}
+""" + PLAYGROUND
+
 
 def wait_for(condition, seconds=20, what="it"):
     """The condition's first true value."""
@@ -82,6 +107,20 @@ class Statefun:
 
     def log(self):
         return self.log_file.read_text(errors="replace")
+
+    # --- commands about it ---
+
+    def command(self, *arguments, code=0):
+        """What a command of the program says of its data directory, out and err together."""
+        name, *rest = arguments
+        result = subprocess.run([PROGRAM, name, "--data", self.data, *rest], text=True, timeout=60,
+                                stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+        assert result.returncode == code, result.stdout
+        return result.stdout
+
+    def letters(self, *filters):
+        """Its dead letters, oldest first."""
+        return [json.loads(line) for line in self.command("deadletter", "export", *filters).splitlines()]
 
     # --- its listeners ---
 

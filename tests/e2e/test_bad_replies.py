@@ -2,7 +2,7 @@
 from pathlib import Path
 
 import pytest
-from statefun_process import ask, wait_for
+from statefun_process import PLAYGROUND, ask, wait_for
 
 MODULE = """
 kind: io.statefun.endpoints.v2/http
@@ -12,16 +12,7 @@ spec:
   transport:
     type: io.statefun.transports.v1/async
     call: 2s
----
-kind: io.statefun.playground.v1/ingress
-spec:
-  port: 0
----
-kind: io.statefun.playground.v1/egress
-spec:
-  port: 0
-  topics: [out]
-"""
+""" + PLAYGROUND
 FAILURES = ["status-500", "status-503", "status-400", "status-404", "garbage", "truncated", "wrong-type",
             "wrong-state-type", "unknown-state", "silence", "hang-up"]
 

@@ -33,12 +33,18 @@ def module(directory, text=GOOD):
 def test_help_tells_every_command_and_setting():
     shown = statefun("--help")
     assert shown.returncode == 0
-    for command in ("run", "check", "state"):
-        assert command in shown.stdout
+    for command in ("run", "check", "state", "deadletter", "address", "ingress"):
+        assert f"\n  {command} " in shown.stdout
     shown = statefun("run", "--help")
     assert shown.returncode == 0
     for flag in ("--data", "--module", "--commit-interval", "STATEFUN_COMMIT_INTERVAL", "default: 10ms"):
         assert flag in shown.stdout
+
+
+def test_what_is_made_of_the_tables_has_every_command():
+    man, completion = (statefun("reference", kind).stdout for kind in ("man", "completion"))
+    assert ".B statefun ingress\n" in man and "\\-\\-skip\n" in man
+    assert "ingress) COMPREPLY=($(compgen -W 'list resume --config --help --skip --positions --json --at" in completion
 
 
 def test_version_is_told():

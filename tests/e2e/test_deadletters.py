@@ -8,23 +8,8 @@ import threading
 from pathlib import Path
 
 import pytest
-from statefun_process import PROGRAM, ask, wait_for
+from statefun_process import MODULE, PROGRAM, ask, wait_for
 
-MODULE = """
-kind: io.statefun.endpoints.v2/http
-spec:
-  functions: example/*
-  urlPathTemplate: {url}
----
-kind: io.statefun.playground.v1/ingress
-spec:
-  port: 0
----
-kind: io.statefun.playground.v1/egress
-spec:
-  port: 0
-  topics: [out]
-"""
 STRAYS = """
 ---
 kind: io.statefun.endpoints.v2/http
@@ -45,22 +30,14 @@ def statefun(strays, make_statefun):
 
 
 def deadletter(statefun, *arguments, code=0):
-    """What the command writes, out and err together."""
-    result = subprocess.run([PROGRAM, "deadletter", "--data", statefun.data, *arguments], text=True, timeout=60,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert result.returncode == code, result.stdout
-    return result.stdout
-
-
-def letters(statefun, *filters):
-    return [json.loads(line) for line in deadletter(statefun, "export", *filters).splitlines()]
+    return statefun.command("deadletter", *arguments, code=code)
 
 
 def send(statefun, *strays):
     for stray in strays:
         status, _, body = statefun.post("/in/example/sender/s", body=stray.encode(), type="text/plain")
         assert status == 202, body
-    wait_for(lambda: len(letters(statefun)) == len(strays), what="the dead letters")
+    wait_for(lambda: len(statefun.letters()) == len(strays), what="the dead letters")
 
 
 def serve_strays(statefun, strays):
@@ -73,7 +50,7 @@ def test_what_was_set_aside_is_listed_with_all_there_is(statefun):
     assert len(lines) == 3
     assert "unserved" in lines[0] and "stray/target/Ada" in lines[0] and "no endpoint serves" in lines[0]
 
-    letter = letters(statefun)[1]
+    letter = statefun.letters()[1]
     assert letter["target"] == "stray/target/Grace" and letter["origin"] == "example/sender/s"
     assert letter["type"] == "io.statefun.types/string" and letter["kind"] == "unserved"
     assert base64.b64decode(letter["value"]["base64"]) == b"\x0a\x05hello"
@@ -84,18 +61,18 @@ def test_what_was_set_aside_is_listed_with_all_there_is(statefun):
 
 def test_filters_choose(statefun):
     send(statefun, "Ada", "Grace", "Alan")
-    all_of_them = letters(statefun)
+    all_of_them = statefun.letters()
     ids = [letter["id"] for letter in all_of_them]
-    assert [letter["target"] for letter in letters(statefun, "--target", "stray/target/Grace")] == ["stray/target/Grace"]
-    assert letters(statefun, "--target", "stray/target") == all_of_them
-    assert letters(statefun, "--target", "stray/tar") == []
-    assert letters(statefun, "--kind", "unserved") == all_of_them
-    assert letters(statefun, "--kind", "refused") == []
-    assert letters(statefun, "--ingress", "a/b") == [] == letters(statefun, "--egress", "a/b")
-    assert letters(statefun, "--from", ids[1]) == all_of_them[1:]
-    assert letters(statefun, "--to", ids[1]) == all_of_them[:2]
-    assert letters(statefun, "--since", all_of_them[0]["time"], "--until", all_of_them[2]["time"]) == all_of_them
-    assert letters(statefun, "--until", "2020-01-01T00:00:00Z") == []
+    assert [letter["target"] for letter in statefun.letters("--target", "stray/target/Grace")] == ["stray/target/Grace"]
+    assert statefun.letters("--target", "stray/target") == all_of_them
+    assert statefun.letters("--target", "stray/tar") == []
+    assert statefun.letters("--kind", "unserved") == all_of_them
+    assert statefun.letters("--kind", "refused") == []
+    assert statefun.letters("--ingress", "a/b") == [] == statefun.letters("--egress", "a/b")
+    assert statefun.letters("--from", ids[1]) == all_of_them[1:]
+    assert statefun.letters("--to", ids[1]) == all_of_them[:2]
+    assert statefun.letters("--since", all_of_them[0]["time"], "--until", all_of_them[2]["time"]) == all_of_them
+    assert statefun.letters("--until", "2020-01-01T00:00:00Z") == []
     assert len(deadletter(statefun, "list", "--limit", "2").splitlines()) == 2
 
 
@@ -107,7 +84,7 @@ def test_a_letter_is_replayed_once_when_its_target_is_served(strays, statefun):
     statefun.stop()
     serve_strays(statefun, strays)
     statefun.start()
-    grace = letters(statefun)[1]["id"]
+    grace = statefun.letters()[1]["id"]
     assert "replayed: 1" in deadletter(statefun, "replay", grace)
     assert "no dead letter" in deadletter(statefun, "replay", grace, code=1)
     assert statefun.fetch_all("out", 1) == ["Grace hello s"]
@@ -116,18 +93,18 @@ def test_a_letter_is_replayed_once_when_its_target_is_served(strays, statefun):
     statefun.stop()
     statefun.start()
     assert statefun.fetch("out") is None
-    assert letters(statefun) == [] and statefun.metric("statefun_dead_letters") == 0
+    assert statefun.letters() == [] and statefun.metric("statefun_dead_letters") == 0
 
 
 def test_a_stopped_data_directory_is_read_and_written(strays, statefun):
     send(statefun, "Ada", "Grace", "Alan")
-    live = letters(statefun)
+    live = statefun.letters()
     statefun.stop()
-    assert letters(statefun) == live
+    assert statefun.letters() == live
     assert "discarded: 1" in deadletter(statefun, "discard", live[0]["id"])
     assert "no dead letter" in deadletter(statefun, "show", live[0]["id"], code=1)
     assert "replayed: 2" in deadletter(statefun, "replay", "--all")
-    assert letters(statefun) == []
+    assert statefun.letters() == []
     serve_strays(statefun, strays)
     statefun.start()
     assert sorted(statefun.fetch_all("out", 2)) == ["Alan hello s", "Grace hello s"]
@@ -156,7 +133,7 @@ def test_no_kill_makes_a_replay_count_twice_or_not_at_all(strays, statefun):
     statefun.start()
     deadletter(statefun, "replay", "--all")
     assert sorted(statefun.fetch_all("out", 120)) == sorted(f"{name} hello s" for name in names)
-    assert statefun.fetch("out") is None and letters(statefun) == []
+    assert statefun.fetch("out") is None and statefun.letters() == []
 
 
 def test_more_letters_than_a_page_holds(statefun):
@@ -171,8 +148,8 @@ def test_more_letters_than_a_page_holds(statefun):
             piece = connection.recv(65536)
             assert piece, answers[-200:]
             answers += piece
-    wait_for(lambda: len(letters(statefun)) == len(names), what="the dead letters")
-    assert [letter["target"][-10:] for letter in letters(statefun)] == names
+    wait_for(lambda: len(statefun.letters()) == len(names), what="the dead letters")
+    assert [letter["target"][-10:] for letter in statefun.letters()] == names
     assert "discarded: 600" in deadletter(statefun, "discard", "--all", "--limit", "600")
     assert "discarded: 20" in deadletter(statefun, "discard", "--all")
     assert statefun.metric("statefun_dead_letters") == 0

@@ -1,11 +1,10 @@
 """`failures` of an endpoint: a message that its function fails on is set aside, or its address parked; no other notices."""
 import json
 import socket
-import subprocess
 from pathlib import Path
 
 import pytest
-from statefun_process import PROGRAM, ask, wait_for
+from statefun_process import PLAYGROUND, ask, wait_for
 
 MODULE = """
 kind: io.statefun.endpoints.v2/http
@@ -16,16 +15,7 @@ spec:
     type: io.statefun.transports.v1/async
     call: 1s
   failures: {failures}
----
-kind: io.statefun.playground.v1/ingress
-spec:
-  port: 0
----
-kind: io.statefun.playground.v1/egress
-spec:
-  port: 0
-  topics: [out]
-"""
+""" + PLAYGROUND
 DEAD_LETTER = "{attempts: 2, then: deadLetter}"
 PARK = "{attempts: 3, then: park}"
 
@@ -48,19 +38,8 @@ def send(statefun, id, *texts):
         assert status == 202, body
 
 
-def command(statefun, *arguments):
-    result = subprocess.run([PROGRAM, *arguments, "--data", statefun.data], text=True, timeout=60,
-                            stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
-    assert result.returncode == 0, result.stdout
-    return result.stdout
-
-
-def letters(statefun):
-    return [json.loads(line) for line in command(statefun, "deadletter", "export").splitlines()]
-
-
 def parked(statefun):
-    return [json.loads(line)["address"] for line in command(statefun, "address", "list", "--json").splitlines()]
+    return [json.loads(line)["address"] for line in statefun.command("address", "list", "--json").splitlines()]
 
 
 def behave(picky):
@@ -78,15 +57,15 @@ def test_what_fails_is_found_in_its_batch_and_the_rest_counts_once_and_in_order(
     expected = [f"Ada {i + 1} {text}" for i, text in enumerate(good)]
     assert statefun.fetch_all("out", len(expected), seconds=60) == expected
 
-    wait_for(lambda: len(letters(statefun)) == 4, what="four dead letters")
-    found = letters(statefun)
+    wait_for(lambda: len(statefun.letters()) == 4, what="four dead letters")
+    found = statefun.letters()
     assert [letter["kind"] for letter in found] == ["failed"] * 4
     assert [letter["target"] for letter in found] == ["example/person/Ada"] * 4
     assert [letter["value"]["text"][2:] for letter in found] == poison
     assert "its function has failed on it 2 times, last: the function answers HTTP status 500" in found[0]["cause"]
 
     behave(picky)
-    assert "replayed: 4" in command(statefun, "deadletter", "replay", "--kind", "failed")
+    assert "replayed: 4" in statefun.command("deadletter", "replay", "--kind", "failed")
     assert statefun.fetch_all("out", 4) == [f"Ada {41 + i} {text}" for i, text in enumerate(poison)]
 
 
@@ -98,7 +77,7 @@ def test_an_endpoint_that_is_down_costs_no_message(picky, make):
     wait_for(lambda: statefun.metric(failures) >= 5, what="five failures")
     picky.start()
     assert statefun.fetch_all("out", 1) == ["Ada 1 hello"]
-    assert letters(statefun) == []
+    assert statefun.letters() == []
 
 
 def test_a_parked_address_keeps_its_messages_over_a_kill_until_it_is_resumed(picky, make):
@@ -110,7 +89,7 @@ def test_a_parked_address_keeps_its_messages_over_a_kill_until_it_is_resumed(pic
     assert statefun.fetch_all("out", 1) == ["Grace 1 hello"]
     wait_for(lambda: parked(statefun) == ["example/person/Ada"], what="that Ada is parked")
     assert statefun.metric("statefun_parked_addresses") == 1
-    assert "HTTP status 500" in command(statefun, "address", "list")
+    assert "HTTP status 500" in statefun.command("address", "list")
     assert "its address is parked" in statefun.log()
 
     statefun.kill()
@@ -119,15 +98,15 @@ def test_a_parked_address_keeps_its_messages_over_a_kill_until_it_is_resumed(pic
     send(statefun, "Ada", "three")
     send(statefun, "Grace", "hello")
     assert statefun.fetch_all("out", 1) == ["Grace 2 hello"]
-    assert "resumed: 0" in command(statefun, "address", "resume", "example/person/Alan")
+    assert "resumed: 0" in statefun.command("address", "resume", "example/person/Alan")
 
     # It fails as before, and is parked again.
-    assert "resumed: 1" in command(statefun, "address", "resume", "example/person/Ada")
+    assert "resumed: 1" in statefun.command("address", "resume", "example/person/Ada")
     wait_for(lambda: parked(statefun) == ["example/person/Ada"], what="that Ada is parked again")
     behave(picky)
-    assert "resumed: 1" in command(statefun, "address", "resume", "example/person")
+    assert "resumed: 1" in statefun.command("address", "resume", "example/person")
     assert statefun.fetch_all("out", 3) == ["Ada 2 poison-500", "Ada 3 two", "Ada 4 three"]
-    assert parked(statefun) == [] and letters(statefun) == []
+    assert parked(statefun) == [] and statefun.letters() == []
 
 
 def test_a_stopped_directory_is_listed_and_resumed(picky, make):
@@ -137,8 +116,8 @@ def test_a_stopped_directory_is_listed_and_resumed(picky, make):
     wait_for(lambda: len(parked(statefun)) == 2, what="that both are parked")
     assert statefun.stop() == 0
     assert sorted(parked(statefun)) == ["example/person/Ada", "example/person/Grace"]
-    assert "resumed: 1" in command(statefun, "address", "resume", "example/person/Grace")
-    assert "resumed: 1" in command(statefun, "address", "resume", "--all")
+    assert "resumed: 1" in statefun.command("address", "resume", "example/person/Grace")
+    assert "resumed: 1" in statefun.command("address", "resume", "--all")
     behave(picky)
     statefun.start()
     assert sorted(statefun.fetch_all("out", 2)) == ["Ada 1 poison-500", "Grace 1 poison-500"]
@@ -175,7 +154,7 @@ def test_more_parked_addresses_than_a_page_holds(make):
     wait_for(lambda: len(parked(statefun)) == len(ids), 60, "that all are parked")
     assert sorted(parked(statefun)) == [f"example/person/{id}" for id in ids]
     assert statefun.stop() == 0
-    assert "resumed: 510" in command(statefun, "address", "resume", "--all")
+    assert "resumed: 510" in statefun.command("address", "resume", "--all")
     assert parked(statefun) == []
 
 

@@ -2,35 +2,8 @@
 import random
 import threading
 
-import pytest
 from function_process import GREETER
-from statefun_process import INGRESS, ask, wait_for
-
-MODULE = """
-kind: io.statefun.endpoints.v2/http
-spec:
-  functions: example/*
-  urlPathTemplate: {url}
----
-kind: io.statefun.playground.v1/ingress
-spec:
-  port: 0
----
-kind: io.statefun.playground.v1/egress
-spec:
-  port: 0
-  topics: [greetings]
-"""
-
-
-@pytest.fixture
-def greeter(make_function):
-    return make_function(GREETER)
-
-
-@pytest.fixture
-def statefun(greeter, make_statefun):
-    return make_statefun(MODULE.format(url=greeter.url)).start()
+from statefun_process import INGRESS, MODULE, ask, wait_for
 
 
 def visit(statefun, name, **headers):

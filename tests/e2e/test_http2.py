@@ -4,9 +4,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
-from certificates import Authority
-from function_process import GREETER
-from statefun_process import PROGRAM
+from statefun_process import GREETER_AND_PLAYGROUND, PROGRAM
 
 GATEWAY = Path(__file__).parent / "http2_gateway.mjs"
 NODE_MAJOR = int(subprocess.run(["node", "--version"], capture_output=True, text=True, check=True).stdout[1:].split(".")[0])
@@ -18,31 +16,7 @@ spec:
   transport:
     type: io.statefun.transports.v1/okhttp
     http_version: {version}
----
-kind: io.statefun.endpoints.v2/http
-spec:
-  functions: example/greeter
-  urlPathTemplate: {greeter}
----
-kind: io.statefun.playground.v1/ingress
-spec:
-  port: 0
----
-kind: io.statefun.playground.v1/egress
-spec:
-  port: 0
-  topics: [greetings]
-"""
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"), "our-ca")
-
-
-@pytest.fixture
-def greeter(make_function):
-    return make_function(GREETER)
+""" + GREETER_AND_PLAYGROUND
 
 
 @pytest.fixture

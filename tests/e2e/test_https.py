@@ -1,14 +1,12 @@
 """Functions behind TLS: a gateway in front of the greeter, with certificates made for the test."""
 import os
 import subprocess
-from pathlib import Path
 
 import pytest
 from certificates import Authority
-from function_process import GREETER
-from statefun_process import PROGRAM, wait_for
+from function_process import GATEWAY
+from statefun_process import GREETER_AND_PLAYGROUND, PROGRAM, wait_for
 
-GATEWAY = Path(__file__).parent / "gateway.py"
 MODULE = """
 kind: io.statefun.endpoints.v2/http
 spec:
@@ -17,26 +15,7 @@ spec:
   transport:
     type: io.statefun.transports.v1/async
 {options}
----
-kind: io.statefun.endpoints.v2/http
-spec:
-  functions: example/greeter
-  urlPathTemplate: {greeter}
----
-kind: io.statefun.playground.v1/ingress
-spec:
-  port: 0
----
-kind: io.statefun.playground.v1/egress
-spec:
-  port: 0
-  topics: [greetings]
-"""
-
-
-@pytest.fixture(scope="module")
-def authority(tmp_path_factory):
-    return Authority(tmp_path_factory.mktemp("authority"), "our-ca")
+""" + GREETER_AND_PLAYGROUND
 
 
 @pytest.fixture(scope="module")
@@ -48,11 +27,6 @@ def stranger(tmp_path_factory):
 def client(authority):
     """Certificate and key; the key's password."""
     return *authority.issue("client", "DNS:statefun", password="s3cr3t-sesame"), "s3cr3t-sesame"
-
-
-@pytest.fixture
-def greeter(make_function):
-    return make_function(GREETER)
 
 
 @pytest.fixture

@@ -1,12 +1,10 @@
 """Six of twenty streams have troubles: every record of all of them is accounted for, once, and in order."""
 import base64
-import json
-import subprocess
 from collections import Counter
 
 import pytest
 from isolation import ANSWERS_400, DOWN, HANGS, HEALTHY, NAMES, NULL_KEY, STREAMS, TOMBSTONE, UNDECODABLE, Isolation, origin_of
-from statefun_process import PROGRAM, wait_for
+from statefun_process import wait_for
 
 COUNT = 40  # records of a stream
 TROUBLES = (7, 27)
@@ -17,16 +15,6 @@ def isolation(tmp_path, broker, unique):
     isolation = Isolation(tmp_path, broker, unique)
     yield isolation
     isolation.end()
-
-
-def command(statefun, *arguments):
-    result = subprocess.run([PROGRAM, *arguments, "--data", statefun.data], capture_output=True, text=True, timeout=60)
-    assert result.returncode == 0, result.stderr
-    return result.stdout
-
-
-def letters(statefun):
-    return [json.loads(line) for line in command(statefun, "deadletter", "export").splitlines()]
 
 
 def assert_in_order(records):
@@ -58,10 +46,10 @@ def test_every_record_is_accounted_for(isolation, make_statefun, unique):
     # What is invalid, cannot be decoded or hangs is set aside; what answers 400 is parked.
     expected_letters = {(stream, number) for stream in (NULL_KEY, TOMBSTONE, UNDECODABLE) for number in TROUBLES}
     expected_letters.add((HANGS, 7))
-    wait_for(lambda: len(letters(statefun)) == len(expected_letters), 60, "the dead letters")
-    wait_for(lambda: "iso/f3/name-2" in command(statefun, "address", "list"), 30, "that an address is parked")
+    wait_for(lambda: len(statefun.letters()) == len(expected_letters), 60, "the dead letters")
+    wait_for(lambda: "iso/f3/name-2" in statefun.command("address", "list"), 30, "that an address is parked")
     found = set()
-    for letter in letters(statefun):
+    for letter in statefun.letters():
         if letter["kind"] == "failed":
             found.add(origin_of(base64.b64decode(letter["value"]["base64"]))[:2])
         else:
@@ -70,7 +58,7 @@ def test_every_record_is_accounted_for(isolation, make_statefun, unique):
     assert found == expected_letters
 
     isolation.mend()
-    assert "resumed: 1" in command(statefun, "address", "resume", "--all")
+    assert "resumed: 1" in statefun.command("address", "resume", "--all")
     total = STREAMS * COUNT - len(expected_letters)
     records += [origin_of(value) for _, value in reader.read(total - len(records), 60)]
     records += [origin_of(value) for _, value in reader.read_rest()]

@@ -75,16 +75,18 @@ def expect_counts(kinesis, keys, count, stream="counts", seconds=40):
     for key, text in texts(keys, 0, count):
         expected.setdefault(key, []).append(f"{key} {len(expected.get(key, [])) + 1} {text}")
 
-    def all_there():
-        return len(set(kinesis.read(stream))) >= count
-    wait_for(all_there, seconds, f"{count} counts")
-    found = {}
-    for key, text in kinesis.read(stream):
-        found.setdefault(key, []).append(text)
-    for key in found:  # of what was put twice the last counts
-        last = dict((text, i) for i, text in enumerate(found[key]))
-        found[key] = sorted(last, key=last.get)
-    assert found == expected
+    def find():
+        found = {}
+        for key, text in kinesis.read(stream):
+            found.setdefault(key, []).append(text)
+        for key in found:  # of what was put twice the last counts
+            last = dict((text, i) for i, text in enumerate(found[key]))
+            found[key] = sorted(last, key=last.get)
+        return found
+    deadline = time.monotonic() + seconds
+    while find() != expected and time.monotonic() < deadline:
+        time.sleep(0.1)  # also when all are there: what is put once more may be on its way
+    assert find() == expected
 
 
 def test_records_are_counted_once_and_in_order(kinesis, streams, make):
@@ -206,7 +208,45 @@ def test_what_no_stream_can_take_is_set_aside_and_the_rest_goes_on(kinesis, stre
                           ("d", "size 900000"), ("e\0\u00e9", "fine")])
     wait_for(lambda: ("e\0\u00e9", "e\0\u00e9 1 fine") in kinesis.read("counts"), what="what is fine")
     wait_for(lambda: statefun.metric("statefun_dead_letters") == 2, what="the dead letters")
+    wait_for(lambda: len(kinesis.read("counts")) >= 3, what="what is large")  # of other keys, so in any order
     assert sorted(len(text) for _, text in kinesis.read("counts")) == [len("e\0\u00e9 1 fine"), 900000, 900000]
+
+
+def test_dead_letters_of_all_kinds_go_to_a_stream(kinesis, streams, make):
+    kinesis.make_stream("letters")
+    statefun = make()
+    statefun.module.write_text(statefun.module.read_text().replace("targets: [example/counter]",
+                                                                   "targets: [example/counter, nobody/serves]")
+                               .replace("id: example/counts\n", "id: example/counts\n"
+                                        "  deadLetters: {stream: letters, keep: false}\n"))
+    statefun.start()
+    kinesis.put("texts", [("a", "fine"), ("b", "to no/stream")])
+    wait_for(lambda: len(kinesis.read("letters")) >= 2, what="the letters")
+    found = [(key, json.loads(text)) for key, text in kinesis.read("letters")]
+    assert sorted(key for key, _ in found) == ["a", "b"]
+    assert {letter["target"] for _, letter in found} == {"nobody/serves/a", "nobody/serves/b"}
+    assert found[0][1]["kind"] == "unserved" and found[0][1]["ingress"] == "example/texts-in"
+    assert found[0][1]["origin"].startswith("stream texts shard shardId-")
+    # What this egress itself cannot deliver is stored, and nothing else.
+    wait_for(lambda: statefun.metric("statefun_dead_letters") == 1, what="the other letter")
+    stored = json.loads(statefun.get("/deadletters")[2])["letters"]
+    assert [(letter["kind"], letter["egress"]) for letter in stored] == [("undeliverable", "example/counts")]
+
+
+def test_every_record_becomes_a_message(kinesis, streams, make):
+    """So a stream has no invalid records: neither empty data nor the longest of keys is one."""
+    longest = "\u20ac" * 256
+    statefun = make().start()
+    kinesis.put("texts", [("empty", ""), (longest, "long")])
+    wait_for(lambda: len(kinesis.read("counts")) >= 2, what="both")
+    assert sorted(kinesis.read("counts")) == [("empty", "empty 1 nothing"), (longest, f"{longest} 1 long")]
+    assert statefun.metric("statefun_dead_letters") == 0
+    status, _, body = statefun.get("/ingresses")
+    assert status == 200
+    (ingress,) = json.loads(body)["ingresses"]
+    shards = ingress.pop("shards")
+    assert ingress == {"id": "example/texts-in", "kind": "io.statefun.kinesis.v1/ingress", "state": "running"}
+    assert [(shard["stream"], shard["shard"][:8]) for shard in shards] == [("texts", "shardId-")] * 2
 
 
 # --- credentials, as check --connect needs them ---

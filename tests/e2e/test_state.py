@@ -3,10 +3,8 @@ import json
 import socket
 import struct
 
-import pytest
-from function_process import GREETER
-from statefun_process import ask, wait_for
-from test_greeter_http import MODULE, again, first, visit
+from statefun_process import MODULE, ask, wait_for
+from test_greeter_http import again, first, visit
 
 INT = "statefun/io.statefun.types/int"
 TOKEN = "a-token-of-some-length"
@@ -14,16 +12,6 @@ TOKEN = "a-token-of-some-length"
 
 def int_bytes(number):
     return b"\x0d" + struct.pack("<i", number) if number else b""
-
-
-@pytest.fixture
-def greeter(make_function):
-    return make_function(GREETER)
-
-
-@pytest.fixture
-def statefun(greeter, make_statefun):
-    return make_statefun(MODULE.format(url=greeter.url)).start()
 
 
 def state(statefun, method, path, body=None, **headers):

@@ -6,9 +6,8 @@ import subprocess
 import time
 
 import pytest
-from function_process import GREETER
-from statefun_process import PROGRAM, wait_for
-from test_greeter_http import MODULE, again, visit
+from statefun_process import MODULE, PROGRAM, wait_for
+from test_greeter_http import again, visit
 
 TOKEN = "a-token-of-some-length"
 INT = "io.statefun.types/int"
@@ -28,16 +27,6 @@ def good(*arguments, **more):
 def line(id, value, **more):
     return json.dumps({"namespace": "example", "type": "person", "id": id, "state": "visits", "typename": INT,
                        "value": value, **more}) + "\n"
-
-
-@pytest.fixture
-def greeter(make_function):
-    return make_function(GREETER)
-
-
-@pytest.fixture
-def statefun(greeter, make_statefun):
-    return make_statefun(MODULE.format(url=greeter.url)).start()
 
 
 @pytest.fixture(params=["running", "stopped"])

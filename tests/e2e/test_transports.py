@@ -3,42 +3,21 @@ import json
 import socket
 import subprocess
 import time
-from pathlib import Path
 
 import pytest
-from function_process import GREETER
-from statefun_process import PROGRAM, wait_for
+from function_process import GATEWAY
+from statefun_process import GREETER_AND_PLAYGROUND, PROGRAM, wait_for
 
-GATEWAY = Path(__file__).parent / "gateway.py"
 MODULE = """
 kind: io.statefun.endpoints.v2/http
 spec:
   functions: example/person
   urlPathTemplate: {url}
 {options}
----
-kind: io.statefun.endpoints.v2/http
-spec:
-  functions: example/greeter
-  urlPathTemplate: {greeter}
----
-kind: io.statefun.playground.v1/ingress
-spec:
-  port: 0
----
-kind: io.statefun.playground.v1/egress
-spec:
-  port: 0
-  topics: [greetings]
-"""
+""" + GREETER_AND_PLAYGROUND
 ASYNC = "  transport: {{type: io.statefun.transports.v1/async, {}}}"
 OKHTTP = "  transport: {{type: io.statefun.transports.v1/okhttp, timeouts: {{{}}}}}"
 FAILURES = "statefun_functions_remote_invocation_failures_total"
-
-
-@pytest.fixture
-def greeter(make_function):
-    return make_function(GREETER)
 
 
 @pytest.fixture

@@ -231,7 +231,7 @@ static void an_invalid_record_can_be_forwarded(void **state)
 static void an_ingress_can_stop_before_an_invalid_record(void **state)
 {
     struct fixture *f = *state;
-    struct buffer text = {0};
+    struct kafka_halt halt;
     f->rig.spec.invalid = KAFKA_INVALID_FAIL;
     produce_invalid(f);
     for (int life = 0; life < 2; life++) {
@@ -239,18 +239,132 @@ static void an_ingress_can_stop_before_an_invalid_record(void **state)
         rig_run(&f->rig, 500);
         assert_int_equal(f->rig.message_count, 1);
         assert_int_equal(rig_position(&f->rig, f->topic, 0), 1);
-        buffer_clear(&text);
-        assert_true(kafka_ingress_has_halted(f->rig.ingress, &text));
-        assert_mentions(buffer_text(&text), "ingress test/in has stopped: topic ");
-        assert_mentions(buffer_text(&text), "partition 0 offset 1: the record has no key");
+        assert_true(kafka_ingress_has_halted(f->rig.ingress, &halt));
+        assert_mentions(halt.origin, f->topic);
+        assert_mentions(halt.origin, " partition 0 offset 1");
+        assert_mentions(halt.cause, "the record has no key");
+        assert_true(halt.time_ms > 1600000000000);
+        kafka_halt_destroy(&halt);
         rig_crash(&f->rig);
     }
     f->rig.spec.invalid = KAFKA_INVALID_DEAD_LETTER;
     rig_start(&f->rig);
     rig_expect(&f->rig, 2);
-    assert_false(kafka_ingress_has_halted(f->rig.ingress, &text));
+    assert_false(kafka_ingress_has_halted(f->rig.ingress, &halt));
+    assert_false(kafka_ingress_resume(f->rig.ingress, true, &halt));
     rig_crash(&f->rig);
-    buffer_destroy(&text);
+}
+
+/* Runs until the ingress has stopped, at a record whose origin ends like that. */
+static void expect_halt(struct fixture *f, const char *where)
+{
+    struct kafka_halt halt;
+    for (int i = 0; !kafka_ingress_has_halted(f->rig.ingress, &halt); i++) {
+        assert_true(i < 2000);
+        rig_turn(&f->rig, 10);
+    }
+    assert_mentions(halt.origin, where);
+    kafka_halt_destroy(&halt);
+}
+
+static bool resume(struct fixture *f, bool skips)
+{
+    struct kafka_halt halt;
+    assert_true(kafka_ingress_resume(f->rig.ingress, skips, &halt));
+    kafka_halt_destroy(&halt);
+    bool has_passed = kafka_lane_resume(f->rig.lane);
+    rig_turn(&f->rig, 0);
+    return has_passed;
+}
+
+static void an_ingress_that_has_stopped_goes_on_behind_the_record_that_is_skipped(void **state)
+{
+    struct fixture *f = *state;
+    struct dead_letter letter;
+    f->rig.spec.invalid = KAFKA_INVALID_FAIL;
+    produce_invalid(f);
+    rig_start(&f->rig);
+    expect_halt(f, "partition 0 offset 1");
+    assert_true(resume(f, true));
+    assert_true(rig_letter(&f->rig, 0, &letter)); /* committed already */
+    assert_bytes(letter.value, "value");
+    expect_halt(f, "partition 0 offset 2"); /* that one was not meant */
+    assert_false(rig_letter(&f->rig, 1, &letter));
+    rig_crash(&f->rig);
+    rig_start(&f->rig);
+    expect_halt(f, "partition 0 offset 2");
+    assert_true(resume(f, true));
+    rig_expect(&f->rig, 2);
+    rig_run(&f->rig, 50);
+    assert_true(rig_letter(&f->rig, 1, &letter));
+    assert_false(rig_letter(&f->rig, 2, &letter));
+    assert_int_equal(rig_position(&f->rig, f->topic, 0), 4);
+    rig_crash(&f->rig);
+}
+
+/* A record that its topic still has stops it again; nothing behind it is read, or lost. */
+static void an_ingress_that_is_resumed_reads_the_record_again(void **state)
+{
+    struct fixture *f = *state;
+    struct dead_letter letter;
+    f->rig.spec.invalid = KAFKA_INVALID_FAIL;
+    produce_invalid(f);
+    rig_start(&f->rig);
+    for (int i = 0; i < 3; i++) {
+        expect_halt(f, "partition 0 offset 1");
+        size_t handed_out = f->rig.partition_count;
+        assert_true(resume(f, false));
+        for (int n = 0; f->rig.partition_count == handed_out; n++) {
+            assert_true(n < 2000); /* it is asked of the brokers */
+            rig_turn(&f->rig, 10);
+        }
+    }
+    expect_halt(f, "partition 0 offset 1");
+    assert_int_equal(f->rig.message_count, 1);
+    assert_false(rig_letter(&f->rig, 0, &letter));
+    assert_true(resume(f, true));
+    expect_halt(f, "partition 0 offset 2");
+    assert_true(resume(f, true));
+    rig_expect(&f->rig, 2);
+    rig_crash(&f->rig);
+}
+
+/* Of each partition the record at which it stands is handled by itself. */
+static void partitions_that_stop_together_are_resumed_one_after_the_other(void **state)
+{
+    struct fixture *f = *state;
+    f->rig.spec.invalid = KAFKA_INVALID_FAIL;
+    broker_create_topic(f->topic, 3);
+    for (int partition = 0; partition < 3; partition++) {
+        broker_produce(f->topic, partition, (struct bytes){0}, bytes_of("invalid"), 0);
+        produce(f->topic, partition, "ann", "behind it");
+    }
+    broker_flush();
+    rig_start(&f->rig);
+    for (int i = 0; i < 3; i++) {
+        expect_halt(f, "offset 0");
+        assert_true(resume(f, true));
+    }
+    rig_expect(&f->rig, 3);
+    rig_crash(&f->rig);
+}
+
+/* The letter waits for room, and the record with it. */
+static void a_record_to_be_skipped_waits_for_room(void **state)
+{
+    struct fixture *f = *state;
+    struct dead_letter letter;
+    f->rig.spec.invalid = KAFKA_INVALID_FAIL;
+    produce_invalid(f);
+    rig_start(&f->rig);
+    expect_halt(f, "offset 1");
+    engine_outbox_full(f->rig.engine, true);
+    assert_false(resume(f, true));
+    assert_false(rig_letter(&f->rig, 0, &letter));
+    engine_outbox_full(f->rig.engine, false);
+    expect_halt(f, "offset 2");
+    assert_true(rig_letter(&f->rig, 0, &letter));
+    rig_crash(&f->rig);
 }
 
 /* The longest key that fits goes through, whatever the type; one byte more does not. */
@@ -839,6 +953,10 @@ int main(int count, char **arguments)
         TEST(an_invalid_record_can_be_skipped),
         TEST(an_invalid_record_can_be_forwarded),
         TEST(an_ingress_can_stop_before_an_invalid_record),
+        TEST(an_ingress_that_has_stopped_goes_on_behind_the_record_that_is_skipped),
+        TEST(an_ingress_that_is_resumed_reads_the_record_again),
+        TEST(partitions_that_stop_together_are_resumed_one_after_the_other),
+        TEST(a_record_to_be_skipped_waits_for_room),
         TEST(the_longest_id_is_as_long_as_an_address_allows),
         TEST(a_key_that_is_too_long_for_an_address_is_set_aside),
         TEST(a_key_that_is_no_text_is_decoded_as_java_does),

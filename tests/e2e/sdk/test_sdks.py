@@ -7,7 +7,7 @@ import languages
 import pytest
 from google.protobuf.duration_pb2 import Duration
 from kinesis_server import KEYS, REGION, Kinesis
-from statefun_process import wait_for
+from statefun_process import PLAYGROUND, wait_for
 
 MODULE = """
 kind: io.statefun.endpoints.v2/http
@@ -19,16 +19,7 @@ kind: io.statefun.endpoints.v2/http
 spec:
   functions: path/*
   urlPathTemplate: http://127.0.0.1:{port}/functions/{{function.name}}
----
-kind: io.statefun.playground.v1/ingress
-spec:
-  port: 0
----
-kind: io.statefun.playground.v1/egress
-spec:
-  port: 0
-  topics: [out]
-"""
+""" + PLAYGROUND
 EGRESSES = """
 ---
 kind: io.statefun.kafka.v1/egress

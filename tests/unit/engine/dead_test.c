@@ -204,7 +204,7 @@ static void write_cause(const struct letter_route *route, struct bytes key,
 {
     struct key parsed;
     assert_true(key_parse(key, &parsed));
-    assert_string_equal(route->topic, "the topic");
+    assert_string_equal(route->to, "the topic");
     assert_int_equal(letter->time_ms, START_MS);
     buffer_add_bytes(record, letter->cause);
 }
@@ -214,8 +214,8 @@ static void route_letters(struct script *s, bool keeps)
 {
     static struct bindings bindings;
     bindings = *script_bindings();
-    bindings.letters = (struct letter_route){
-        .egress = 1, .keeps = keeps, .topic = "the topic", .write = write_cause};
+    bindings.letters =
+        (struct letter_route){.egress = 1, .keeps = keeps, .to = "the topic", .write = write_cause};
     s->options.bindings = &bindings;
     script_restart_empty(s);
 }

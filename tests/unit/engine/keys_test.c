@@ -288,6 +288,7 @@ static void a_dead_letter_is_read_back(void **state)
                                                 .address = bytes_of("address"),
                                                 .caller = bytes_of("caller"),
                                                 .type = bytes_of("type"),
+                                                .headers = bytes_of("headers"),
                                                 .time_ms = UINT64_MAX});
     assert_true(dead_letter_parse(buffer_bytes(&key), &found));
     assert_bytes(found.cause, "cause");
@@ -299,6 +300,7 @@ static void a_dead_letter_is_read_back(void **state)
     assert_bytes(found.address, "address");
     assert_bytes(found.caller, "caller");
     assert_bytes(found.type, "type");
+    assert_bytes(found.headers, "headers");
     assert_bytes(found.key, "\xff");
     assert_bytes(found.value, "value");
     assert_int_equal(found.time_ms, UINT64_MAX);

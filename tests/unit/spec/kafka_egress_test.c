@@ -47,19 +47,29 @@ static void one_egress_may_get_dead_letters(void **state)
     (void)state;
     struct application *application =
         load_good(PLAIN "  deadLetters: {topic: letters}\n" SOME_ENDPOINT SOME_INGRESS);
-    assert_string_equal(application->kafka_egresses[0].dead_letters.topic, "letters");
+    assert_string_equal(application->kafka_egresses[0].dead_letters.to, "letters");
     assert_false(application->kafka_egresses[0].dead_letters.drops);
+    assert_int_equal(application->kafka_egresses[0].dead_letters.format, LETTERS_JSON);
+    application_free(application);
+    application = load_good(
+        PLAIN "  deadLetters: {topic: letters, format: Raw}\n" SOME_ENDPOINT SOME_INGRESS);
+    assert_int_equal(application->kafka_egresses[0].dead_letters.format, LETTERS_RAW);
     application_free(application);
     application = load_good(PLAIN "  deadLetters: {topic: letters, keep: false}\n"
                                   "---\n" KIND
                                   "  id: a/other\n  address: k:9092\n" SOME_ENDPOINT SOME_INGRESS);
     assert_true(application->kafka_egresses[0].dead_letters.drops);
-    assert_null(application->kafka_egresses[1].dead_letters.topic);
+    assert_null(application->kafka_egresses[1].dead_letters.to);
     application_free(application);
 
     static const struct load_case cases[] = {
         {PLAIN "  deadLetters: letters\n",
-         {"5:16: error: 'deadLetters': expected an object with topic and keep"}},
+         {"5:16: error: 'deadLetters': expected an object with topic, and perhaps keep and "
+          "format"}},
+        {PLAIN "  deadLetters: {topic: x, format: avro}\n",
+         {"5:35: error: 'format': expected json or raw, found text"}},
+        {PLAIN "  deadLetters: {topic: x, format: [raw]}\n",
+         {"5:35: error: 'format': expected json or raw, found a list"}},
         {PLAIN "  deadLetters: {keep: true}\n", {"5:16: error: missing key 'topic'"}},
         {PLAIN "  deadLetters: {topic: a b, keep: maybe}\n",
          {"5:24: error: 'topic'", "5:35: error: 'keep': expected true or false, found text"}},

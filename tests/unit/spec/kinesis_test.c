@@ -118,12 +118,78 @@ static void faults_have_their_places_and_no_secret(void **state)
     CHECK_CASES(cases, REST, NULL);
 }
 
+static void dead_letters_may_go_to_a_stream(void **state)
+{
+    (void)state;
+    struct application *application =
+        load_good(EGRESS "  deadLetters: {stream: letters, keep: false, format: JSON}\n---\n"
+                         "kind: io.statefun.kinesis.v1/egress\nspec:\n  id: a/other\n" REST);
+    assert_string_equal(application->kinesis_egresses[0].dead_letters.to, "letters");
+    assert_true(application->kinesis_egresses[0].dead_letters.drops);
+    assert_int_equal(application->kinesis_egresses[0].dead_letters.format, LETTERS_JSON);
+    assert_null(application->kinesis_egresses[1].dead_letters.to);
+    application_free(application);
+
+    static const struct load_case cases[] = {
+        {EGRESS "  deadLetters: letters\n",
+         {"4:16: error: 'deadLetters': expected an object with stream, and perhaps keep"}},
+        {EGRESS "  deadLetters: {topic: letters}\n",
+         {"4:16: error: missing key 'stream'",
+          "4:17: warning: unknown key 'topic' in deadLetters"}},
+        {EGRESS "  deadLetters: {stream: a/b}\n",
+         {"4:25: error: 'stream': expected a stream: at most 128 letters"}},
+        {EGRESS "  deadLetters: {stream: s, format: raw}\n",
+         {"4:36: error: 'format': expected json, found raw: a record of Kinesis has no headers"}},
+        {EGRESS "  deadLetters: {stream: s, format: avro}\n",
+         {"4:36: error: 'format': expected json, found text"}},
+        {EGRESS "  deadLetters: {stream: s}\n---\nkind: io.statefun.kafka.v1/egress\nspec:\n"
+                "  id: a/kafka\n  address: k:1\n  deadLetters: {topic: t}\n",
+         {"10:16: error: dead letters go to one egress: expected 'deadLetters' once, found them at "
+          "m.yaml:4 too"}},
+        {EGRESS "  deadLetters: {stream: s}\n---\nkind: io.statefun.kinesis.v1/egress\nspec:\n"
+                "  id: a/b\n  deadLetters: {stream: t}\n",
+         {"9:16: error: dead letters go to one egress"}},
+    };
+    CHECK_CASES(cases, REST, NULL);
+}
+
+/* As errors of check, and warnings of run. */
+static void what_makes_no_sense_for_kinesis_is_said(void **state)
+{
+    (void)state;
+    static const struct application_options strict = {.unknown_keys_are_errors = true};
+    static const struct load_case errors[] = {
+        {INGRESS "  invalidRecordHandling: fail\n",
+         {"5:26: error: 'invalidRecordHandling' has no effect in io.statefun.kinesis.v1/ingress: "
+          "every record of Kinesis has a partition key and data, so each becomes a message"}},
+        {INGRESS "  invalidRecordTarget: a/b\n", {"5:24: error: 'invalidRecordTarget' has no"}},
+        {INGRESS "  deadLetters: {topic: t}\n",
+         {"5:16: error: 'deadLetters' has no effect in io.statefun.kinesis.v1/ingress: dead "
+          "letters "
+          "of the whole application go by an egress"}},
+        {EGRESS "  invalidRecordHandling: skip\n",
+         {"4:26: error: 'invalidRecordHandling' has no effect in io.statefun.kinesis.v1/egress: it "
+          "is about records that come in: expected it in the spec of a Kafka ingress"}},
+    };
+    static const struct load_case warnings[] = {
+        {INGRESS "  invalidRecordHandling: fail\n",
+         {"5:26: warning: 'invalidRecordHandling' has no effect"}},
+        {INGRESS "  colour: red\n",
+         {"5:3: warning: unknown key 'colour' in io.statefun.kinesis.v1/ingress: expected one of "
+          "id, awsRegion, awsCredentials, startupPosition, streams, clientConfigProperties"}},
+    };
+    CHECK_CASES(errors, REST, &strict);
+    CHECK_CASES(warnings, REST, NULL);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(the_complete_example_loads),
         cmocka_unit_test(upstreams_defaults),
         cmocka_unit_test(faults_have_their_places_and_no_secret),
+        cmocka_unit_test(dead_letters_may_go_to_a_stream),
+        cmocka_unit_test(what_makes_no_sense_for_kinesis_is_said),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -152,6 +152,38 @@ static void a_kafka_record_has_topic_key_and_value(void **state)
     assert_bytes(record.value, "");
 }
 
+/* What only the runtime makes: each of key and value may be null, empty, or any bytes. */
+static void an_exact_kafka_record_keeps_what_is_null_and_what_is_empty(void **state)
+{
+    (void)state;
+    static const struct {
+        bool is_there;
+        struct bytes bytes;
+    } cases[] = {{false, {0}}, {true, {0}}, {true, {(const uint8_t *)"\xff\x00", 2}}};
+    for (size_t i = 0; i < 9; i++) {
+        struct buffer buffer = {0};
+        struct kafka_record record = {.topic = bytes_of("t"),
+                                      .is_exact = true,
+                                      .key = cases[i / 3].bytes,
+                                      .has_key = cases[i / 3].is_there,
+                                      .value = cases[i % 3].bytes,
+                                      .has_value = cases[i % 3].is_there};
+        kafka_record_add(&buffer, &record);
+        assert_good(kafka_record_parse(buffer_bytes(&buffer), &record, &status), &status);
+        assert_true(record.is_exact);
+        assert_int_equal(record.has_key, cases[i / 3].is_there);
+        assert_true(bytes_equal(record.key, cases[i / 3].bytes));
+        assert_int_equal(record.has_value, cases[i % 3].is_there);
+        assert_true(bytes_equal(record.value, cases[i % 3].bytes));
+        buffer_destroy(&buffer);
+    }
+    struct kafka_record plain;
+    assert_true(parse_record(BYTES_LITERAL("\x0a\x00\x1a\x01t"), &plain));
+    assert_false(plain.is_exact);
+    assert_false(plain.has_key); /* an empty one is none, and no value an empty one */
+    assert_true(plain.has_value);
+}
+
 static void a_record_for_no_topic_is_refused(void **state)
 {
     (void)state;
@@ -282,6 +314,7 @@ int main(void)
         cmocka_unit_test(an_encoded_string_is_a_wrapped_one_and_empty_when_it_is_empty),
         cmocka_unit_test(an_egress_takes_kafka_records_and_nothing_else),
         cmocka_unit_test(a_kafka_record_has_topic_key_and_value),
+        cmocka_unit_test(an_exact_kafka_record_keeps_what_is_null_and_what_is_empty),
         cmocka_unit_test(a_record_for_no_topic_is_refused),
         cmocka_unit_test(a_malformed_record_is_refused),
         cmocka_unit_test(a_kinesis_record_has_stream_keys_and_value),
