@@ -19,7 +19,11 @@ void *calls_attach(void *owner, const struct function_binding *binding, struct b
                    struct bytes name)
 {
     const struct sf_harness *harness = harness_of(owner);
-    return (void *)(binding->any_name ? registry_find(&harness->registry, ns, name) : &COMPANION);
+    size_t index = (size_t)(binding - harness->functions);
+    (void)ns, (void)name;
+    return (void *)(index < harness->registry.function_count
+                        ? harness->registry.functions[index].function
+                        : &COMPANION);
 }
 
 void calls_invoke(void *owner, void *function, struct invocation *invocation,
@@ -69,7 +73,7 @@ void calls_free(struct sf_harness *harness)
 struct sf_async *calls_begin_async(void *owner, struct batch *batch, struct bytes metadata)
 {
     struct sf_harness *harness = owner;
-    return operations_begin(harness->operations, &harness->begun, batch, metadata);
+    return asyncs_begin(harness->asyncs, &harness->begun, batch, metadata);
 }
 
 void calls_log(void *owner, struct bytes address, enum sf_level level, const char *text)
@@ -124,7 +128,7 @@ static void call_companion(struct sf_harness *harness, struct call *call)
         return;
     }
     call->metadata = ticket.metadata;
-    if (!operations_wait(harness->operations, &ticket, call)) {
+    if (!asyncs_wait(harness->asyncs, &ticket, call)) {
         end_operation(call, &(struct async_end){.status = SF_ASYNC_UNKNOWN});
         return;
     }
@@ -137,7 +141,7 @@ bool calls_operation_ends(struct sf_harness *harness)
     struct async_end end;
     void *waiter;
     struct arena arena = {0};
-    bool any = harness->operations && operations_next(harness->operations, &arena, &waiter, &end);
+    bool any = harness->asyncs && asyncs_next(harness->asyncs, &arena, &waiter, &end);
     if (any)
         end_operation(waiter, &end);
     arena_destroy(&arena);
@@ -188,8 +192,7 @@ static void call_function(struct sf_harness *harness, struct call *call)
     struct address self;
     bool is_lost = !harness->is_calm && random_chance(&harness->random, harness->chances.repeat);
     bool good = run(harness, call, &answer, &status);
-    operations_settle(harness->operations, &harness->begun,
-                      good && !answer.is_incomplete && !is_lost);
+    asyncs_settle(harness->asyncs, &harness->begun, good && !answer.is_incomplete && !is_lost);
     if (is_lost || (!good && is_broken(harness, call, &status)))
         return; /* it stays, and will be repeated */
     if (!good) {

@@ -116,7 +116,7 @@ void sf_harness_free(struct sf_harness *harness)
         return;
     if (harness->is_started)
         calls_free(harness);
-    operations_free(harness->operations);
+    asyncs_free(harness->asyncs);
     machine_destroy(&harness->machine);
     input_destroy(harness);
     results_destroy(harness);
@@ -153,16 +153,7 @@ bool sf_harness_add(struct sf_harness *harness, sf_configure configure, struct s
     return registry_add(&harness->registry, configure, status);
 }
 
-static bool has_binding(const struct bindings *bindings, struct bytes ns)
-{
-    for (size_t i = 0; i < bindings->function_count; i++)
-        if (bytes_equal(bindings->functions[i].ns, ns))
-            return true;
-    return false;
-}
-
-/* To the engine each namespace is bound as a whole: which of its names are served is asked when
- * they are first used (calls_attach). */
+/* In the order of the registry: calls_attach counts on it. */
 static void bind_all(struct sf_harness *harness)
 {
     const struct registry *registry = &harness->registry;
@@ -170,17 +161,18 @@ static void bind_all(struct sf_harness *harness)
     harness->functions = mem_new((registry->function_count + 1) * sizeof *harness->functions);
     bindings->functions = harness->functions;
     for (size_t i = 0; i < registry->function_count; i++)
-        if (!has_binding(bindings, registry->functions[i].ns))
-            harness->functions[bindings->function_count++] = (struct function_binding){
-                .ns = registry->functions[i].ns,
-                .any_name = true,
-                .batch_max = harness->is_simulated ? 0 : 1,
-                .in_flight_max = 1000,
-                .failures = {.end = FAILURE_DEAD_LETTER, .attempts = 1},
-            };
+        harness->functions[bindings->function_count++] = (struct function_binding){
+            .ns = registry->functions[i].ns,
+            .name = registry->functions[i].name,
+            .is_prefix = registry->functions[i].is_prefix,
+            .batch_max = harness->is_simulated ? 0 : 1,
+            .in_flight_max = 1000,
+            .failures = {.end = FAILURE_DEAD_LETTER, .attempts = 1},
+        };
     harness->functions[bindings->function_count++] = (struct function_binding){
         .ns = bytes_of(ASYNC_FUNCTION_NS),
         .name = bytes_of(ASYNC_FUNCTION_NAME),
+        .needs_no_proof = true,
         .batch_max = 1,
         .in_flight_max = SIZE_MAX,
         .failures = {.end = FAILURE_RETRY},
@@ -262,7 +254,7 @@ bool harness_begin_life(struct sf_harness *harness, struct sf_status *status)
                   .report = on_report,
                   .misbehave = harness->is_simulated ? on_misbehave : NULL},
     };
-    harness->operations = operations_new(++harness->life, NULL, NULL);
+    harness->asyncs = asyncs_new(++harness->life, NULL, NULL);
     harness->has_unconfirmed = true; /* what a crash left was delivered when it became durable */
     if (!machine_start(&harness->machine, &life, status))
         return false;
@@ -273,8 +265,8 @@ bool harness_begin_life(struct sf_harness *harness, struct sf_status *status)
 void harness_crash(struct sf_harness *harness)
 {
     calls_free(harness);
-    operations_free(harness->operations);
-    harness->operations = NULL;
+    asyncs_free(harness->asyncs);
+    harness->asyncs = NULL;
     machine_crash(&harness->machine);
 }
 

@@ -9,11 +9,11 @@
 #ifndef HARNESS_INSIDE_H
 #define HARNESS_INSIDE_H
 
+#include "harness/asyncs.h"
 #include "harness/counters.h"
 #include "harness/machine.h"
 #include "harness/outputs.h"
 #include "sdk/batch.h"
-#include "sdk/operations.h"
 #include "sdk/registry.h"
 #include "sdk/route.h"
 
@@ -126,7 +126,7 @@ struct sf_harness {
     uint64_t disk_ms; /* the coordinator's clock, which costs nothing */
     struct batch_world world;
     struct batch batch;
-    struct operations *operations;
+    struct asyncs *asyncs;
     struct list begun;       /* in the call that is carried out */
     struct list held;        /* companions' calls, whose operations are under way */
     uint64_t calls;          /* carried out in this run */

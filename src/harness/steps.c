@@ -17,7 +17,7 @@ typedef bool step(struct sf_harness *harness);
 static bool turn_ends(struct sf_harness *harness)
 {
     uint64_t worker = machine_pick(&harness->machine, harness->machine.workers);
-    engine_run(harness->machine.worker[worker].engine);
+    (void)engine_run(harness->machine.worker[worker].engine); /* none answers at once */
     return false;
 }
 
@@ -77,7 +77,7 @@ enum { STEPS = sizeof steps / sizeof *steps };
 static bool step_in_order(struct sf_harness *harness)
 {
     for (uint32_t i = 0; i < harness->machine.workers; i++)
-        engine_run(harness->machine.worker[i].engine);
+        (void)engine_run(harness->machine.worker[i].engine);
     for (size_t i = 0; i < STEPS; i++)
         if (steps[i](harness))
             return true;
@@ -161,7 +161,7 @@ static bool settle_some(struct sf_harness *harness, struct sf_status *status)
 static bool await_operations(struct sf_harness *harness, struct sf_status *status)
 {
     uint64_t most = harness->options.async_ms_max ? harness->options.async_ms_max : ASYNC_MS_MAX;
-    if (operations_await(harness->operations, most))
+    if (asyncs_await(harness->asyncs, most))
         return true;
     struct buffer who = {0};
     address_add_text(&who, list_first(&harness->held, struct call, link)->caller);

@@ -1,8 +1,8 @@
 /* trial.c - a batch of one message, and what an engine would do with its effects, without one. */
+#include "harness/asyncs.h"
 #include "harness/counters.h"
 #include "harness/outputs.h"
 #include "sdk/batch.h"
-#include "sdk/operations.h"
 #include "sdk/registry.h"
 #include "sdk/value.h"
 
@@ -37,7 +37,7 @@ struct sf_trial {
     int64_t now_ms;
     struct trial_state *states;
     size_t state_count;
-    struct operations *operations;
+    struct asyncs *asyncs;
     struct list begun;   /* in the call */
     struct list pending; /* struct pending */
     struct outputs sent, delayed, egress;
@@ -50,7 +50,7 @@ struct sf_trial {
 static struct sf_async *async_begin(void *owner, struct batch *batch, struct bytes metadata)
 {
     struct sf_trial *trial = owner;
-    return operations_begin(trial->operations, &trial->begun, batch, metadata);
+    return asyncs_begin(trial->asyncs, &trial->begun, batch, metadata);
 }
 
 static void count(void *owner, struct bytes type, const char *counter, int64_t by)
@@ -86,7 +86,7 @@ bool sf_trial_new(const struct sf_function *function, const char *type, const ch
     trial->world = (struct batch_world){.owner = trial, .async_begin = async_begin, .count = count};
     batch_init(&trial->batch, &trial->world);
     registry_init(&trial->registry, &(struct registry_options){0});
-    trial->operations = operations_new(1, NULL, NULL);
+    trial->asyncs = asyncs_new(1, NULL, NULL);
     list_init(&trial->begun);
     list_init(&trial->pending);
     if (!sf_bind(&trial->registry.module, function, status) ||
@@ -110,7 +110,7 @@ void sf_trial_free(struct sf_trial *trial)
 {
     if (!trial)
         return;
-    operations_free(trial->operations);
+    asyncs_free(trial->asyncs);
     list_for_each_safe (&trial->pending, node)
         pending_free(container_of(node, struct pending, link));
     for (size_t i = 0; i < trial->state_count; i++) {
@@ -267,7 +267,7 @@ static void expect_end(struct sf_trial *trial, const struct outgoing_message *me
     pending->companion = owned(message->target.wire);
     pending->metadata = owned(ticket.metadata);
     list_put_last(&trial->pending, &pending->link);
-    (void)operations_wait(trial->operations, &ticket, pending); /* it has just been begun */
+    (void)asyncs_wait(trial->asyncs, &ticket, pending); /* it has just been begun */
 }
 
 static void cancel(struct sf_trial *trial, struct bytes token)
@@ -364,7 +364,7 @@ static bool run(struct sf_trial *trial, struct bytes body, struct sf_status *sta
             batch_run(&trial->batch, trial->function, &request, trial->now_ms, &reply, status);
         is_over = good && !reply->is_incomplete;
         good = good && (is_over ? judge(trial, reply, status) : learn(trial, reply, status));
-        operations_settle(trial->operations, &trial->begun, good && is_over);
+        asyncs_settle(trial->asyncs, &trial->begun, good && is_over);
         if (!good)
             return false;
     }
@@ -480,10 +480,10 @@ bool sf_trial_finish(struct sf_trial *trial, uint64_t ms_max, struct sf_status *
         struct from_function reply;
         void *waiter;
         arena_clear(&trial->call);
-        if (!operations_await(trial->operations, ms_max))
+        if (!asyncs_await(trial->asyncs, ms_max))
             return sf_fail(status, SF_TIMEOUT,
                            "an asynchronous operation has not ended within %" PRIu64 " ms", ms_max);
-        if (!operations_next(trial->operations, &trial->call, &waiter, &end))
+        if (!asyncs_next(trial->asyncs, &trial->call, &waiter, &end))
             continue;
         struct pending *pending = waiter;
         struct bytes companion = arena_add_bytes(&trial->call, pending->companion);

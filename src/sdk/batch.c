@@ -438,6 +438,9 @@ static bool begin(struct batch *batch, const struct sf_function *function,
                   const struct to_function *request, int64_t time_ms)
 {
     arena_clear(&batch->arena);
+    batch->context.host = &calling;
+    batch->is_look = batch->is_frozen = false;
+    batch->slot_count = 0;
     batch->function = function;
     batch->now_ms = time_ms;
     batch->caches = NULL;
@@ -605,6 +608,7 @@ struct sf_context *batch_look(struct batch *batch, const struct sf_function *fun
     (void)begin(batch, function ? function : &nothing, request, time_ms);
     batch->is_look = true;
     batch->is_frozen = is_frozen;
+    batch->caller = (struct address){0};
     batch->context.host = &looking;
     return &batch->context;
 }

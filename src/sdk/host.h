@@ -10,7 +10,6 @@
  *     state      the same for states: values, tables, buffers
  *     record     the same for records for egresses
  *     async      the same for asynchronous operations, and how hosts keep them known
- *     operations those that were begun in this process (a host's)
  *     registry   what modules have bound (a host's)
  *     batch      a host for one invocation: a batch of messages in, effects out
  *     route      a host for routers: a record in, messages out

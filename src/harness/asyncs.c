@@ -1,9 +1,9 @@
-/* operations.c - a list or a map for each state of the picture, one lock for all. What was
+/* asyncs.c - a list or a map for each state of the picture, one lock for all. What was
  * abandoned is in none: it goes when it ends.
  *
  * Whoever carries out an operation holds it, and with it a reference to the operations: they may be
  * freed meanwhile. */
-#include "sdk/operations.h"
+#include "harness/asyncs.h"
 
 #include "base/map.h"
 #include "sdk/batch.h"
@@ -11,7 +11,7 @@
 #include <pthread.h>
 #include <time.h>
 
-struct operations {
+struct asyncs {
     pthread_mutex_t lock;
     pthread_cond_t some_ended;
     size_t references; /* the owner's, and one for each operation that has not ended */
@@ -27,7 +27,7 @@ struct operation {
     struct sf_async async;     /* what functions get */
     struct list place;         /* in a batch's `begun`, or in `ended` */
     struct map_node by_number; /* in `known` */
-    struct operations *operations;
+    struct asyncs *asyncs;
     uint64_t number;
     bool is_abandoned; /* or the operations are freed */
     bool has_ended;
@@ -37,16 +37,16 @@ struct operation {
     struct buffer result; /* value or cause */
 };
 
-static void release(struct operations *operations) /* locked; unlocks */
+static void release(struct asyncs *asyncs) /* locked; unlocks */
 {
-    bool is_last = --operations->references == 0;
-    pthread_mutex_unlock(&operations->lock);
+    bool is_last = --asyncs->references == 0;
+    pthread_mutex_unlock(&asyncs->lock);
     if (!is_last)
         return;
-    pthread_mutex_destroy(&operations->lock);
-    pthread_cond_destroy(&operations->some_ended);
-    map_destroy(&operations->known);
-    free(operations);
+    pthread_mutex_destroy(&asyncs->lock);
+    pthread_cond_destroy(&asyncs->some_ended);
+    map_destroy(&asyncs->known);
+    free(asyncs);
 }
 
 static void free_operation(struct operation *operation)
@@ -67,12 +67,12 @@ static void abandon(struct operation *operation)
 
 static void tell(struct operation *operation) /* locked */
 {
-    struct operations *operations = operation->operations;
-    map_take(&operations->known, &operation->by_number);
-    list_put_last(&operations->ended, &operation->place);
-    pthread_cond_signal(&operations->some_ended);
-    if (operations->on_end)
-        operations->on_end(operations->owner);
+    struct asyncs *asyncs = operation->asyncs;
+    map_take(&asyncs->known, &operation->by_number);
+    list_put_last(&asyncs->ended, &operation->place);
+    pthread_cond_signal(&asyncs->some_ended);
+    if (asyncs->on_end)
+        asyncs->on_end(asyncs->owner);
 }
 
 /* --- ending: any thread --- */
@@ -80,8 +80,8 @@ static void tell(struct operation *operation) /* locked */
 static void end(struct sf_async *async, enum sf_async_status status, struct bytes result)
 {
     struct operation *operation = container_of(async, struct operation, async);
-    struct operations *operations = operation->operations;
-    pthread_mutex_lock(&operations->lock);
+    struct asyncs *asyncs = operation->asyncs;
+    pthread_mutex_lock(&asyncs->lock);
     operation->has_ended = true;
     operation->status = status;
     buffer_add_bytes(&operation->result, result);
@@ -89,7 +89,7 @@ static void end(struct sf_async *async, enum sf_async_status status, struct byte
         free_operation(operation);
     else if (operation->is_waited_for)
         tell(operation);
-    release(operations);
+    release(asyncs);
 }
 
 static void complete(struct sf_async *async, const struct sf_encoded *value)
@@ -115,96 +115,96 @@ static const struct sf_host ending = {
 
 /* --- the host's side --- */
 
-struct operations *operations_new(uint64_t life, void (*on_end)(void *owner), void *owner)
+struct asyncs *asyncs_new(uint64_t life, void (*on_end)(void *owner), void *owner)
 {
-    struct operations *operations = mem_new(sizeof *operations);
+    struct asyncs *asyncs = mem_new(sizeof *asyncs);
     pthread_condattr_t attributes;
     pthread_condattr_init(&attributes);
     pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
-    pthread_mutex_init(&operations->lock, NULL);
-    pthread_cond_init(&operations->some_ended, &attributes);
+    pthread_mutex_init(&asyncs->lock, NULL);
+    pthread_cond_init(&asyncs->some_ended, &attributes);
     pthread_condattr_destroy(&attributes);
-    operations->references = 1;
-    operations->life = life;
-    operations->on_end = on_end;
-    operations->owner = owner;
-    map_init(&operations->known);
-    list_init(&operations->ended);
-    return operations;
+    asyncs->references = 1;
+    asyncs->life = life;
+    asyncs->on_end = on_end;
+    asyncs->owner = owner;
+    map_init(&asyncs->known);
+    list_init(&asyncs->ended);
+    return asyncs;
 }
 
-void operations_free(struct operations *operations)
+void asyncs_free(struct asyncs *asyncs)
 {
-    if (!operations)
+    if (!asyncs)
         return;
-    pthread_mutex_lock(&operations->lock);
-    operations->on_end = NULL;
-    for (struct map_node *node = map_walk(&operations->known, NULL), *next; node; node = next) {
-        next = map_walk(&operations->known, node);
+    pthread_mutex_lock(&asyncs->lock);
+    asyncs->on_end = NULL;
+    for (struct map_node *node = map_walk(&asyncs->known, NULL), *next; node; node = next) {
+        next = map_walk(&asyncs->known, node);
         abandon(container_of(node, struct operation, by_number));
     }
-    list_for_each_safe (&operations->ended, node)
+    list_for_each_safe (&asyncs->ended, node)
         abandon(container_of(node, struct operation, place));
-    release(operations);
+    release(asyncs);
 }
 
-struct sf_async *operations_begin(struct operations *operations, struct list *begun,
-                                  struct batch *batch, struct bytes metadata)
+struct sf_async *asyncs_begin(struct asyncs *asyncs, struct list *begun, struct batch *batch,
+                              struct bytes metadata)
 {
     struct operation *operation = mem_new(sizeof *operation);
     operation->async.host = &ending;
-    operation->operations = operations;
-    pthread_mutex_lock(&operations->lock);
-    operation->number = ++operations->last_number;
-    operations->references++;
+    operation->asyncs = asyncs;
+    pthread_mutex_lock(&asyncs->lock);
+    operation->number = ++asyncs->last_number;
+    asyncs->references++;
     list_put_last(begun, &operation->place);
-    pthread_mutex_unlock(&operations->lock);
+    pthread_mutex_unlock(&asyncs->lock);
 
-    async_add_message(batch, &(struct async_ticket){operations->life, operation->number, metadata});
+    async_add_message(batch, &(struct async_ticket){asyncs->life, operation->number, metadata});
     return &operation->async;
 }
 
-void operations_settle(struct operations *operations, struct list *begun, bool counts)
+void asyncs_settle(struct asyncs *asyncs, struct list *begun, bool counts)
 {
-    pthread_mutex_lock(&operations->lock);
+    pthread_mutex_lock(&asyncs->lock);
     list_for_each_safe (begun, node) {
         struct operation *operation = container_of(node, struct operation, place);
         list_take(node);
         if (counts)
-            map_put(&operations->known, &operation->by_number, operation->number);
+            map_put(&asyncs->known, &operation->by_number, operation->number);
         else
             abandon(operation);
     }
-    pthread_mutex_unlock(&operations->lock);
+    pthread_mutex_unlock(&asyncs->lock);
 }
 
-static struct operation *find(struct operations *operations, uint64_t number)
+static struct operation *find(struct asyncs *asyncs, uint64_t number)
 {
-    struct map_node *node = map_find(&operations->known, number);
+    struct map_node *node = map_find(&asyncs->known, number);
     return node ? container_of(node, struct operation, by_number) : NULL;
 }
 
-bool operations_wait(struct operations *operations, const struct async_ticket *ticket, void *waiter)
+bool asyncs_wait(struct asyncs *asyncs, const struct async_ticket *ticket, void *waiter)
 {
-    pthread_mutex_lock(&operations->lock);
+    pthread_mutex_lock(&asyncs->lock);
     struct operation *operation =
-        ticket->life == operations->life ? find(operations, ticket->number) : NULL;
+        ticket->life == asyncs->life ? find(asyncs, ticket->number) : NULL;
     if (operation) {
         operation->is_waited_for = true;
         operation->waiter = waiter;
         if (operation->has_ended)
             tell(operation);
     }
-    pthread_mutex_unlock(&operations->lock);
+    pthread_mutex_unlock(&asyncs->lock);
     return operation != NULL;
 }
 
-bool operations_next(struct operations *operations, struct arena *arena, void **ret_waiter,
-                     struct async_end *ret_end)
+bool asyncs_next(struct asyncs *asyncs, struct arena *arena, void **ret_waiter,
+                 struct async_end *ret_end)
 {
-    pthread_mutex_lock(&operations->lock);
-    struct list *node = list_take_first(&operations->ended);
-    pthread_mutex_unlock(&operations->lock);
+    pthread_mutex_lock(&asyncs->lock);
+    struct list *node = list_take_first(&asyncs->ended);
+    pthread_mutex_unlock(&asyncs->lock);
     if (!node)
         return false;
     struct operation *operation = container_of(node, struct operation, place);
@@ -219,7 +219,7 @@ bool operations_next(struct operations *operations, struct arena *arena, void **
     return true;
 }
 
-bool operations_await(struct operations *operations, uint64_t ms)
+bool asyncs_await(struct asyncs *asyncs, uint64_t ms)
 {
     struct timespec until;
     clock_gettime(CLOCK_MONOTONIC, &until);
@@ -229,11 +229,11 @@ bool operations_await(struct operations *operations, uint64_t ms)
         until.tv_sec++;
         until.tv_nsec -= 1000000000;
     }
-    pthread_mutex_lock(&operations->lock);
+    pthread_mutex_lock(&asyncs->lock);
     int error = 0;
-    while (list_is_empty(&operations->ended) && !error)
-        error = pthread_cond_timedwait(&operations->some_ended, &operations->lock, &until);
-    bool has_some = !list_is_empty(&operations->ended);
-    pthread_mutex_unlock(&operations->lock);
+    while (list_is_empty(&asyncs->ended) && !error)
+        error = pthread_cond_timedwait(&asyncs->some_ended, &asyncs->lock, &until);
+    bool has_some = !list_is_empty(&asyncs->ended);
+    pthread_mutex_unlock(&asyncs->lock);
     return has_some;
 }

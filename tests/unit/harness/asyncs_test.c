@@ -1,14 +1,14 @@
 /* operations_test.c - operations from their beginning to where their results are told. */
 #include "test.h"
 
+#include "harness/asyncs.h"
 #include "sdk/batch.h"
-#include "sdk/operations.h"
 
 #include <pthread.h>
 #include <unistd.h>
 
 struct fixture {
-    struct operations *operations;
+    struct asyncs *asyncs;
     struct batch_world world;
     struct batch batch;
     struct list begun;
@@ -22,7 +22,7 @@ struct fixture {
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
-    f->operations = operations_new(5, NULL, NULL);
+    f->asyncs = asyncs_new(5, NULL, NULL);
     batch_init(&f->batch, &f->world);
     list_init(&f->begun);
     *state = f;
@@ -32,7 +32,7 @@ static int setup(void **state)
 static int teardown(void **state)
 {
     struct fixture *f = *state;
-    operations_free(f->operations);
+    asyncs_free(f->asyncs);
     batch_destroy(&f->batch);
     arena_destroy(&f->arena);
     free(f);
@@ -43,24 +43,24 @@ static struct sf_async *begin(struct fixture *f)
 {
     f->ticket.life = 5;
     f->ticket.number++;
-    return operations_begin(f->operations, &f->begun, &f->batch, bytes_of("metadata"));
+    return asyncs_begin(f->asyncs, &f->begun, &f->batch, bytes_of("metadata"));
 }
 
 static bool wait_for(struct fixture *f)
 {
-    return operations_wait(f->operations, &f->ticket, &f->waiter);
+    return asyncs_wait(f->asyncs, &f->ticket, &f->waiter);
 }
 
 static bool next(struct fixture *f)
 {
-    return operations_next(f->operations, &f->arena, &f->told, &f->end);
+    return asyncs_next(f->asyncs, &f->arena, &f->told, &f->end);
 }
 
 static void what_has_ended_is_told_to_whoever_waits(void **state)
 {
     struct fixture *f = *state;
     struct sf_async *async = begin(f);
-    operations_settle(f->operations, &f->begun, true);
+    asyncs_settle(f->asyncs, &f->begun, true);
     assert_true(wait_for(f));
     assert_false(next(f));
     sf_async_complete(async, sf_int(7));
@@ -77,7 +77,7 @@ static void an_operation_may_end_before_its_call(void **state)
     struct fixture *f = *state;
     sf_async_fail(begin(f), "it broke");
     assert_false(next(f));
-    operations_settle(f->operations, &f->begun, true);
+    asyncs_settle(f->asyncs, &f->begun, true);
     assert_false(next(f));
     assert_true(wait_for(f));
     assert_true(next(f));
@@ -90,7 +90,7 @@ static void nothing_is_known_of_one_whose_call_does_not_count(void **state)
     struct fixture *f = *state;
     struct sf_async *early = begin(f), *late = begin(f);
     sf_async_complete(early, sf_int(7));
-    operations_settle(f->operations, &f->begun, false);
+    asyncs_settle(f->asyncs, &f->begun, false);
     assert_true(list_is_empty(&f->begun));
     assert_false(wait_for(f));
     sf_async_complete(late, sf_int(7));
@@ -101,7 +101,7 @@ static void those_of_another_life_are_not_known(void **state)
 {
     struct fixture *f = *state;
     struct sf_async *async = begin(f);
-    operations_settle(f->operations, &f->begun, true);
+    asyncs_settle(f->asyncs, &f->begun, true);
     f->ticket.life = 4;
     assert_false(wait_for(f));
     sf_async_fail(async, NULL);
@@ -111,11 +111,11 @@ static void operations_may_end_when_nobody_is_left(void **state)
 {
     struct fixture *f = *state;
     struct sf_async *known = begin(f), *told = begin(f);
-    operations_settle(f->operations, &f->begun, true);
+    asyncs_settle(f->asyncs, &f->begun, true);
     assert_true(wait_for(f));
     sf_async_complete(told, sf_int(1));
-    operations_free(f->operations);
-    f->operations = NULL;
+    asyncs_free(f->asyncs);
+    f->asyncs = NULL;
     sf_async_complete(known, sf_int(2));
 }
 
@@ -133,14 +133,14 @@ static void they_may_be_waited_for_while_threads_end_them(void **state)
     pthread_t threads[THREADS];
     for (int i = 0; i < THREADS; i++) {
         pthread_create(&threads[i], NULL, complete_later, begin(f));
-        operations_settle(f->operations, &f->begun, true);
+        asyncs_settle(f->asyncs, &f->begun, true);
         assert_true(wait_for(f));
     }
     for (int i = 0; i < THREADS; i++) {
-        assert_true(operations_await(f->operations, 60 * 1000));
+        assert_true(asyncs_await(f->asyncs, 60 * 1000));
         assert_true(next(f));
     }
-    assert_false(operations_await(f->operations, 1));
+    assert_false(asyncs_await(f->asyncs, 1));
     for (int i = 0; i < THREADS; i++)
         pthread_join(threads[i], NULL);
 }
