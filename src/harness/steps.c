@@ -67,9 +67,37 @@ static bool egress_confirms(struct sf_harness *harness)
     return true;
 }
 
+static uint64_t wake_ms(const struct sf_harness *harness)
+{
+    uint64_t wake = UINT64_MAX;
+    for (uint32_t i = 0; i < harness->machine.workers; i++) {
+        uint64_t of_worker = engine_wake_ms(harness->machine.worker[i].engine);
+        if (of_worker < wake)
+            wake = of_worker;
+    }
+    return wake;
+}
+
+static void set_time(struct sf_harness *harness, int64_t now_ms)
+{
+    harness->now_ms = now_ms;
+    for (uint32_t i = 0; i < harness->machine.workers; i++)
+        engine_time(harness->machine.worker[i].engine, (uint64_t)now_ms);
+}
+
+/* What was due already when it was read from the store. */
+static bool time_is_told(struct sf_harness *harness)
+{
+    if (wake_ms(harness) > (uint64_t)harness->now_ms)
+        return false;
+    set_time(harness, harness->now_ms);
+    return !machine_is_quiet(&harness->machine);
+}
+
 static step *const steps[] = {
-    turn_ends, post_arrives, notice_arrives,   load_is_told, load_ends,     calls_operation_ends,
-    calls_end, input_comes,  coordinator_acts, commit_ends,  view_advances, egress_confirms,
+    turn_ends,    post_arrives, notice_arrives,   load_is_told, load_ends,     calls_operation_ends,
+    calls_end,    input_comes,  coordinator_acts, commit_ends,  view_advances, egress_confirms,
+    time_is_told,
 };
 enum { STEPS = sizeof steps / sizeof *steps };
 
@@ -213,24 +241,6 @@ bool sf_harness_run_now(struct sf_harness *harness, struct sf_status *status)
 }
 
 /* --- time --- */
-
-static uint64_t wake_ms(const struct sf_harness *harness)
-{
-    uint64_t wake = UINT64_MAX;
-    for (uint32_t i = 0; i < harness->machine.workers; i++) {
-        uint64_t of_worker = engine_wake_ms(harness->machine.worker[i].engine);
-        if (of_worker < wake)
-            wake = of_worker;
-    }
-    return wake;
-}
-
-static void set_time(struct sf_harness *harness, int64_t now_ms)
-{
-    harness->now_ms = now_ms;
-    for (uint32_t i = 0; i < harness->machine.workers; i++)
-        engine_time(harness->machine.worker[i].engine, (uint64_t)now_ms);
-}
 
 bool sf_harness_advance(struct sf_harness *harness, int64_t ms, struct sf_status *status)
 {
