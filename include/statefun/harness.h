@@ -175,7 +175,8 @@ SF_CHECK bool sf_harness_add(struct sf_harness *harness, sf_configure configure,
 
 /* Adds functions of whatever language behind a URL, "http://host:port/path" or
  * "http+unix:///path/of.socket/path/of/url": `types` is "namespace/name" or "namespace/prefix*".
- * They are called one after the other, and waited for. No TLS. Needs zlib to be linked. */
+ * They are called one after the other, and waited for. No TLS. If nobody is there, the run fails
+ * (SF_IO, SF_TIMEOUT), and the message stays. */
 SF_CHECK bool sf_harness_add_remote(struct sf_harness *harness, const char *types, const char *url,
                                     struct sf_status *status);
 
