@@ -3,12 +3,14 @@
  *
  *     static bool greets_twice(struct sf_harness *harness, void *user, struct sf_status *status)
  *     {
+ *         struct sf_address ann = sf_address("example/greeter", "Ann");
  *         return sf_harness_add(harness, configure, status) &&
- *                sf_harness_send(harness, sf_address("example/greeter", "Ann"), sf_string(""),
- * status) && sf_harness_send(harness, sf_address("example/greeter", "Ann"), sf_string(""), status)
- * && sf_harness_run(harness, status) && sf_harness_expect_count(harness, "example/greets", 2,
- * status) && sf_expect_kafka(sf_harness_egress(harness, "example/greets", 1), "greetings", "Ann",
- *                                "Hello Ann, 2 times", status);
+ *                sf_harness_send(harness, ann, sf_string(""), status) &&
+ *                sf_harness_send(harness, ann, sf_string(""), status) &&
+ *                sf_harness_run(harness, status) &&
+ *                sf_harness_expect_count(harness, "example/greets", 2, status) &&
+ *                sf_expect_kafka(sf_harness_egress(harness, "example/greets", 1), "greetings",
+ *                                "Ann", "Hello Ann, 2 times", status);
  *     }
  *
  *     int main(void)
@@ -20,6 +22,8 @@
  *         }
  *         return 0;
  *     }
+ *
+ * Link libstatefun-harness (pkg-config statefun-harness); it contains the SDK.
  *
  * Under all of it stands the runtime's own engine, with a store in memory: what counts once there
  * counts once here. It belongs to no test framework: calls return false and say why.
@@ -38,6 +42,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* --- what came out: messages and egress records --- */
 
@@ -317,6 +322,7 @@ SF_CHECK bool sf_simulate(const struct sf_simulation *options,
 /* Is chance at work? For tests that want to say more when it is not. */
 bool sf_harness_is_simulated(const struct sf_harness *harness);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif
