@@ -139,6 +139,10 @@ const struct sf_output *sf_trial_delayed(const struct sf_trial *trial, size_t in
 size_t sf_trial_egress_count(const struct sf_trial *trial);
 const struct sf_output *sf_trial_egress(const struct sf_trial *trial, size_t index);
 
+/* Of the messages sent to this address, the one with this index. */
+const struct sf_output *sf_trial_sent_to(const struct sf_trial *trial, struct sf_address target,
+                                         size_t index);
+
 /* The delayed message with this token; NULL if there is none. */
 const struct sf_output *sf_trial_token(const struct sf_trial *trial, const char *token);
 
@@ -236,8 +240,7 @@ int64_t sf_harness_now_ms(const struct sf_harness *harness);
 
 /* One more message than before is expected to fail until the end of the next run or advance, with
  * this in its reason. That call fails if it does not. */
-SF_CHECK bool sf_harness_expect_failure(struct sf_harness *harness, const char *part_of_reason,
-                                        struct sf_status *status);
+void sf_harness_expect_failure(struct sf_harness *harness, const char *part_of_reason);
 
 /* Crashes and recovers, now: from exactly what was committed, which is all that previous runs have
  * done. Asynchronous operations under way are unknown to the functions from then on. */

@@ -158,6 +158,15 @@ struct bytes output_target(const struct sf_output *output)
     return output_of(output)->target;
 }
 
+bool output_is_to(const struct sf_output *output, struct sf_address target)
+{
+    if (output->egress)
+        return false;
+    struct sf_target found = target_of(output->target), wanted = target_of(target);
+    return bytes_equal(bytes_from_sf(found.type), bytes_from_sf(wanted.type)) &&
+           bytes_equal(bytes_from_sf(found.id), bytes_from_sf(wanted.id));
+}
+
 void output_is_sent(const struct sf_output *output)
 {
     output_of(output)->is.due_ms = 0;
@@ -354,18 +363,10 @@ static bool mismatch(const struct sf_output *output, struct made_output *expecte
     return false;
 }
 
-static bool same_address(struct sf_address a, struct sf_address b)
-{
-    struct sf_target one = target_of(a), other = target_of(b);
-    return bytes_equal(bytes_from_sf(one.type), bytes_from_sf(other.type)) &&
-           bytes_equal(bytes_from_sf(one.id), bytes_from_sf(other.id));
-}
-
 bool sf_expect_message(const struct sf_output *output, struct sf_address target,
                        struct sf_value value, struct sf_status *status)
 {
-    if (output && !output->egress && same_address(output->target, target) &&
-        sf_output_is(output, value))
+    if (output && output_is_to(output, target) && sf_output_is(output, value))
         return true;
     struct arena arena = {0};
     struct address address;

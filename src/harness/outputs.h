@@ -35,6 +35,9 @@ void outputs_move(struct outputs *outputs, size_t index, struct outputs *to);
 struct bytes output_argument(const struct sf_output *output);
 struct bytes output_target(const struct sf_output *output); /* canonical */
 
+/* Is it a message to this address? */
+bool output_is_to(const struct sf_output *output, struct sf_address target);
+
 /* No delayed message any more. */
 void output_is_sent(const struct sf_output *output);
 

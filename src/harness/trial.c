@@ -508,6 +508,17 @@ const struct sf_output *sf_trial_sent(const struct sf_trial *trial, size_t index
     return outputs_get(&trial->sent, index);
 }
 
+const struct sf_output *sf_trial_sent_to(const struct sf_trial *trial, struct sf_address target,
+                                         size_t index)
+{
+    for (size_t i = 0; i < trial->sent.count; i++) {
+        const struct sf_output *sent = outputs_get(&trial->sent, i);
+        if (output_is_to(sent, target) && index-- == 0)
+            return sent;
+    }
+    return NULL;
+}
+
 size_t sf_trial_delayed_count(const struct sf_trial *trial)
 {
     return trial->delayed.count;

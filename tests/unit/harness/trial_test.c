@@ -100,11 +100,14 @@ static void messages_sent_are_kept_in_order(void **state)
     struct sf_address bob = sf_address("example/account", "bob");
     assert_good(sf_expect_message(sf_trial_sent(f->trial, 0), bob, sf_string("10"), &f->status),
                 &f->status);
+    call(f, "bob 30");
+    assert_true(sf_output_is(sf_trial_sent_to(f->trial, bob, 1), sf_string("30")));
+    assert_null(sf_trial_sent_to(f->trial, bob, 2));
     assert_true(sf_output_read(sf_trial_sent(f->trial, 1), &sf_string_type, &text));
     assert_string_equal(text, "20");
     assert_true(sf_output_is(sf_trial_sent(f->trial, 1), sf_string("20")));
     assert_false(sf_output_is(sf_trial_sent(f->trial, 1), sf_string("21")));
-    assert_false(sf_output_is(sf_trial_sent(f->trial, 2), sf_string("20")));
+    assert_false(sf_output_is(sf_trial_sent(f->trial, 3), sf_string("20")));
     assert_string_equal(sf_output_text(sf_trial_sent(f->trial, 1)),
                         "example/account/carl: io.statefun.types/string '20'");
 }
