@@ -26,6 +26,8 @@ struct function_binding {
     struct bytes name;
     bool is_prefix;       /* `name` is how names begin; empty: any name */
     bool answers_at_once; /* invoked by ports.call */
+    bool needs_no_proof;  /* it has no states to be learnt and no endpoint to be away: it is invoked
+                           * many times at once before it has answered for the first time */
     size_t batch_max;     /* messages in one invocation; 0: no limit */
     size_t in_flight_max; /* invocations under way at once, for each type and worker; at least 1 */
     struct failure_policy failures;

@@ -63,6 +63,7 @@ static struct function_type *function_new(struct engine *engine,
     type->binding = binding;
     type->handle = handle;
     type->allowed = binding->in_flight_max;
+    type->proven = binding->needs_no_proof;
     list_init(&type->turn);
     list_init(&type->ready);
     list_init(&type->parked);

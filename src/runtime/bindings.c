@@ -67,6 +67,7 @@ static struct function_binding companions(void)
 {
     return (struct function_binding){
         .ns = bytes_of(ASYNC_FUNCTION_NS),
+        .needs_no_proof = true, /* the first operation must not hold up the others */
         .name = bytes_of(ASYNC_FUNCTION_NAME),
         .batch_max = 1,
         .in_flight_max = SIZE_MAX,

@@ -11,8 +11,8 @@
 /* A state that came with the request. */
 struct batch_slot {
     struct bytes name;
-    const struct request_state *given;
-    struct bytes type; /* of a present value */
+    const struct request_state *given; /* NULL: it did not (of a look) */
+    struct bytes type;                 /* of a present value */
     struct bytes value;
     bool is_read; /* the three below the name are known */
     bool is_present;
@@ -136,6 +136,13 @@ static struct batch_slot *find_slot(struct batch *batch, struct bytes name)
     return NULL;
 }
 
+static struct batch_slot *add_slot(struct batch *batch, struct bytes name)
+{
+    struct batch_slot *slot = ADD(batch, batch->slots, batch->slot_count, batch->slot_capacity);
+    slot->name = arena_add_bytes(&batch->arena, name);
+    return slot;
+}
+
 /* The call will be done again when the state is at hand. */
 static void ask_for(struct batch *batch, const struct sf_state_name *state)
 {
@@ -161,11 +168,13 @@ static void ask_for(struct batch *batch, const struct sf_state_name *state)
 static struct batch_slot *slot_of(struct batch *batch, const struct sf_state_name *state)
 {
     struct batch_slot *slot = find_slot(batch, bytes_from_sf(state->name));
+    if (!slot && batch->is_look)
+        slot = add_slot(batch, bytes_from_sf(state->name));
     if (!slot) {
         ask_for(batch, state);
         return NULL;
     }
-    if (!slot->is_read && slot->given->present) {
+    if (!slot->is_read && slot->given && slot->given->present) {
         struct typed_value value;
         if (!typed_value_parse(slot->given->value, &value, &batch->failure)) {
             (void)sf_wrap(&batch->failure, "state '%.*s'", BYTES_ARG(slot->name));
@@ -199,11 +208,20 @@ static bool state_get(struct sf_context *context, const struct sf_state_name *st
     return true;
 }
 
+static struct batch_slot *slot_to_change(struct batch *batch, const struct sf_state_name *state)
+{
+    if (batch->is_frozen) {
+        (void)batch_fail(batch, "states can only be looked at here");
+        return NULL;
+    }
+    return slot_of(batch, state);
+}
+
 static bool state_set(struct sf_context *context, const struct sf_state_name *state,
                       struct sf_bytes value)
 {
     struct batch *batch = batch_of(context);
-    struct batch_slot *slot = slot_of(batch, state);
+    struct batch_slot *slot = slot_to_change(batch, state);
     if (!slot)
         return false;
     slot->type = arena_add_bytes(&batch->arena, bytes_from_sf(state->type));
@@ -215,7 +233,7 @@ static bool state_set(struct sf_context *context, const struct sf_state_name *st
 
 static bool state_clear(struct sf_context *context, const struct sf_state_name *state)
 {
-    struct batch_slot *slot = slot_of(batch_of(context), state);
+    struct batch_slot *slot = slot_to_change(batch_of(context), state);
     if (!slot)
         return false;
     slot->is_present = false;
@@ -420,6 +438,9 @@ static bool begin(struct batch *batch, const struct sf_function *function,
                   const struct to_function *request, int64_t time_ms)
 {
     arena_clear(&batch->arena);
+    batch->context.host = &calling;
+    batch->is_look = batch->is_frozen = false;
+    batch->slot_count = 0;
     batch->function = function;
     batch->now_ms = time_ms;
     batch->caches = NULL;
@@ -430,7 +451,7 @@ static bool begin(struct batch *batch, const struct sf_function *function,
     batch->has_failed = false;
     if (!address_parse(request->target, &batch->self))
         return batch_fail(batch, "the request's target is no address");
-    batch->slot_count = request->state_count;
+    batch->slot_count = batch->slot_capacity = request->state_count;
     batch->slots = arena_take(&batch->arena, request->state_count * sizeof *batch->slots);
     for (size_t i = 0; i < request->state_count; i++)
         batch->slots[i] =
@@ -514,6 +535,93 @@ bool batch_run(struct batch *batch, const struct sf_function *function,
     }
     if (!batch->reply.is_incomplete)
         add_mutations(batch);
+    *ret_reply = &batch->reply;
+    return true;
+}
+
+/* --- looking --- */
+
+static bool refuse_effect(struct sf_context *context)
+{
+    return fail(context, "outside a call there are states only");
+}
+
+static bool refuse_send(struct sf_context *context, const struct sf_target *target,
+                        const struct sf_encoded *value)
+{
+    (void)target, (void)value;
+    return refuse_effect(context);
+}
+
+static bool refuse_send_after(struct sf_context *context, int64_t delay_ms, struct sf_bytes token,
+                              const struct sf_target *target, const struct sf_encoded *value)
+{
+    (void)delay_ms, (void)token, (void)target, (void)value;
+    return refuse_effect(context);
+}
+
+static bool refuse_cancel(struct sf_context *context, struct sf_bytes token)
+{
+    (void)token;
+    return refuse_effect(context);
+}
+
+static bool refuse_egress(struct sf_context *context, struct sf_bytes egress,
+                          const struct sf_encoded *value)
+{
+    (void)egress, (void)value;
+    return refuse_effect(context);
+}
+
+static struct sf_async *refuse_async(struct sf_context *context, const struct sf_encoded *metadata)
+{
+    (void)metadata;
+    (void)refuse_effect(context);
+    return NULL;
+}
+
+static const struct sf_host looking = {
+    .size = sizeof looking,
+    .alloc = alloc,
+    .fail = fail,
+    .self = self,
+    .caller = caller,
+    .user = user,
+    .now_ms = now_ms,
+    .state_get = state_get,
+    .state_set = state_set,
+    .state_clear = state_clear,
+    .state_cache = state_cache,
+    .send = refuse_send,
+    .send_after = refuse_send_after,
+    .cancel = refuse_cancel,
+    .send_egress = refuse_egress,
+    .async_begin = refuse_async,
+    .log = log_text,
+    .count = count,
+};
+
+struct sf_context *batch_look(struct batch *batch, const struct sf_function *function,
+                              const struct to_function *request, int64_t time_ms, bool is_frozen)
+{
+    static const struct sf_function nothing = {.type = ""};
+    (void)begin(batch, function ? function : &nothing, request, time_ms);
+    batch->is_look = true;
+    batch->is_frozen = is_frozen;
+    batch->caller = (struct address){0};
+    batch->context.host = &looking;
+    return &batch->context;
+}
+
+bool batch_look_end(struct batch *batch, const struct from_function **ret_reply,
+                    struct sf_status *status)
+{
+    if (batch->has_failed || !save_caches(batch) || batch->has_failed) {
+        if (status)
+            *status = batch->failure;
+        return false;
+    }
+    add_mutations(batch);
     *ret_reply = &batch->reply;
     return true;
 }

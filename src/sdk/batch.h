@@ -37,11 +37,12 @@ struct batch {
     struct address self;
     struct address caller; /* of the present message; wire is empty if there is none */
     struct batch_slot *slots;
-    size_t slot_count;
+    size_t slot_count, slot_capacity;
     struct batch_cache *caches; /* of the present message */
     struct from_function reply;
     size_t missing_capacity, message_capacity, delayed_capacity, egress_capacity;
     const char *self_type; /* made when asked for */
+    bool is_look, is_frozen;
     bool has_failed;
     struct sf_status failure;
 };
@@ -54,6 +55,18 @@ void batch_destroy(struct batch *batch);
 SF_CHECK bool batch_run(struct batch *batch, const struct sf_function *function,
                         const struct to_function *request, int64_t now_ms,
                         const struct from_function **ret_reply, struct sf_status *status);
+
+/* --- states without a call, for tests --- */
+
+/* A context to look at an address's states with, and, unless it is frozen, to change them. States
+ * that did not come with the request have no value. All else fails. Lives until the next use of the
+ * batch. `function` may be NULL. */
+struct sf_context *batch_look(struct batch *batch, const struct sf_function *function,
+                              const struct to_function *request, int64_t now_ms, bool is_frozen);
+
+/* The changes that were made so, as a reply. False if something has failed: `status` says what. */
+SF_CHECK bool batch_look_end(struct batch *batch, const struct from_function **ret_reply,
+                             struct sf_status *status);
 
 /* --- for the world, during a call --- */
 

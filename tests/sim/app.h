@@ -18,8 +18,8 @@
 #define SIM_APP_H
 
 #include "engine/engine.h"
-#include "sim/random.h"
-#include "sim/table.h"
+#include "harness/random.h"
+#include "harness/table.h"
 
 /* Ends the run with a message unless `condition` holds. */
 #define SIM_CHECK(condition, ...)                                                                  \

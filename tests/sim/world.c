@@ -3,14 +3,12 @@
 
 #include "base/list.h"
 #include "base/mem.h"
-#include "engine/coordinator.h"
-#include "engine/partition.h"
+#include "harness/machine.h"
 #include "sim/operators.h"
 
 #include <stdio.h>
 
 enum {
-    WORKERS_MAX = 4,
     SOURCES_MAX = 4,
     STEPS_MAX = 10 * 1000 * 1000,
     LEAP_MS_MAX = 60 * 1000,
@@ -18,40 +16,6 @@ enum {
 };
 
 /* --- the parts --- */
-
-struct posted {
-    struct list link;
-    struct post post;
-};
-
-/* What the committer tells a worker. */
-enum notice_kind { NOTICE_SEAL, NOTICE_COMMITTED, NOTICE_VIEWED, NOTICE_CONFIRMED, NOTICE_DONE };
-
-struct notice {
-    struct list link;
-    enum notice_kind kind;
-    uint64_t epoch;
-    struct view_progress viewed; /* of NOTICE_VIEWED */
-    struct bytes key;            /* owned, of NOTICE_DONE */
-};
-
-struct worker {
-    uint32_t number;
-    struct engine *engine;
-    struct list posts[WORKERS_MAX]; /* by sender */
-    struct list notices;
-    struct list calls;  /* struct app_call */
-    struct list loads;  /* struct load, not carried out yet */
-    struct list loaded; /* carried out, not told of yet: the view may have gone on since */
-};
-
-/* A commit that is on its way to the disk, or waits for the view. */
-struct commit {
-    struct list link;
-    uint64_t epoch;
-    uint32_t count;
-    struct delta *parts[WORKERS_MAX];
-};
 
 /* An ingress with positions: a list of records, made beforehand. */
 struct sim_record {
@@ -98,29 +62,22 @@ struct world {
     struct world_result result;
 
     struct app app;
-    uint32_t partitions, workers;
+    uint32_t partitions;
     uint64_t interval_ms;
     struct engine_limits limits;
     uint64_t crash_chance, failure_chance, misbehave_chance; /* in a thousand */
     uint64_t crashes_left;
     uint64_t cured_step;
 
-    /* what survives */
-    struct table truth;
-    uint64_t truth_epoch;
+    struct machine machine; /* the process, and what survives it */
+
+    /* what survives besides */
     uint64_t expected_letters; /* by the world; the app has its own */
     uint64_t removed_letters;  /* of them */
     struct app_ids delivered[APP_EGRESSES];
     uint64_t delivered_epoch; /* of the exact egress: with the records, atomically */
 
     /* what does not */
-    struct worker worker[WORKERS_MAX];
-    struct coordinator *coordinator;
-    struct commit *committing; /* handed to the disk */
-    struct list unviewed;      /* durable, not in the view yet */
-    struct table whole;        /* the truth at viewed.kept */
-    struct table view;         /* that, perhaps without what was queued after viewed.whole */
-    struct view_progress viewed;
     bool has_unconfirmed;   /* records that were delivered are still in the outbox */
     struct list outbox;     /* struct commit: durable, not delivered to the exact egress */
     struct list operations; /* struct operation: what was asked for dead letters */
@@ -142,22 +99,28 @@ uint64_t world_step(void)
 static void trace(struct world *world, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
-static void trace(struct world *world, const char *format, ...)
+static void trace_list(void *owner, const char *format, va_list arguments)
 {
+    struct world *world = owner;
     if (!world->trace)
         return;
-    va_list arguments;
-    va_start(arguments, format);
     printf("%7llu %6llu ms  ", (unsigned long long)world->step,
            (unsigned long long)(world->now_ms - 1000000));
     vprintf(format, arguments);
     putchar('\n');
+}
+
+static void trace(struct world *world, const char *format, ...)
+{
+    va_list arguments;
+    va_start(arguments, format);
+    trace_list(world, format, arguments);
     va_end(arguments);
 }
 
 /* --- ports: what engines ask of the world --- */
 
-static struct world *world_of(void *owner, struct worker **ret_worker)
+static struct world *world_of(void *owner, struct machine_worker **ret_worker)
 {
     *ret_worker = owner;
     return current;
@@ -184,7 +147,7 @@ static struct request_state *copy_states(struct arena *arena, const struct to_fu
 static void on_invoke(void *owner, void *function, struct invocation *invocation,
                       const struct to_function *request)
 {
-    struct worker *worker;
+    struct machine_worker *worker;
     struct world *world = world_of(owner, &worker);
     list_for_each (&worker->calls, node)
         SIM_CHECK(!bytes_equal(container_of(node, struct app_call, link)->request.target,
@@ -206,70 +169,13 @@ static void on_invoke(void *owner, void *function, struct invocation *invocation
     world->result.invocations++;
 }
 
-static void carry_out(struct world *world, struct load *load)
-{
-    struct bytes keys = buffer_bytes(&load->keys), bounds[2];
-    buffer_clear(&load->results);
-    for (size_t i = 0; keys.size; i++) {
-        struct bytes key = bytes_make(keys.data + 4, u32_get(keys.data));
-        keys = bytes_from(keys, 4 + key.size);
-        if (load->is_range) {
-            bounds[i] = key;
-            continue;
-        }
-        const struct table_row *row = table_find(&world->view, key);
-        buffer_add_u8(&load->results, row != NULL);
-        buffer_add_u32(&load->results, row ? (uint32_t)row->value.size : 0);
-        if (row)
-            buffer_add_bytes(&load->results, row->value);
-    }
-    if (!load->is_range)
-        return;
-    for (size_t i = table_seek(&world->view, bounds[0]);
-         i < world->view.count && load->results.size < load->bytes_max &&
-         bytes_compare(world->view.rows[i].key, bounds[1]) < 0;
-         i++) {
-        buffer_add_u32(&load->results, (uint32_t)world->view.rows[i].key.size);
-        buffer_add_bytes(&load->results, world->view.rows[i].key);
-        buffer_add_u32(&load->results, (uint32_t)world->view.rows[i].value.size);
-        buffer_add_bytes(&load->results, world->view.rows[i].value);
-    }
-}
-
-static bool on_load(void *owner, struct load *load)
-{
-    struct worker *worker;
-    struct world *world = world_of(owner, &worker);
-    if (random_chance(&world->random, 500)) {
-        carry_out(world, load);
-        return true;
-    }
-    list_put_last(&worker->loads, &load->link);
-    return false;
-}
-
-static void on_post(void *owner, uint32_t to, const struct post *post)
-{
-    struct worker *worker;
-    struct world *world = world_of(owner, &worker);
-    struct posted *posted = mem_new(sizeof *posted);
-    posted->post = *post;
-    list_put_last(&world->worker[to].posts[worker->number], &posted->link);
-}
-
-static void on_sealed(void *owner, struct delta *delta)
-{
-    struct worker *worker;
-    struct world *world = world_of(owner, &worker);
-    coordinator_part(world->coordinator, delta);
-}
-
 static void on_settle(void *owner, uint64_t receipt, enum settlement settlement, uint64_t epoch)
 {
-    struct worker *worker;
+    struct machine_worker *worker;
     struct world *world = world_of(owner, &worker);
     if (operators_own(receipt)) {
-        SIM_CHECK(epoch <= world->truth_epoch, "an operator is answered before it is durable");
+        SIM_CHECK(epoch <= world->machine.truth_epoch,
+                  "an operator is answered before it is durable");
         operators_settle(world->operators, receipt, settlement);
         return;
     }
@@ -283,8 +189,8 @@ static void on_settle(void *owner, uint64_t receipt, enum settlement settlement,
             request->status = REQUEST_NEW;
         return;
     }
-    SIM_CHECK(epoch <= world->truth_epoch, "request %llu is settled before its epoch is durable",
-              (unsigned long long)receipt);
+    SIM_CHECK(epoch <= world->machine.truth_epoch,
+              "request %llu is settled before its epoch is durable", (unsigned long long)receipt);
     if (request->status != REQUEST_SETTLED)
         operators_sent(world->operators, request->number, request->record);
     request->status = REQUEST_SETTLED;
@@ -302,7 +208,7 @@ static void free_operation(struct operation *operation)
 
 static void on_dead_done(void *owner, struct dead_request *request)
 {
-    struct worker *worker;
+    struct machine_worker *worker;
     struct world *world = world_of(owner, &worker);
     trace(world, "the operator is answered, first outcome %d", (int)request->outcomes.data[0]);
     free_operation(container_of(request, struct operation, request));
@@ -310,7 +216,7 @@ static void on_dead_done(void *owner, struct dead_request *request)
 
 static void on_found(void *owner, uint64_t receipt, const struct found_state *states, size_t count)
 {
-    struct worker *worker;
+    struct machine_worker *worker;
     operators_found(world_of(owner, &worker)->operators, receipt, states, count);
 }
 
@@ -321,7 +227,7 @@ static void on_nothing(void *owner)
 
 static void on_report(void *owner, const struct report *report)
 {
-    struct worker *worker;
+    struct machine_worker *worker;
     struct world *world = world_of(owner, &worker);
     trace(world, "worker %u reports %d: %.*s", worker->number, (int)report->kind,
           BYTES_ARG(report->cause));
@@ -334,7 +240,7 @@ static void on_hurry(void *owner, enum view_part part)
 
 static bool on_misbehave(void *owner, enum misbehaviour misbehaviour)
 {
-    struct worker *worker;
+    struct machine_worker *worker;
     struct world *world = world_of(owner, &worker);
     (void)misbehaviour;
     return random_chance(&world->random, world->misbehave_chance);
@@ -344,80 +250,44 @@ static bool on_misbehave(void *owner, enum misbehaviour misbehaviour)
 
 static void start(struct world *world)
 {
-    world->workers = (uint32_t)random_between(&world->random, 1, WORKERS_MAX);
-    world->coordinator =
-        coordinator_new(world->workers, world->truth_epoch + 1, world->interval_ms);
-    table_copy(&world->whole, &world->truth);
-    table_copy(&world->view, &world->truth);
-    world->viewed = (struct view_progress){world->truth_epoch, world->truth_epoch};
+    struct machine_life life = {
+        .workers = (uint32_t)random_between(&world->random, 1, MACHINE_WORKERS_MAX),
+        .partitions = world->partitions,
+        .hash_seed = random_next(&world->random),
+        .interval_ms = world->interval_ms,
+        .now_ms = world->now_ms,
+        .remember_specs = random_chance(&world->random, 700),
+        .limits = world->limits,
+        .bindings = world->app.bindings,
+        .ports = {.attach = on_attach,
+                  .invoke = on_invoke,
+                  .settle = on_settle,
+                  .dead_done = on_dead_done,
+                  .found = on_found,
+                  .room = on_nothing,
+                  .hurry = on_hurry,
+                  .report = on_report,
+                  .misbehave = on_misbehave},
+    };
+    struct machine *machine = &world->machine;
+    struct sf_status status;
+    bool good = machine_start(machine, &life, &status);
+    SIM_CHECK(good, "%s", status.message);
     world->has_unconfirmed = true; /* what a crash left may have been delivered */
-    list_init(&world->unviewed);
     list_init(&world->outbox);
     list_init(&world->operations);
-    uint64_t hash_seed = random_next(&world->random);
-
-    for (uint32_t i = 0; i < world->workers; i++) {
-        struct worker *worker = &world->worker[i];
-        *worker = (struct worker){.number = i};
-        for (uint32_t from = 0; from < WORKERS_MAX; from++)
-            list_init(&worker->posts[from]);
-        list_init(&worker->notices);
-        list_init(&worker->calls);
-        list_init(&worker->loads);
-        list_init(&worker->loaded);
-        worker->engine = engine_new(&(struct engine_options){
-            .worker = i,
-            .workers = world->workers,
-            .partitions = world->partitions,
-            .hash_seed = hash_seed,
-            .epoch = world->truth_epoch + 1,
-            .now_ms = world->now_ms,
-            .remember_specs = random_chance(&world->random, 700),
-            .limits = world->limits,
-            .bindings = world->app.bindings,
-            .ports = {.owner = worker,
-                      .attach = on_attach,
-                      .invoke = on_invoke,
-                      .load = on_load,
-                      .post = on_post,
-                      .sealed = on_sealed,
-                      .settle = on_settle,
-                      .dead_done = on_dead_done,
-                      .found = on_found,
-                      .room = on_nothing,
-                      .hurry = on_hurry,
-                      .report = on_report,
-                      .misbehave = on_misbehave},
-        });
-    }
-    for (size_t i = 0; i < world->truth.count; i++) {
-        struct key key;
-        struct sf_status status;
-        bool good = key_parse(world->truth.rows[i].key, &key);
-        SIM_CHECK(good, "a stored key is not one of ours");
-        uint32_t owner = partition_worker(key.partition, world->partitions, world->workers);
-        bool is_shared = key.kind == KEY_SPEC || key.kind == KEY_POSITION;
-        for (uint32_t w = 0; w < world->workers; w++)
-            if (w == owner || is_shared) {
-                good = engine_restore(world->worker[w].engine, world->truth.rows[i].key,
-                                      world->truth.rows[i].value, &status);
-                SIM_CHECK(good, "%s", status.message);
-            }
-    }
-    for (uint32_t i = 0; i < world->workers; i++)
-        engine_restored(world->worker[i].engine);
 
     for (uint32_t i = 0; i < world->source_count; i++) {
         struct sim_source *source = &world->sources[i];
         char name[16];
         snprintf(name, sizeof name, "%u", i);
-        source->source = engine_source(world->worker[i % world->workers].engine,
+        source->source = engine_source(machine->worker[i % machine->workers].engine,
                                        bytes_of("sim/source"), bytes_of(name));
         struct bytes position = source_position(source->source);
         source->next = position.size ? u64_get(position.data) : 0;
     }
     trace(world, "a life begins at epoch %llu with %u workers",
-          (unsigned long long)world->truth_epoch + 1, world->workers);
+          (unsigned long long)machine->truth_epoch + 1, machine->workers);
 }
 
 static void free_call(struct app_call *call)
@@ -425,26 +295,6 @@ static void free_call(struct app_call *call)
     list_take(&call->link);
     arena_destroy(&call->arena);
     free(call);
-}
-
-static void free_notice(struct notice *notice)
-{
-    list_take(&notice->link);
-    free((void *)notice->key.data);
-    free(notice);
-}
-
-static void free_loads(struct list *loads)
-{
-    list_for_each_safe (loads, node) {
-        struct load *load = container_of(node, struct load, link);
-        list_take(node);
-        if (!load->subject)
-            continue; /* the engine's own, or an operation's: others free it */
-        buffer_destroy(&load->keys);
-        buffer_destroy(&load->results);
-        free(load);
-    }
 }
 
 static void free_commit(struct commit *commit)
@@ -501,56 +351,33 @@ static void count_letters(struct world *world, const struct delta *delta)
             continue;
         }
         struct dead_letter letter;
-        const struct table_row *row = table_find(&world->truth, entry.key);
+        const struct table_row *row = table_find(&world->machine.truth, entry.key);
         SIM_CHECK(row && dead_letter_parse(row->value, &letter), "a dead letter is removed twice");
         world->removed_letters += !app_is_late(&letter) && !app_is_poison(&letter);
     }
 }
 
-static void become_durable(struct world *world)
+static void before_durable(void *owner, const struct commit *commit)
 {
-    struct commit *commit = world->committing;
+    struct world *world = owner;
     for (uint32_t i = 0; i < commit->count; i++) {
         trace_delta(world, commit->parts[i]);
         count_letters(world, commit->parts[i]);
-        table_apply(&world->truth, commit->parts[i]);
     }
-    world->truth_epoch = commit->epoch;
+    list_put_last(&world->outbox, &copy_commit(commit)->link);
     world->result.epochs++;
 }
 
 /* Everything in memory is gone; a commit that was on its way is durable or not. */
 static void crash(struct world *world)
 {
-    trace(world, "crash");
-    if (world->committing) {
-        if (random_chance(&world->random, 500))
-            become_durable(world);
-        free_commit(world->committing);
-        world->committing = NULL;
-    }
-    for (uint32_t i = 0; i < world->workers; i++) {
-        struct worker *worker = &world->worker[i];
-        for (uint32_t from = 0; from < WORKERS_MAX; from++)
-            list_for_each_safe (&worker->posts[from], node) {
-                struct posted *posted = container_of(node, struct posted, link);
-                message_free(posted->post.message);
-                free(posted);
-            }
-        list_for_each_safe (&worker->notices, node)
-            free_notice(container_of(node, struct notice, link));
-        list_for_each_safe (&worker->calls, node)
+    for (uint32_t i = 0; i < world->machine.workers; i++)
+        list_for_each_safe (&world->machine.worker[i].calls, node)
             free_call(container_of(node, struct app_call, link));
-        free_loads(&worker->loads);
-        free_loads(&worker->loaded);
-        engine_free(worker->engine);
-        worker->engine = NULL;
-    }
+    machine_crash(&world->machine);
     list_for_each_safe (&world->operations, node)
         free_operation(container_of(node, struct operation, link));
     operators_crash(world->operators);
-    coordinator_free(world->coordinator);
-    free_commits(&world->unviewed);
     free_commits(&world->outbox);
     for (size_t i = 0; i < world->request_count; i++) {
         world->requests[i].waiting = 0;
@@ -563,39 +390,17 @@ static void crash(struct world *world)
 
 /* --- things that happen: each returns false if it cannot happen now --- */
 
-static struct worker *random_worker(struct world *world)
+static struct machine_worker *random_worker(struct world *world)
 {
-    return &world->worker[random_below(&world->random, world->workers)];
-}
-
-static struct list *random_node(struct world *world, struct list *list)
-{
-    size_t count = 0;
-    list_for_each (list, node)
-        count++;
-    if (!count)
-        return NULL;
-    struct list *node = list->next;
-    for (uint64_t skip = random_below(&world->random, count); skip > 0; skip--)
-        node = node->next;
-    return node;
+    return &world->machine.worker[random_below(&world->random, world->machine.workers)];
 }
 
 static bool post_arrives(struct world *world)
 {
-    struct worker *worker = random_worker(world);
-    uint32_t from = (uint32_t)random_below(&world->random, world->workers);
-    struct list *node = list_take_first(&worker->posts[from]);
-    if (!node)
-        return false;
-    struct posted *posted = container_of(node, struct posted, link);
-    trace(world, "post %d from %u arrives at %u", (int)posted->post.kind, from, worker->number);
-    engine_receive(worker->engine, from, &posted->post);
-    free(posted);
-    return true;
+    return machine_post_arrives(&world->machine);
 }
 
-static void fail_call(struct world *world, struct worker *worker, struct app_call *call,
+static void fail_call(struct world *world, struct machine_worker *worker, struct app_call *call,
                       bool of_endpoint)
 {
     struct failure failure = {
@@ -610,10 +415,10 @@ static void fail_call(struct world *world, struct worker *worker, struct app_cal
 
 static bool call_ends(struct world *world)
 {
-    struct worker *worker = random_worker(world);
-    struct list *node = random_node(world, &worker->calls);
-    if (!node)
+    struct machine_worker *worker = machine_pick_worker(&world->machine, machine_has_calls);
+    if (!worker)
         return false;
+    struct list *node = machine_pick_node(&world->machine, &worker->calls);
     struct app_call *call = container_of(node, struct app_call, link);
     list_take(node);
 
@@ -647,148 +452,32 @@ static bool call_ends(struct world *world)
 
 static bool load_ends(struct world *world)
 {
-    struct worker *worker = random_worker(world);
-    struct list *node = random_node(world, &worker->loads);
-    if (!node)
-        return false;
-    list_take(node);
-    carry_out(world, container_of(node, struct load, link));
-    list_put_last(&worker->loaded, node);
-    return true;
+    return machine_load_ends(&world->machine);
 }
 
 static bool load_is_told(struct world *world)
 {
-    struct worker *worker = random_worker(world);
-    struct list *node = random_node(world, &worker->loaded);
-    if (!node)
-        return false;
-    list_take(node);
-    engine_loaded(worker->engine, container_of(node, struct load, link));
-    return true;
-}
-
-static void notify(struct world *world, uint32_t worker, enum notice_kind kind, uint64_t epoch)
-{
-    struct notice *notice = mem_new(sizeof *notice);
-    notice->kind = kind;
-    notice->epoch = epoch;
-    notice->viewed = world->viewed;
-    list_put_last(&world->worker[worker].notices, &notice->link);
-}
-
-static void notify_all(struct world *world, enum notice_kind kind, uint64_t epoch)
-{
-    for (uint32_t i = 0; i < world->workers; i++)
-        notify(world, i, kind, epoch);
+    return machine_load_is_told(&world->machine);
 }
 
 static bool notice_arrives(struct world *world)
 {
-    struct worker *worker = random_worker(world);
-    if (list_is_empty(&worker->notices))
-        return false;
-    struct notice *notice = list_first(&worker->notices, struct notice, link);
-    switch (notice->kind) {
-    case NOTICE_SEAL:
-        trace(world, "worker %u is told to seal %llu", worker->number,
-              (unsigned long long)notice->epoch);
-        engine_seal(worker->engine, notice->epoch);
-        break;
-    case NOTICE_COMMITTED:
-        engine_committed(worker->engine, notice->epoch);
-        break;
-    case NOTICE_VIEWED:
-        engine_viewed(worker->engine, notice->viewed);
-        break;
-    case NOTICE_CONFIRMED:
-        engine_confirmed(worker->engine, APP_EGRESS_EXACT, notice->epoch);
-        break;
-    case NOTICE_DONE:
-        engine_record_done(worker->engine, notice->key, NULL);
-        break;
-    }
-    free_notice(notice);
-    return true;
+    return machine_notice_arrives(&world->machine);
 }
 
 static bool coordinator_acts(struct world *world)
 {
-    for (uint32_t i = 0; i < world->workers; i++) {
-        const struct engine *engine = world->worker[i].engine;
-        coordinator_wish(world->coordinator, engine_epoch(engine), engine_want(engine),
-                         world->now_ms);
-    }
-    struct coordinator_step step = coordinator_next(world->coordinator, world->now_ms);
-    if (step.action == COORDINATOR_SEAL) {
-        notify_all(world, NOTICE_SEAL, step.epoch);
-    } else if (step.action == COORDINATOR_COMMIT) {
-        struct commit *commit = mem_new(sizeof *commit);
-        commit->epoch = step.epoch;
-        commit->count = world->workers;
-        for (uint32_t i = 0; i < world->workers; i++)
-            commit->parts[i] = delta_ref(coordinator_parts(world->coordinator)[i]);
-        world->committing = commit;
-        trace(world, "epoch %llu goes to disk", (unsigned long long)step.epoch);
-    }
-    return step.action != COORDINATOR_WAIT;
+    return machine_coordinator_acts(&world->machine, world->now_ms);
 }
 
 static bool commit_ends(struct world *world)
 {
-    struct commit *commit = world->committing;
-    if (!commit)
-        return false;
-    become_durable(world);
-    world->committing = NULL;
-    list_put_last(&world->outbox, &copy_commit(commit)->link);
-    list_put_last(&world->unviewed, &commit->link);
-    notify_all(world, NOTICE_COMMITTED, commit->epoch);
-    coordinator_committed(world->coordinator);
-    trace(world, "epoch %llu is durable", (unsigned long long)commit->epoch);
-    return true;
-}
-
-/* What a commit put into queues is not in the view yet. */
-static void leave_out_queued(struct world *world, const struct commit *commit)
-{
-    struct delta_entry entry;
-    for (uint32_t i = 0; i < commit->count; i++)
-        for (struct bytes rest = buffer_bytes(&commit->parts[i]->entries);
-             delta_next(&rest, &entry);)
-            if (entry.change == DELTA_PUT && key_is_queued(entry.key))
-                table_remove(&world->view, entry.key);
+    return machine_commit_ends(&world->machine);
 }
 
 static bool view_advances(struct world *world)
 {
-    struct list viewed;
-    bool is_behind = world->viewed.whole < world->viewed.kept;
-    bool is_asked = is_behind && random_chance(&world->random, 50); /* for what it has left out */
-    if (list_is_empty(&world->unviewed) && !is_asked)
-        return false;
-    list_init(&viewed);
-    world->viewed.whole = world->viewed.kept;
-    while (!list_is_empty(&world->unviewed)) {
-        struct commit *commit = list_first(&world->unviewed, struct commit, link);
-        list_take(&commit->link);
-        for (uint32_t i = 0; i < commit->count; i++)
-            table_apply(&world->whole, commit->parts[i]);
-        world->viewed.kept = commit->epoch;
-        list_put_last(&viewed, &commit->link);
-        if (!random_chance(&world->random, 800))
-            break;
-    }
-
-    table_copy(&world->view, &world->whole);
-    if (random_chance(&world->random, 500))
-        world->viewed.whole = world->viewed.kept;
-    else
-        list_for_each (&viewed, node)
-            leave_out_queued(world, container_of(node, struct commit, link));
-    free_commits(&viewed);
-    notify_all(world, NOTICE_VIEWED, world->viewed.kept);
-    return true;
+    return machine_view_advances(&world->machine);
 }
 
 static void deliver(struct world *world, size_t egress, struct bytes record)
@@ -802,15 +491,16 @@ static void deliver(struct world *world, size_t egress, struct bytes record)
  * left is read from the store, what comes now from the deltas; here both are rows of the truth. */
 static bool exact_egress_delivers(struct world *world)
 {
-    if (world->delivered_epoch == world->truth_epoch)
+    if (world->delivered_epoch == world->machine.truth_epoch)
         return false;
-    uint64_t upto = random_between(&world->random, world->delivered_epoch + 1, world->truth_epoch);
+    uint64_t upto =
+        random_between(&world->random, world->delivered_epoch + 1, world->machine.truth_epoch);
     struct buffer from = {0}, to = {0};
     (void)key_of_outbox(&from, bytes_of("sim/exact"), world->delivered_epoch + 1);
     (void)key_of_outbox(&to, bytes_of("sim/exact"), upto + 1);
-    size_t end = table_seek(&world->truth, buffer_bytes(&to));
-    for (size_t i = table_seek(&world->truth, buffer_bytes(&from)); i < end; i++) {
-        deliver(world, APP_EGRESS_EXACT, world->truth.rows[i].value);
+    size_t end = table_seek(&world->machine.truth, buffer_bytes(&to));
+    for (size_t i = table_seek(&world->machine.truth, buffer_bytes(&from)); i < end; i++) {
+        deliver(world, APP_EGRESS_EXACT, world->machine.truth.rows[i].value);
         world->has_unconfirmed = true;
     }
     buffer_destroy(&from);
@@ -840,7 +530,7 @@ static bool exact_egress_confirms(struct world *world)
     if (!world->has_unconfirmed)
         return false;
     world->has_unconfirmed = false;
-    notify(world, 0, NOTICE_CONFIRMED, world->delivered_epoch);
+    machine_confirm(&world->machine, APP_EGRESS_EXACT, world->delivered_epoch);
     return true;
 }
 
@@ -850,23 +540,17 @@ static bool taken_egress_gives(struct world *world)
 {
     struct buffer from = {0};
     (void)key_of_outbox(&from, bytes_of("sim/taken"), 0);
-    size_t i = table_seek(&world->truth, buffer_bytes(&from));
+    size_t i = table_seek(&world->machine.truth, buffer_bytes(&from));
     buffer_destroy(&from);
 
     struct key key;
-    if (i == world->truth.count || !key_parse(world->truth.rows[i].key, &key) ||
+    if (i == world->machine.truth.count || !key_parse(world->machine.truth.rows[i].key, &key) ||
         key.kind != KEY_OUTBOX || !bytes_is(key.subject, "sim/taken"))
         return false;
-    struct bytes stored_key = world->truth.rows[i].key;
-    list_for_each (&world->worker[0].notices, node) {
-        struct notice *notice = container_of(node, struct notice, link);
-        if (notice->kind == NOTICE_DONE && bytes_equal(notice->key, stored_key))
-            return false; /* given away already */
-    }
-    deliver(world, APP_EGRESS_TAKEN, world->truth.rows[i].value);
-    notify(world, 0, NOTICE_DONE, 0);
-    struct notice *notice = list_last(&world->worker[0].notices, struct notice, link);
-    notice->key = bytes_make(bytes_string(stored_key), stored_key.size);
+    struct bytes record = world->machine.truth.rows[i].value;
+    if (!machine_record_is_done(&world->machine, world->machine.truth.rows[i].key))
+        return false; /* given away already */
+    deliver(world, APP_EGRESS_TAKEN, record);
     return true;
 }
 
@@ -876,7 +560,7 @@ static bool record_comes(struct world *world)
     struct sim_source *source = &world->sources[number];
     if (source->next == source->count)
         return false;
-    struct engine *engine = world->worker[number % world->workers].engine;
+    struct engine *engine = world->machine.worker[number % world->machine.workers].engine;
     struct sim_record *given = &source->records[source->next];
     uint8_t position[8];
     u64_put(position, source->next + 1);
@@ -969,9 +653,9 @@ static bool is_letter(const struct table *table, size_t row)
 /* What was sent to the late function before it was served, and poison. */
 static bool letters_to_send_are_left(const struct world *world)
 {
-    for (size_t i = first_letter(&world->truth); is_letter(&world->truth, i); i++) {
+    for (size_t i = first_letter(&world->machine.truth); is_letter(&world->machine.truth, i); i++) {
         struct dead_letter letter;
-        if (dead_letter_parse(world->truth.rows[i].value, &letter) &&
+        if (dead_letter_parse(world->machine.truth.rows[i].value, &letter) &&
             (app_is_late(&letter) || app_is_poison(&letter)))
             return true;
     }
@@ -982,8 +666,8 @@ static bool letters_to_send_are_left(const struct world *world)
  * throws away. */
 static bool letters_are_handled(struct world *world)
 {
-    size_t first = first_letter(&world->view), end = first;
-    while (is_letter(&world->view, end))
+    size_t first = first_letter(&world->machine.view), end = first;
+    while (is_letter(&world->machine.view, end))
         end++;
     bool has_work = world->app.serves_late && letters_to_send_are_left(world);
     bool is_waiting = random_chance(&world->random, 900) && !list_is_empty(&world->operations);
@@ -993,7 +677,7 @@ static bool letters_are_handled(struct world *world)
     struct dead_request *request = &operation->request;
     request->action = random_chance(&world->random, 100) ? DEAD_DISCARD : DEAD_REPLAY;
     for (size_t i = random_between(&world->random, first, end - 1), n = 0; i < end && n < 3; i++) {
-        const struct table_row *row = &world->view.rows[i];
+        const struct table_row *row = &world->machine.view.rows[i];
         struct dead_letter letter;
         bool good = dead_letter_parse(row->value, &letter);
         SIM_CHECK(good, "a stored dead letter cannot be read");
@@ -1011,13 +695,13 @@ static bool letters_are_handled(struct world *world)
         return false;
     }
     trace(world, "somebody %s letters", request->action == DEAD_REPLAY ? "replays" : "discards");
-    engine_dead_letters(world->worker[0].engine, request);
+    engine_dead_letters(world->machine.worker[0].engine, request);
     return true;
 }
 
 static bool operator_resumes(struct world *world)
 {
-    struct worker *worker = random_worker(world);
+    struct machine_worker *worker = random_worker(world);
     if (!random_chance(&world->random, 50))
         return false;
     size_t count = engine_resume(worker->engine, (struct bytes){0});
@@ -1029,8 +713,7 @@ static bool operator_resumes(struct world *world)
 static struct engine *engine_of(void *owner, struct bytes id)
 {
     struct world *world = owner;
-    uint32_t partition = partition_of(id, world->partitions);
-    return world->worker[partition_worker(partition, world->partitions, world->workers)].engine;
+    return machine_worker_of(&world->machine, id)->engine;
 }
 
 static bool operator_acts(struct world *world)
@@ -1042,13 +725,13 @@ static bool time_passes(struct world *world)
 {
     /* Mostly a little, sometimes up to when the next thing is due. */
     world->now_ms += random_below(&world->random, 20);
-    struct worker *worker = random_worker(world);
+    struct machine_worker *worker = random_worker(world);
     uint64_t wake_ms = engine_wake_ms(worker->engine);
     bool is_near = wake_ms > world->now_ms && wake_ms - world->now_ms < LEAP_MS_MAX;
     if (is_near && random_chance(&world->random, 300))
         world->now_ms = wake_ms;
-    for (uint32_t i = 0; i < world->workers; i++)
-        engine_time(world->worker[i].engine, world->now_ms);
+    for (uint32_t i = 0; i < world->machine.workers; i++)
+        engine_time(world->machine.worker[i].engine, world->now_ms);
     return true;
 }
 
@@ -1074,27 +757,21 @@ enum { HAPPENINGS = sizeof happenings / sizeof *happenings };
 
 static bool engines_are_idle(const struct world *world)
 {
-    for (uint32_t i = 0; i < world->workers; i++) {
-        const struct worker *worker = &world->worker[i];
+    for (uint32_t i = 0; i < world->machine.workers; i++) {
         struct engine_figures figures;
-        engine_figures(worker->engine, &figures);
-        if (figures.backlog_messages || figures.delayed_messages || figures.in_flight ||
-            engine_want(worker->engine) != WANT_NOTHING ||
-            engine_epoch(worker->engine) != world->truth_epoch + 1 ||
-            !list_is_empty(&worker->notices))
+        engine_figures(world->machine.worker[i].engine, &figures);
+        if (figures.backlog_messages || figures.delayed_messages || figures.in_flight)
             return false;
-        for (uint32_t from = 0; from < world->workers; from++)
-            if (!list_is_empty(&worker->posts[from]))
-                return false;
     }
     struct buffer outbox = {0};
     (void)key_of_outbox(&outbox, bytes_of("sim/taken"), 0);
-    size_t taken = table_seek(&world->truth, buffer_bytes(&outbox));
+    size_t taken = table_seek(&world->machine.truth, buffer_bytes(&outbox));
     buffer_destroy(&outbox);
-    if (taken < world->truth.count && world->truth.rows[taken].key.data[0] == KEY_OUTBOX)
+    if (taken < world->machine.truth.count &&
+        world->machine.truth.rows[taken].key.data[0] == KEY_OUTBOX)
         return false;
-    return !world->committing && list_is_empty(&world->operations) &&
-           world->delivered_epoch == world->truth_epoch && !world->has_unconfirmed;
+    return machine_is_quiet(&world->machine) && list_is_empty(&world->operations) &&
+           world->delivered_epoch == world->machine.truth_epoch && !world->has_unconfirmed;
 }
 
 static int by_number(const void *a, const void *b)
@@ -1138,9 +815,9 @@ static void check_records(struct world *world)
 static void check_store(struct world *world)
 {
     uint64_t letters = world->removed_letters;
-    for (size_t i = 0; i < world->truth.count; i++) {
+    for (size_t i = 0; i < world->machine.truth.count; i++) {
         struct key key;
-        bool good = key_parse(world->truth.rows[i].key, &key);
+        bool good = key_parse(world->machine.truth.rows[i].key, &key);
         SIM_CHECK(good, "a stored key is not one of ours");
         SIM_CHECK(key.kind != KEY_MESSAGE && key.kind != KEY_DELAYED && key.kind != KEY_OUTBOX &&
                       key.kind != KEY_PARKED,
@@ -1151,8 +828,8 @@ static void check_store(struct world *world)
     uint64_t expected = world->expected_letters + world->app.expected_letters;
     SIM_CHECK(letters == expected, "%llu dead letters, expected %llu", (unsigned long long)letters,
               (unsigned long long)expected);
-    app_check_states(&world->app, &world->truth, world->partitions);
-    operators_check(world->operators, &world->truth, world->partitions);
+    app_check_states(&world->app, &world->machine.truth, world->partitions);
+    operators_check(world->operators, &world->machine.truth, world->partitions);
 }
 
 /* --- one run --- */
@@ -1207,6 +884,10 @@ static void make_inputs(struct world *world)
 static void begin(struct world *world, uint64_t seed, bool traced)
 {
     *world = (struct world){.random = {seed}, .trace = traced, .now_ms = 1000 * 1000};
+    world->machine = (struct machine){.random = &world->random,
+                                      .owner = world,
+                                      .trace = trace_list,
+                                      .before_durable = before_durable};
     app_init(&world->app, random_next(&world->random));
     world->partitions = (uint32_t)random_between(&world->random, 1, 16);
     world->interval_ms = random_below(&world->random, 20);
@@ -1236,9 +917,7 @@ static void end(struct world *world)
 {
     crash(world);
     world->result.crashes--;
-    table_destroy(&world->truth);
-    table_destroy(&world->whole);
-    table_destroy(&world->view);
+    machine_destroy(&world->machine);
     for (uint32_t i = 0; i < world->source_count; i++) {
         for (size_t n = 0; n < world->sources[i].count; n++) {
             buffer_destroy(&world->sources[i].records[n].id);

@@ -1,6 +1,6 @@
 /* random.h - the only source of chance in a simulation: a seed gives the same run for ever. */
-#ifndef SIM_RANDOM_H
-#define SIM_RANDOM_H
+#ifndef HARNESS_RANDOM_H
+#define HARNESS_RANDOM_H
 
 #include <stdbool.h>
 #include <stdint.h>

@@ -1,6 +1,6 @@
 /* table.c - a sorted array: slow in theory, quick at a simulation's sizes, and plain to see
  * through. */
-#include "sim/table.h"
+#include "harness/table.h"
 
 #include "base/mem.h"
 

@@ -1,6 +1,6 @@
-/* table.h - the simulator's store: an ordered map in memory, to which deltas are applied. */
-#ifndef SIM_TABLE_H
-#define SIM_TABLE_H
+/* table.h - a store: an ordered map in memory, to which deltas are applied. */
+#ifndef HARNESS_TABLE_H
+#define HARNESS_TABLE_H
 
 #include "engine/delta.h"
 
