@@ -76,19 +76,21 @@ static void answer_failure(struct http_exchange *exchange, const struct sf_statu
     answer_text(exchange, status, NULL, text);
 }
 
+/* Answering may lead to the next request of a pipeline, and to its answer, before it returns. */
 static void answer_reply(struct serving *serving, struct http_exchange *exchange,
                          const struct from_function *reply)
 {
-    struct buffer *out = &serving->out;
+    struct buffer out = serving->out;
+    serving->out = (struct buffer){0};
     size_t size = from_function_size(reply);
-    (void)from_function_put(buffer_reserve(out, size), reply);
-    out->size = size;
+    (void)from_function_put(buffer_reserve(&out, size), reply);
     http_respond(exchange, &(struct http_answer){.status = 200,
                                                  .content_type = "application/octet-stream",
-                                                 .body = buffer_bytes(out)});
-    buffer_clear(out);
-    if (out->capacity > OUT_KEPT_MAX)
-        buffer_destroy(out);
+                                                 .body = bytes_make(out.data, size)});
+    if (serving->out.data || out.capacity > OUT_KEPT_MAX)
+        buffer_destroy(&out);
+    else
+        serving->out = out;
 }
 
 /* --- requests --- */
