@@ -10,7 +10,7 @@ BUILD_PACKAGES=(gcc libc6-dev cmake ninja-build pkg-config librdkafka-dev libroc
     libjansson-dev libxxhash-dev zlib1g-dev libssl-dev libnghttp2-dev libcurl4-openssl-dev)
 PYTHON_PACKAGES=(python3 python3-venv curl)
 KAFKA_PACKAGES=(openjdk-17-jre-headless curl kcat)
-TEST_PACKAGES=(libcmocka-dev libprotobuf-c-dev protobuf-c-compiler clang-14 libclang-rt-14-dev
+TEST_PACKAGES=(g++ libcmocka-dev libprotobuf-c-dev protobuf-c-compiler clang-14 libclang-rt-14-dev
     clang-format-14 shellcheck dpkg-dev file openssl nodejs)
 
 if [[ -t 1 ]]; then

@@ -16,6 +16,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct sf_module; /* while it is configured */
 struct sf_function;
@@ -141,10 +142,21 @@ extern const char sf_sdk_version[];
 
 /* Once in a shared library that is to be an embedded module. It is weak, so that a test can link
  * several modules together. */
+#ifdef __cplusplus
+#define SF_MODULE(configure_)                                                                      \
+    extern "C" {                                                                                   \
+    extern __attribute__((visibility("default"), weak))                                            \
+    const struct sf_module_entry sf_module_entry;                                                  \
+    const struct sf_module_entry sf_module_entry = {SF_ABI_VERSION, 0, sf_sdk_version,             \
+                                                    configure_};                                   \
+    }
+#else
 #define SF_MODULE(configure_)                                                                      \
     __attribute__((visibility("default"), weak)) const struct sf_module_entry sf_module_entry = {  \
         SF_ABI_VERSION, 0, sf_sdk_version, configure_};
+#endif
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

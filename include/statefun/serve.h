@@ -11,11 +11,16 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 /* The whole of a remote function's main. Arguments: --listen HOST:PORT (default 127.0.0.1:8000;
  * port 0: the kernel picks) or --listen unix:PATH, --threads N (default: one for each processor),
- * --config KEY=VALUE, --help. Prints "listening on ..." when it does; ends, with what is under way
- * done, on SIGTERM and SIGINT. Returns the exit code. */
+ * --config KEY=VALUE, --log-level LEVEL, --help. Prints "listening on ..." when it does; ends, with
+ * what is under way done, on SIGTERM and SIGINT, and at once on the second of them. Returns the
+ * exit code.
+ *
+ * It serves, besides the functions (POST, at any path): GET /health, and GET /metrics in
+ * Prometheus' text format. */
 int sf_serve_main(int argc, char **argv, sf_configure configure);
 
 struct sf_serve_options {
@@ -25,7 +30,8 @@ struct sf_serve_options {
     const char *const *config; /* "KEY=VALUE", ended by NULL; may be NULL */
 };
 
-/* The same in a program of yours. */
+/* The same in a program of yours. Functions are called on the server's threads; a signal is never
+ * handled on one of them. */
 struct sf_server;
 SF_CHECK bool sf_server_start(const struct sf_serve_options *options, sf_configure configure,
                               struct sf_server **ret_server, struct sf_status *status);
@@ -42,11 +48,12 @@ void sf_handler_free(struct sf_handler *handler); /* NULL is fine */
 
 /* Answers the body of one request (a ToFunction): with true the body of the reply (a FromFunction),
  * for free(), with content type application/octet-stream. False: `status` says why, and the HTTP
- * answer should be 400 for SF_INVALID, 404 for SF_NOT_FOUND, else 500. Waits for asynchronous
- * operations. */
+ * answer should be 400 for SF_INVALID (it is no request), 404 for SF_NOT_FOUND (no such function
+ * is bound), else 500 (SF_FAILED: the function has failed). Waits for asynchronous operations. */
 SF_CHECK bool sf_handle(struct sf_handler *handler, struct sf_bytes request, void **ret_reply,
                         size_t *ret_size, struct sf_status *status);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -61,6 +61,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct sf_context; /* one call of a function */
 struct sf_message; /* what it is called with; lives as long as the call */
@@ -82,20 +83,23 @@ struct sf_state {
     int64_t expire_ms;
 };
 
-#define SF_VALUE(name_, type_)                                                                     \
+/* SF_VALUE(name, type), SF_TABLE(name, type of the keys, type of the values), SF_BUFFER(name,
+ * type); each with SF_EXPIRES(SF_EXPIRE_AFTER_WRITE, 60 * 1000) behind, if it is to expire. */
+#define SF_VALUE(name_, ...)                                                                       \
     {                                                                                              \
-        .name = (name_), .kind = SF_STATE_VALUE, .type = (type_)                                   \
+        .name = (name_), .kind = SF_STATE_VALUE, .type = __VA_ARGS__                               \
     }
-#define SF_TABLE(name_, key_, type_)                                                               \
+#define SF_TABLE(name_, key_, ...)                                                                 \
     {                                                                                              \
-        .name = (name_), .kind = SF_STATE_TABLE, .type = (type_), .key = (key_)                    \
+        .name = (name_), .kind = SF_STATE_TABLE, .key = (key_), .type = __VA_ARGS__                \
     }
-#define SF_BUFFER(name_, type_)                                                                    \
+#define SF_BUFFER(name_, ...)                                                                      \
     {                                                                                              \
-        .name = (name_), .kind = SF_STATE_BUFFER, .type = (type_)                                  \
+        .name = (name_), .kind = SF_STATE_BUFFER, .type = __VA_ARGS__                              \
     }
+#define SF_EXPIRES(expiry_, ms_) .expiry = (expiry_), .expire_ms = (ms_)
 
-/* As further members in the list of one of those: SF_EXPIRES(SF_EXPIRE_AFTER_WRITE, 60 * 1000). */
+/* The list of a function's states. */
 #define SF_STATES(...) ((const struct sf_state *const[]){__VA_ARGS__, NULL})
 
 /* A function type. Must outlive the module; usually a static constant. */
@@ -160,7 +164,7 @@ bool sf_is(const struct sf_message *message, const struct sf_type *type);
 bool sf_read(struct sf_context *context, const struct sf_message *message,
              const struct sf_type *type, void *ret_value);
 
-/* The message's value as it came: to pass it on without decoding it. */
+/* The message's value as it came: to pass it on without decoding it. Unset if it has none. */
 struct sf_value sf_message_value(const struct sf_message *message);
 
 /* --- choosing by type --- */
@@ -310,6 +314,7 @@ void sf_log(struct sf_context *context, enum sf_level level, const char *format,
  * negative. What a failed call has counted stays counted. */
 void sf_count(struct sf_context *context, const char *counter, int64_t by);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

@@ -13,6 +13,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 #define SF_CHECK __attribute__((warn_unused_result))
 
@@ -27,7 +28,8 @@ enum sf_code {
     SF_UNSUPPORTED, /* understood, but this build or version cannot do it */
     SF_CORRUPT,     /* stored data is not what was written */
     SF_FENCED,      /* another process has taken over; this one must stop */
-    SF_NO_MEMORY
+    SF_NO_MEMORY,
+    SF_FAILED /* a function of yours has said that it fails */
 };
 
 struct sf_status {
@@ -48,6 +50,7 @@ bool sf_wrap(struct sf_status *status, const char *format, ...)
 /* The code's name in lower case, e.g. "not_found"; for logs. Never NULL. */
 const char *sf_code_name(enum sf_code code);
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

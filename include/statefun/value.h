@@ -16,6 +16,7 @@
 #ifdef __cplusplus
 extern "C" {
 #endif
+#pragma GCC visibility push(default)
 
 struct sf_context;
 
@@ -123,12 +124,12 @@ static inline struct sf_value sf_double(double number)
     return value;
 }
 
-/* Text, which must be UTF-8. */
+/* Text, which must be UTF-8; of NULL an unset value, which no call takes. */
 static inline struct sf_value sf_string(const char *text)
 {
-    struct sf_value value = {&sf_string_type, NULL, 0, {0}};
+    struct sf_value value = {text ? &sf_string_type : NULL, NULL, 0, {0}};
     value.as_bytes.data = text;
-    value.as_bytes.size = strlen(text);
+    value.as_bytes.size = text ? strlen(text) : 0;
     return value;
 }
 
@@ -152,12 +153,13 @@ static inline struct sf_value sf_object(const struct sf_type *type, const void *
 /* A value that is encoded already, of any type. */
 static inline struct sf_value sf_raw(const char *type_name, const void *data, size_t size)
 {
-    struct sf_value value = {NULL, type_name, strlen(type_name), {0}};
+    struct sf_value value = {NULL, type_name, type_name ? strlen(type_name) : 0, {0}};
     value.as_bytes.data = data;
     value.as_bytes.size = size;
     return value;
 }
 
+#pragma GCC visibility pop
 #ifdef __cplusplus
 }
 #endif

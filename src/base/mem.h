@@ -2,7 +2,8 @@
  *
  * The runtime is crash-only: when a small allocation fails it says so and aborts, since recovery
  * from a crash is the ordinary path and is exact. Whoever allocates a size that came from outside
- * bounds it first. The C SDK, which lives in other people's programs, does not use this header.
+ * bounds it first. So does the C SDK, although it lives in other people's programs: what a function
+ * is handed is never NULL, which it would have to look at everywhere.
  *
  * Base may include nothing but the C library and public headers. */
 #ifndef BASE_MEM_H

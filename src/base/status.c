@@ -58,6 +58,8 @@ const char *sf_code_name(enum sf_code code)
         return "corrupt";
     case SF_FENCED:
         return "fenced";
+    case SF_FAILED:
+        return "failed";
     case SF_NO_MEMORY:
         return "no_memory";
     }

@@ -148,6 +148,11 @@ static void ask_for(struct batch *batch, const struct sf_state_name *state)
 {
     struct from_function *reply = &batch->reply;
     struct bytes name = bytes_from_sf(state->name);
+    struct sf_status status;
+    if (!state_name_check(state, &status)) {
+        (void)batch_fail(batch, status.message);
+        return;
+    }
     reply->is_incomplete = true;
     for (size_t i = 0; i < reply->missing_count; i++)
         if (bytes_equal(reply->missing[i].name, name))
@@ -176,9 +181,10 @@ static struct batch_slot *slot_of(struct batch *batch, const struct sf_state_nam
     }
     if (!slot->is_read && slot->given && slot->given->present) {
         struct typed_value value;
-        if (!typed_value_parse(slot->given->value, &value, &batch->failure)) {
-            (void)sf_wrap(&batch->failure, "state '%.*s'", BYTES_ARG(slot->name));
-            batch->has_failed = true;
+        struct sf_status status;
+        if (!typed_value_parse(slot->given->value, &value, &status)) {
+            (void)sf_wrap(&status, "state '%.*s'", BYTES_ARG(slot->name));
+            (void)batch_fail(batch, status.message);
             return NULL;
         }
         slot->type = value.type;
@@ -482,10 +488,12 @@ static bool call(struct batch *batch, struct bytes body)
         (struct sf_message){bytes_to_sf(value.type), bytes_to_sf(value.value), value.has_value};
     batch->caches = NULL;
     bool good = batch->function->call(&batch->context, &message);
+    if (batch->reply.is_incomplete) { /* if it has failed, then perhaps for want of that state */
+        batch->has_failed = false;
+        return true;
+    }
     if (batch->has_failed)
         return false;
-    if (batch->reply.is_incomplete)
-        return true;
     if (!good)
         return batch_fail(batch, "the function returned false");
     return save_caches(batch) && !batch->has_failed;

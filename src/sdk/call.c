@@ -99,6 +99,8 @@ bool sf_is(const struct sf_message *message, const struct sf_type *type)
 
 struct sf_value sf_message_value(const struct sf_message *message)
 {
+    if (!message->has_value)
+        return (struct sf_value){0};
     return (struct sf_value){.raw_type = message->type.data,
                              .raw_type_size = message->type.size,
                              .as_bytes = message->value};
@@ -118,6 +120,9 @@ static bool decode(struct sf_context *context, struct sf_bytes name, struct sf_b
 bool sf_read(struct sf_context *context, const struct sf_message *message,
              const struct sf_type *type, void *ret_value)
 {
+    if (!message->has_value)
+        return sf_fail_call(context, "a message of type '%.*s' has no value",
+                            (int)message->type.size, (const char *)message->type.data);
     return decode(context, message->type, message->value, type, ret_value);
 }
 
@@ -208,6 +213,14 @@ bool sf_send_egress(struct sf_context *context, const char *egress, struct sf_va
 
 /* --- logging and metrics --- */
 
+/* A log has lines; what makes a line of its own, or moves a terminal's cursor, is not let in. */
+static void make_one_line(char *text)
+{
+    for (; *text; text++)
+        if ((unsigned char)*text < ' ' || *text == 0x7f)
+            *text = ' ';
+}
+
 void sf_log(struct sf_context *context, enum sf_level level, const char *format, ...)
 {
     char text[1024];
@@ -215,6 +228,7 @@ void sf_log(struct sf_context *context, enum sf_level level, const char *format,
     va_start(arguments, format);
     (void)vsnprintf(text, sizeof text, format, arguments);
     va_end(arguments);
+    make_one_line(text);
     context->host->log(context, level, text);
 }
 

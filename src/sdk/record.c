@@ -19,6 +19,13 @@ static bool encode_plain(struct sf_context *context, const char *what, struct sf
     return true;
 }
 
+/* Strings of the protocol: a record in which one is not UTF-8 would be refused later, by the
+ * runtime. */
+static bool is_text(struct sf_context *context, const char *what, struct bytes text)
+{
+    return bytes_are_utf8(text) || sf_fail_call(context, "%s is not UTF-8", what);
+}
+
 static bool is_set(const struct sf_value *value)
 {
     return value->type || value->raw_type;
@@ -32,6 +39,11 @@ static bool send(struct sf_context *context, const char *egress, const char *typ
     return context->host->send_egress(context, text_to_sf(egress), &encoded);
 }
 
+static struct bytes key_of(const struct sf_kafka_header *header)
+{
+    return bytes_from_sf(text_to_sf(header->key));
+}
+
 bool sf_send_kafka(struct sf_context *context, const char *egress,
                    const struct sf_kafka_record *record)
 {
@@ -42,14 +54,18 @@ bool sf_send_kafka(struct sf_context *context, const char *egress,
         (is_set(&record->key) &&
          !encode_plain(context, "sf_send_kafka: key", record->key, &out.key)))
         return false;
-    if (!bytes_are_utf8(out.key)) /* it is a string of the protocol */
-        return sf_fail_call(context, "sf_send_kafka: the key is not UTF-8");
     out.topic = bytes_of(record->topic);
+    if (!is_text(context, "sf_send_kafka: the key", out.key) ||
+        !is_text(context, "sf_send_kafka: the topic", out.topic))
+        return false;
+    for (size_t i = 0; i < record->header_count; i++)
+        if (!is_text(context, "sf_send_kafka: the key of a header", key_of(&record->headers[i])))
+            return false;
 
     struct buffer bytes = {0};
     kafka_record_add(&bytes, &out);
     for (size_t i = 0; i < record->header_count; i++)
-        header_add(&bytes, &(struct header){bytes_of(record->headers[i].key),
+        header_add(&bytes, &(struct header){key_of(&record->headers[i]),
                                             bytes_from_sf(record->headers[i].value)});
     bool good = send(context, egress, TYPE_KAFKA_RECORD, &bytes);
     buffer_destroy(&bytes);
@@ -67,12 +83,18 @@ bool sf_send_kinesis(struct sf_context *context, const char *egress,
     if (!encode_plain(context, "sf_send_kinesis: value", record->value, &value))
         return false;
 
+    struct bytes hash_key = bytes_from_sf(text_to_sf(record->explicit_hash_key));
+    if (!is_text(context, "sf_send_kinesis: the stream", bytes_of(record->stream)) ||
+        !is_text(context, "sf_send_kinesis: the partition key", bytes_of(record->partition_key)) ||
+        !is_text(context, "sf_send_kinesis: the explicit hash key", hash_key))
+        return false;
+
     struct buffer bytes = {0};
     pb_add_bytes(&bytes, RECORD_KEY, bytes_of(record->partition_key));
     pb_add_bytes(&bytes, RECORD_VALUE, value);
     pb_add_bytes(&bytes, RECORD_TOPIC, bytes_of(record->stream));
-    if (record->explicit_hash_key)
-        pb_add_bytes(&bytes, RECORD_HASH_KEY, bytes_of(record->explicit_hash_key));
+    if (hash_key.size)
+        pb_add_bytes(&bytes, RECORD_HASH_KEY, hash_key);
     bool good = send(context, egress, TYPE_KINESIS_RECORD, &bytes);
     buffer_destroy(&bytes);
     return good;

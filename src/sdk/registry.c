@@ -3,6 +3,8 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "sdk/value.h"
+#include "wire/invocation.h"
 
 #include <stdlib.h>
 
@@ -43,6 +45,32 @@ static bool split_name(const char *what, const char *text, struct bytes *ret_ns,
 
 /* --- functions --- */
 
+/* A letter or _, then letters, digits and _: what all SDKs take. */
+static bool is_identifier(struct bytes text)
+{
+    for (size_t i = 0; i < text.size; i++) {
+        uint8_t c = text.data[i], lower = c | 0x20;
+        if (c != '_' && !(lower >= 'a' && lower <= 'z') && !(i > 0 && c >= '0' && c <= '9'))
+            return false;
+    }
+    return text.size > 0;
+}
+
+bool state_name_check(const struct sf_state_name *state, struct sf_status *status)
+{
+    struct bytes name = bytes_from_sf(state->name), ns, type;
+    if (!is_identifier(name) || name.size > STATE_NAME_BYTES_MAX)
+        return sf_fail(status, SF_INVALID,
+                       "state '%.*s': expected a name of letters, digits and _, of at most %d",
+                       BYTES_ARG(name), STATE_NAME_BYTES_MAX);
+    if (!typename_split(bytes_from_sf(state->type), &ns, &type))
+        return sf_fail(status, SF_INVALID, "state '%.*s' has type '%.*s', expected namespace/name",
+                       BYTES_ARG(name), (int)state->type.size, (const char *)state->type.data);
+    return state->expiry == SF_EXPIRE_NEVER || state->expire_ms > 0 ||
+           sf_fail(status, SF_INVALID, "state '%.*s' expires after %lld ms, expected more than 0",
+                   BYTES_ARG(name), (long long)state->expire_ms);
+}
+
 static bool check_states(const struct sf_function *function, struct sf_status *status)
 {
     const struct sf_state *const *states = function->states;
@@ -54,10 +82,9 @@ static bool check_states(const struct sf_function *function, struct sf_status *s
             return sf_fail(status, SF_INVALID, "state '%s' has no type", state->name);
         if (state->kind == SF_STATE_TABLE && !state->key)
             return sf_fail(status, SF_INVALID, "table '%s' has no key type", state->name);
-        if (state->expiry != SF_EXPIRE_NEVER && state->expire_ms <= 0)
-            return sf_fail(status, SF_INVALID,
-                           "state '%s' expires after %lld ms, expected more than 0", state->name,
-                           (long long)state->expire_ms);
+        struct sf_state_name name = state_name_of(state);
+        if (!state_name_check(&name, status))
+            return false;
         for (size_t k = 0; k < i; k++)
             if (!strcmp(states[k]->name, state->name))
                 return sf_fail(status, SF_INVALID, "there are two states named '%s'", state->name);

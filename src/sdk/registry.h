@@ -50,6 +50,9 @@ const struct sf_function *registry_find(const struct registry *registry, struct 
 /* Splits "namespace/name"; false if it is no such thing. */
 bool typename_split(struct bytes text, struct bytes *ret_ns, struct bytes *ret_name);
 
+/* What makes a state that no runtime would take. */
+SF_CHECK bool state_name_check(const struct sf_state_name *state, struct sf_status *status);
+
 /* A `config` over strings "KEY=VALUE", ended by NULL: the owner. */
 const char *config_of_list(void *owner, const char *key);
 

@@ -22,6 +22,11 @@ static bool expect_kind(struct sf_context *context, const struct sf_state *state
                         enum sf_state_kind kind)
 {
     static const char *const names[] = {"value", "table", "buffer"};
+    if (!state->name || !state->type || (state->kind == SF_STATE_TABLE && !state->key))
+        return sf_fail_call(context, "state '%s' has no %s", state->name ? state->name : "",
+                            !state->name   ? "name"
+                            : !state->type ? "type"
+                                           : "key type");
     return state->kind == kind || sf_fail_call(context, "state '%s' is a %s and is used as a %s",
                                                state->name, names[state->kind], names[kind]);
 }
@@ -68,18 +73,20 @@ static bool decode_as(struct sf_context *context, const struct sf_state *state,
 bool sf_get(struct sf_context *context, const struct sf_state *state, void *ret_value)
 {
     struct sf_bytes bytes;
+    if (!expect_kind(context, state, SF_STATE_VALUE))
+        return false;
     struct sf_state_name name = state_name_of(state);
-    return expect_kind(context, state, SF_STATE_VALUE) &&
-           context->host->state_get(context, &name, &bytes) &&
+    return context->host->state_get(context, &name, &bytes) &&
            decode_as(context, state, state->type, bytes, ret_value);
 }
 
 bool sf_set(struct sf_context *context, const struct sf_state *state, struct sf_value value)
 {
     struct sf_bytes bytes;
+    if (!expect_kind(context, state, SF_STATE_VALUE))
+        return false;
     struct sf_state_name name = state_name_of(state);
-    return expect_kind(context, state, SF_STATE_VALUE) &&
-           encode_as(context, state, state->type, value, &bytes) &&
+    return encode_as(context, state, state->type, value, &bytes) &&
            context->host->state_set(context, &name, bytes);
 }
 
@@ -242,6 +249,8 @@ static struct collection *collection_of(struct sf_context *context, const struct
 
 bool sf_clear(struct sf_context *context, const struct sf_state *state)
 {
+    if (!expect_kind(context, state, state->kind))
+        return false;
     struct sf_state_name name = state_name_of(state);
     if (state->kind == SF_STATE_VALUE)
         return context->host->state_clear(context, &name);

@@ -131,10 +131,17 @@ static bool encode_object(struct value_memory memory, const struct sf_value *val
     return true;
 }
 
-static bool is_typename(struct sf_bytes name)
+/* What is passed on keeps its type name, whatever its sender has made of it. */
+static bool check_typename(struct sf_bytes name, bool is_raw, struct sf_status *status)
 {
     const char *slash = name.size ? memchr(name.data, '/', name.size) : NULL;
-    return slash && slash != name.data && slash + 1 != (const char *)name.data + name.size;
+    bool is_good =
+        is_raw ? name.size > 0
+               : slash && slash != name.data && slash + 1 != (const char *)name.data + name.size;
+    if (is_good && bytes_are_utf8(bytes_from_sf(name)))
+        return true;
+    return sf_fail(status, SF_INVALID, "type name '%.*s': expected namespace/name", (int)name.size,
+                   name.size ? (const char *)name.data : "");
 }
 
 bool value_encode(struct value_memory memory, struct sf_value value, struct sf_encoded *ret_encoded,
@@ -145,9 +152,8 @@ bool value_encode(struct value_memory memory, struct sf_value value, struct sf_e
         return sf_fail(status, SF_INVALID, "the value is not set");
     struct sf_bytes name =
         type ? text_to_sf(type->name) : (struct sf_bytes){value.raw_type, value.raw_type_size};
-    if (!is_typename(name))
-        return sf_fail(status, SF_INVALID, "type name '%.*s': expected namespace/name",
-                       (int)name.size, (const char *)name.data);
+    if (!check_typename(name, !type, status))
+        return false;
     ret_encoded->type = name;
     ret_encoded->value = value.as_bytes;
     switch (type ? type->repr : SF_REPR_BYTES) {

@@ -37,15 +37,16 @@ static inline struct sf_bytes bytes_to_sf(struct bytes bytes)
     return (struct sf_bytes){bytes.data, bytes.size};
 }
 
+/* NULL is an empty text. */
 static inline struct sf_bytes text_to_sf(const char *text)
 {
-    return (struct sf_bytes){text, strlen(text)};
+    return (struct sf_bytes){text, text ? strlen(text) : 0};
 }
 
 static inline struct sf_target target_of(struct sf_address address)
 {
     return (struct sf_target){
-        .type = text_to_sf(address.type ? address.type : ""),
+        .type = text_to_sf(address.type),
         .id = {address.id, address.id_size || !address.id ? address.id_size : strlen(address.id)},
     };
 }

@@ -1,31 +1,8 @@
-/* invocation.c - field numbers of protocol.md 1.1, written and read by hand.
+/* invocation.c - the runtime's side: requests written, replies read, by hand.
  *
  * By hand because this is the hot path and the messages are few and fixed: no tree is built,
  * nothing is allocated per field. The tests compare it with protobuf-c. */
-#include "wire/invocation.h"
-
-#include "wire/protobuf.h"
-
-#include <assert.h>
-
-enum { REQUEST_INVOCATION = 100, RESPONSE_RESULT = 100, RESPONSE_INCOMPLETE = 101 };
-enum { BATCH_TARGET = 1, BATCH_STATE = 2, BATCH_INVOCATIONS = 3 };
-enum { PERSISTED_NAME = 1, PERSISTED_VALUE = 2 };
-enum { INVOCATION_CALLER = 1, INVOCATION_ARGUMENT = 2 };
-enum { RESULT_MUTATIONS = 1, RESULT_MESSAGES = 2, RESULT_DELAYED = 3, RESULT_EGRESSES = 4 };
-enum { MUTATION_TYPE = 1, MUTATION_NAME = 2, MUTATION_VALUE = 3 };
-enum { OUTGOING_TARGET = 1, OUTGOING_ARGUMENT = 2 };
-enum {
-    DELAYED_DELAY = 1,
-    DELAYED_TARGET = 2,
-    DELAYED_ARGUMENT = 3,
-    DELAYED_IS_CANCELLATION = 10,
-    DELAYED_TOKEN = 11
-};
-enum { EGRESS_NAMESPACE = 1, EGRESS_TYPE = 2, EGRESS_ARGUMENT = 3 };
-enum { INCOMPLETE_MISSING = 1 };
-enum { SPEC_NAME = 1, SPEC_EXPIRATION = 2, SPEC_TYPENAME = 3 };
-enum { EXPIRATION_MODE = 1, EXPIRATION_AFTER_MS = 2 };
+#include "wire/invocation_inside.h"
 
 size_t message_body_size(struct bytes caller, struct bytes argument)
 {
@@ -98,28 +75,9 @@ uint8_t *to_function_put(uint8_t *to, const struct to_function *request)
     return to;
 }
 
-/* Reading. Each function below reads one message's fields over what is already there, so that a
- * sub-message which comes in several pieces is merged, as protobuf wants it. */
+/* --- what both sides of the protocol read with --- */
 
-struct parse {
-    struct arena *arena;
-    struct from_function reply;
-    struct sf_status *status;
-};
-
-static bool malformed(struct parse *parse, const char *what)
-{
-    return sf_fail(parse->status, SF_INVALID, "%s in the reply is not valid protobuf", what);
-}
-
-static bool text_only(struct parse *parse, struct bytes text, const char *what)
-{
-    return bytes_are_utf8(text) ||
-           sf_fail(parse->status, SF_INVALID, "%s in the reply is not UTF-8", what);
-}
-
-/* Returns `array` with room for one element more than `count`: grown at powers of two. */
-static void *array_room(struct arena *arena, void *array, size_t count, size_t element_size)
+void *invocation_room(struct arena *arena, void *array, size_t count, size_t element_size)
 {
     enum { FIRST = 4 };
     if (count == 0)
@@ -140,17 +98,10 @@ static bool is_message(struct bytes bytes)
     return !reader.failed;
 }
 
-/* A sub-message that may come in pieces: the pieces one after another are the whole. */
-struct pieces {
-    struct bytes whole;
-    uint8_t *joined; /* NULL while there is but one piece */
-};
-
-/* Adds a piece that was just read by `reader`. All that follows in that reader would fit behind it,
- * so there is one allocation, however many pieces come. Each must be a message by itself: one that
- * is not stands for the whole, which then fails too. */
-static void add_piece(struct parse *parse, const struct pb_reader *reader, struct pieces *pieces,
-                      struct bytes piece)
+/* All that follows in that reader would fit behind the first piece, so there is one allocation,
+ * however many pieces come. Each must be a message by itself: one that is not stands for the whole,
+ * which then fails too. */
+void pieces_add(struct pieces *pieces, const struct pb_reader *reader, struct bytes piece)
 {
     struct bytes *whole = &pieces->whole;
     if (!whole->size) {
@@ -160,17 +111,38 @@ static void add_piece(struct parse *parse, const struct pb_reader *reader, struc
     if (!pieces->joined) {
         if (!is_message(*whole))
             return;
-        pieces->joined = arena_take(parse->arena, whole->size + (size_t)(reader->end - piece.data));
+        pieces->joined =
+            arena_take(pieces->arena, whole->size + (size_t)(reader->end - piece.data));
         memcpy(pieces->joined, whole->data, whole->size);
         whole->data = pieces->joined;
     }
     if (!is_message(piece)) {
-        *pieces = (struct pieces){.whole = piece};
+        *pieces = (struct pieces){.arena = pieces->arena, .whole = piece};
         return;
     }
     if (piece.size)
         memcpy(pieces->joined + whole->size, piece.data, piece.size);
     whole->size += piece.size;
+}
+
+/* Reading. Each function below reads one message's fields over what is already there, so that a
+ * sub-message which comes in several pieces is merged, as protobuf wants it. */
+
+struct parse {
+    struct arena *arena;
+    struct from_function reply;
+    struct sf_status *status;
+};
+
+static bool malformed(struct parse *parse, const char *what)
+{
+    return sf_fail(parse->status, SF_INVALID, "%s in the reply is not valid protobuf", what);
+}
+
+static bool text_only(struct parse *parse, struct bytes text, const char *what)
+{
+    return bytes_are_utf8(text) ||
+           sf_fail(parse->status, SF_INVALID, "%s in the reply is not UTF-8", what);
 }
 
 /* An argument is passed on unread, but what we pass on must be a message: a receiver would choke.
@@ -184,12 +156,12 @@ static bool check_argument(struct parse *parse, struct bytes argument)
 static bool parse_mutation(struct parse *parse, struct bytes message)
 {
     struct from_function *reply = &parse->reply;
-    reply->mutations =
-        array_room(parse->arena, reply->mutations, reply->mutation_count, sizeof *reply->mutations);
+    reply->mutations = invocation_room(parse->arena, reply->mutations, reply->mutation_count,
+                                       sizeof *reply->mutations);
     struct state_mutation *mutation = &reply->mutations[reply->mutation_count++];
     *mutation = (struct state_mutation){0};
 
-    struct pieces value = {0};
+    struct pieces value = {.arena = parse->arena};
     struct pb_reader reader = pb_read(message);
     struct pb_field field;
     while (pb_next(&reader, &field)) {
@@ -198,7 +170,7 @@ static bool parse_mutation(struct parse *parse, struct bytes message)
         else if (field.number == MUTATION_NAME && field.type == PB_BYTES)
             mutation->name = field.bytes;
         else if (field.number == MUTATION_VALUE && field.type == PB_BYTES)
-            add_piece(parse, &reader, &value, field.bytes);
+            pieces_add(&value, &reader, field.bytes);
     }
     if (reader.failed)
         return malformed(parse, "a state mutation");
@@ -209,19 +181,19 @@ static bool parse_mutation(struct parse *parse, struct bytes message)
 static bool parse_message(struct parse *parse, struct bytes message)
 {
     struct from_function *reply = &parse->reply;
-    reply->messages =
-        array_room(parse->arena, reply->messages, reply->message_count, sizeof *reply->messages);
+    reply->messages = invocation_room(parse->arena, reply->messages, reply->message_count,
+                                      sizeof *reply->messages);
     struct outgoing_message *outgoing = &reply->messages[reply->message_count++];
     *outgoing = (struct outgoing_message){0};
 
-    struct pieces target = {0}, argument = {0};
+    struct pieces target = {.arena = parse->arena}, argument = {.arena = parse->arena};
     struct pb_reader reader = pb_read(message);
     struct pb_field field;
     while (pb_next(&reader, &field)) {
         if (field.number == OUTGOING_TARGET && field.type == PB_BYTES)
-            add_piece(parse, &reader, &target, field.bytes);
+            pieces_add(&target, &reader, field.bytes);
         else if (field.number == OUTGOING_ARGUMENT && field.type == PB_BYTES)
-            add_piece(parse, &reader, &argument, field.bytes);
+            pieces_add(&argument, &reader, field.bytes);
     }
     if (reader.failed)
         return malformed(parse, "an outgoing message");
@@ -234,20 +206,20 @@ static bool parse_delayed(struct parse *parse, struct bytes message)
 {
     struct from_function *reply = &parse->reply;
     reply->delayed =
-        array_room(parse->arena, reply->delayed, reply->delayed_count, sizeof *reply->delayed);
+        invocation_room(parse->arena, reply->delayed, reply->delayed_count, sizeof *reply->delayed);
     struct delayed_message *delayed = &reply->delayed[reply->delayed_count++];
     *delayed = (struct delayed_message){0};
 
-    struct pieces target = {0}, argument = {0};
+    struct pieces target = {.arena = parse->arena}, argument = {.arena = parse->arena};
     struct pb_reader reader = pb_read(message);
     struct pb_field field;
     while (pb_next(&reader, &field)) {
         if (field.number == DELAYED_DELAY && field.type == PB_VARINT)
             delayed->delay_ms = (int64_t)field.value;
         else if (field.number == DELAYED_TARGET && field.type == PB_BYTES)
-            add_piece(parse, &reader, &target, field.bytes);
+            pieces_add(&target, &reader, field.bytes);
         else if (field.number == DELAYED_ARGUMENT && field.type == PB_BYTES)
-            add_piece(parse, &reader, &argument, field.bytes);
+            pieces_add(&argument, &reader, field.bytes);
         else if (field.number == DELAYED_IS_CANCELLATION && field.type == PB_VARINT)
             delayed->is_cancellation = field.value != 0;
         else if (field.number == DELAYED_TOKEN && field.type == PB_BYTES)
@@ -264,12 +236,12 @@ static bool parse_delayed(struct parse *parse, struct bytes message)
 static bool parse_egress(struct parse *parse, struct bytes message)
 {
     struct from_function *reply = &parse->reply;
-    reply->egresses =
-        array_room(parse->arena, reply->egresses, reply->egress_count, sizeof *reply->egresses);
+    reply->egresses = invocation_room(parse->arena, reply->egresses, reply->egress_count,
+                                      sizeof *reply->egresses);
     struct egress_message *egress = &reply->egresses[reply->egress_count++];
     *egress = (struct egress_message){0};
 
-    struct pieces argument = {0};
+    struct pieces argument = {.arena = parse->arena};
     struct pb_reader reader = pb_read(message);
     struct pb_field field;
     while (pb_next(&reader, &field)) {
@@ -280,7 +252,7 @@ static bool parse_egress(struct parse *parse, struct bytes message)
         else if (field.number == EGRESS_TYPE)
             egress->name = field.bytes;
         else if (field.number == EGRESS_ARGUMENT)
-            add_piece(parse, &reader, &argument, field.bytes);
+            pieces_add(&argument, &reader, field.bytes);
     }
     if (reader.failed)
         return malformed(parse, "an egress message");
@@ -332,7 +304,7 @@ static bool parse_spec(struct parse *parse, struct bytes message)
 {
     struct from_function *reply = &parse->reply;
     reply->missing =
-        array_room(parse->arena, reply->missing, reply->missing_count, sizeof *reply->missing);
+        invocation_room(parse->arena, reply->missing, reply->missing_count, sizeof *reply->missing);
     struct state_spec *spec = &reply->missing[reply->missing_count++];
     *spec = (struct state_spec){0};
 

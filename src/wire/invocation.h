@@ -1,8 +1,8 @@
-/* invocation.h - the remote invocation protocol: ToFunction out, FromFunction in (protocol.md 1.1).
+/* invocation.h - the remote invocation protocol: ToFunction and FromFunction (protocol.md 1.1).
  *
  * A request is written straight into its send buffer from parts that are already in wire form. A
  * reply is read in place: the arrays of a struct from_function hold views into the reply's bytes.
- */
+ * The function's side is the reverse of both: it reads requests and writes replies. */
 #ifndef WIRE_INVOCATION_H
 #define WIRE_INVOCATION_H
 
@@ -39,6 +39,13 @@ size_t to_function_size(const struct to_function *request);
 
 /* Writes exactly to_function_size bytes; returns the place behind them. */
 uint8_t *to_function_put(uint8_t *to, const struct to_function *request);
+
+/* Reads a request, which may come from anybody: target and callers are made canonical, arguments
+ * and values of states are known to be typed values, names of states to be text. The arrays live in
+ * `arena`, what they refer to in `request` or `arena`. False if the bytes are no ToFunction, or
+ * invoke nothing. */
+bool to_function_parse(struct bytes request, struct arena *arena, struct to_function *ret_request,
+                       struct sf_status *status);
 
 /* What a reply asks for. `number` of an enum that we do not know is kept as it came. */
 struct state_mutation {
@@ -96,5 +103,9 @@ struct from_function {
  * bytes are not a FromFunction; what they mean is not judged here. */
 bool from_function_parse(struct bytes reply, struct arena *arena, struct from_function *ret_reply,
                          struct sf_status *status);
+
+/* Writes a reply: exactly from_function_size bytes; returns the place behind them. */
+size_t from_function_size(const struct from_function *reply);
+uint8_t *from_function_put(uint8_t *to, const struct from_function *reply);
 
 #endif

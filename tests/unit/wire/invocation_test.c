@@ -519,6 +519,126 @@ static void text_that_is_not_utf8_is_refused(void **state)
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
 
+/* --- the function's side --- */
+
+static bool parse_request(struct fixture *f, struct bytes request, struct to_function *ret_request)
+{
+    copy_free(f->copy);
+    f->copy = copy_exactly(request);
+    return to_function_parse(f->copy, &f->arena, ret_request, &f->status);
+}
+
+static void a_request_that_is_not_canonical_is_made_so(void **state)
+{
+    struct fixture *f = *state;
+    struct to_function request;
+    struct bytes caller, argument;
+    /* Target with its id before its type; a message with its argument before its caller, whose
+     * parts are in disorder as well, and something unknown behind. */
+    assert_good(parse_request(f,
+                              BYTES_LITERAL("\xa2\x06\x1b"
+                                            "\x0a\x06\x1a\x01i\x12\x01"
+                                            "f"
+                                            "\x1a\x11\x12\x05\x0a\x03"
+                                            "a/b"
+                                            "\x0a\x06\x1a\x01j\x12\x01"
+                                            "g\x18\x01"),
+                              &request),
+                &f->status);
+    assert_true(bytes_equal(request.target, BYTES_LITERAL("\x12\x01"
+                                                          "f\x1a\x01i")));
+    assert_int_equal(request.message_count, 1);
+    assert_true(message_body_parse(request.messages[0], &caller, &argument));
+    assert_true(bytes_equal(caller, BYTES_LITERAL("\x12\x01"
+                                                  "g\x1a\x01j")));
+    assert_true(bytes_equal(argument, BYTES_LITERAL("\x0a\x03"
+                                                    "a/b")));
+}
+
+static void a_message_that_is_canonical_stays_where_it_is(void **state)
+{
+    struct fixture *f = *state;
+    struct to_function request;
+    assert_good(parse_request(f,
+                              BYTES_LITERAL("\xa2\x06\x0e\x1a\x0c\x0a\x06\x12\x01g\x1a\x01j"
+                                            "\x12\x02\x10\x01"),
+                              &request),
+                &f->status);
+    assert_ptr_equal(request.messages[0].data, f->copy.data + 5);
+    assert_int_equal(request.messages[0].size, 12);
+}
+
+static void a_message_without_a_caller_or_an_argument_has_empty_ones(void **state)
+{
+    struct fixture *f = *state;
+    struct to_function request;
+    struct bytes caller, argument;
+    assert_good(parse_request(f, BYTES_LITERAL("\xa2\x06\x06\x1a\x00\x1a\x02\x0a\x00"), &request),
+                &f->status);
+    assert_int_equal(request.message_count, 2);
+    for (int i = 0; i < 2; i++) {
+        assert_true(message_body_parse(request.messages[i], &caller, &argument));
+        assert_int_equal(caller.size + argument.size, 0);
+    }
+}
+
+static void what_is_no_request_is_refused(void **state)
+{
+    struct fixture *f = *state;
+    struct to_function request;
+    static const struct {
+        struct bytes bytes;
+        const char *says;
+    } cases[] = {
+        {{(const uint8_t *)"", 0}, "invokes nothing"},
+        {{(const uint8_t *)"hello", 5}, "outermost"},
+        {{(const uint8_t *)"\xa2\x06\x05", 3}, "outermost"},
+        {{(const uint8_t *)"\xa2\x06\x01\x0a", 4}, "the batch"},
+        {{(const uint8_t *)"\xa2\x06\x03\x12\x01\x0a", 6}, "a state"},
+        {{(const uint8_t *)"\xa2\x06\x05\x12\x03\x0a\x01\xff", 8}, "name of a state"},
+        {{(const uint8_t *)"\xa2\x06\x03\x1a\x01\x0a", 6}, "a message"},
+        {{(const uint8_t *)"\xa2\x06\x05\x0a\x03\x1a\x01\xff", 8}, "UTF-8"},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        assert_false(parse_request(f, cases[i].bytes, &request));
+        assert_int_equal(f->status.code, SF_INVALID);
+        assert_mentions(f->status.message, cases[i].says);
+    }
+}
+
+/* proto3: what has its default value is not there; a oneof's member is, even if it is empty. */
+static void a_reply_has_every_byte_in_its_place(void **state)
+{
+    (void)state;
+    struct state_mutation mutations[] = {
+        {.name = bytes_of("d"), .kind = MUTATION_DELETE},
+        {.name = bytes_of("m"),
+         .kind = MUTATION_MODIFY,
+         .value = {.type = bytes_of("t"), .has_value = true}},
+    };
+    struct delayed_message delayed[] = {{.is_cancellation = true, .token = bytes_of("k")}};
+    const struct from_function reply = {
+        .mutations = mutations, .mutation_count = 2, .delayed = delayed, .delayed_count = 1};
+    static const char expected[] = "\xa2\x06\x1a"
+                                   "\x0a\x03\x12\x01"
+                                   "d"
+                                   "\x0a\x0c\x08\x01\x12\x01"
+                                   "m\x1a\x05\x0a\x01t\x10\x01"
+                                   "\x1a\x05\x50\x01\x5a\x01k";
+    uint8_t written[64];
+    size_t size = from_function_size(&reply);
+    assert_ptr_equal(from_function_put(written, &reply), written + size);
+    assert_memory_equal(written, expected, sizeof expected - 1);
+    assert_int_equal(size, sizeof expected - 1);
+
+    const struct from_function nothing = {0}, incomplete = {.is_incomplete = true};
+    assert_int_equal(from_function_size(&nothing), 3);
+    (void)from_function_put(written, &nothing);
+    assert_memory_equal(written, "\xa2\x06\x00", 3);
+    (void)from_function_put(written, &incomplete);
+    assert_memory_equal(written, "\xaa\x06\x00", 3);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -547,6 +667,11 @@ int main(void)
         TEST(an_argument_is_kept_with_its_unknown_fields),
         TEST(a_malformed_reply_is_refused_with_its_place),
         TEST(text_that_is_not_utf8_is_refused),
+        TEST(a_request_that_is_not_canonical_is_made_so),
+        TEST(a_message_that_is_canonical_stays_where_it_is),
+        TEST(a_message_without_a_caller_or_an_argument_has_empty_ones),
+        TEST(what_is_no_request_is_refused),
+        TEST(a_reply_has_every_byte_in_its_place),
     };
     return cmocka_run_group_tests_name("invocation", tests, NULL, NULL);
 }

@@ -231,6 +231,44 @@ const char *reference_compare(const struct from_function *ours, const FromFuncti
                                     : NULL);
 }
 
+static const char *compare_state(const struct request_state *ours,
+                                 const ToFunction__PersistedValue *theirs)
+{
+    if (!reference_same_text(ours->name, theirs->state_name))
+        return "the name of a state";
+    if (ours->present != (theirs->state_value != NULL))
+        return "whether a state has a value";
+    return ours->present && !reference_same_value(ours->value, theirs->state_value)
+               ? "the value of a state"
+               : NULL;
+}
+
+/* A caller that is there and has nothing in it is nobody, as one that is not there. */
+static const char *compare_body(struct bytes ours, const ToFunction__Invocation *theirs)
+{
+    struct bytes caller, argument;
+    if (!message_body_parse(ours, &caller, &argument))
+        return "a message's body, which is none";
+    if (!reference_same_address(caller, theirs->caller))
+        return "a caller";
+    return reference_same_value(argument, theirs->argument) ? NULL : "an argument";
+}
+
+const char *reference_compare_request(const struct to_function *ours, const ToFunction *theirs)
+{
+    const ToFunction__InvocationBatchRequest *batch = theirs->invocation;
+    if (!reference_same_address(ours->target, batch->target))
+        return "the target";
+    if (ours->state_count != batch->n_state || ours->message_count != batch->n_invocations)
+        return "how much there is in it";
+    const char *difference = NULL;
+    for (size_t i = 0; i < ours->state_count && !difference; i++)
+        difference = compare_state(&ours->states[i], batch->state[i]);
+    for (size_t i = 0; i < ours->message_count && !difference; i++)
+        difference = compare_body(ours->messages[i], batch->invocations[i]);
+    return difference;
+}
+
 /* --- judging --- */
 
 /* Where ours is stricter: text, and what must fit in a key. */
@@ -267,6 +305,32 @@ const char *reference_judge_reply(struct bytes reply)
         complaint = judge_acceptance(good, theirs, &status);
         if (good && theirs)
             complaint = reference_compare(&ours, (const FromFunction *)theirs);
+    }
+    if (theirs)
+        protobuf_c_message_free_unpacked(theirs, NULL);
+    arena_destroy(&arena);
+    return complaint;
+}
+
+const char *reference_judge_request(struct bytes request)
+{
+    struct arena arena = {0};
+    struct to_function ours;
+    struct sf_status status = {0};
+    bool good = to_function_parse(request, &arena, &ours, &status);
+    ProtobufCMessage *theirs = unpack(&to_function__descriptor, request);
+    const ToFunction *read = (const ToFunction *)theirs;
+    if (theirs && read->request_case != TO_FUNCTION__REQUEST_INVOCATION) {
+        protobuf_c_message_free_unpacked(theirs,
+                                         NULL); /* to us, one that invokes nothing is none */
+        theirs = NULL;
+    }
+
+    const char *complaint = NULL;
+    if (!reference_is_odd(request, &to_function__descriptor)) {
+        complaint = judge_acceptance(good, theirs, &status);
+        if (good && theirs)
+            complaint = reference_compare_request(&ours, read);
     }
     if (theirs)
         protobuf_c_message_free_unpacked(theirs, NULL);

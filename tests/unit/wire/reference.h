@@ -23,7 +23,9 @@ bool reference_is_odd(struct bytes message, const ProtobufCMessageDescriptor *de
 
 /* Each returns NULL when both say the same, otherwise what they differ in. */
 const char *reference_compare(const struct from_function *ours, const FromFunction *theirs);
+const char *reference_compare_request(const struct to_function *ours, const ToFunction *theirs);
 const char *reference_judge_reply(struct bytes reply);
+const char *reference_judge_request(struct bytes request);
 const char *reference_judge_address(struct bytes message);
 const char *reference_judge_typed_value(struct bytes message);
 const char *reference_judge_kafka_record(struct bytes message);

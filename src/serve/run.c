@@ -1,0 +1,258 @@
+/* run.c - the lock guards what operations and the run's owner share: how many are under way, those
+ * that have ended, and who frees the run. A run without operations never takes it. */
+#include "serve/run.h"
+
+#include "base/list.h"
+#include "sdk/async.h"
+#include "sdk/value.h"
+#include "wire/typed_value.h"
+
+#include <time.h>
+
+struct run {
+    struct sf_handler *handler;
+    struct batch batch;
+    struct arena arena; /* of the request, read */
+    const struct from_function *reply;
+    bool has_operations;
+
+    pthread_mutex_t lock;
+    pthread_cond_t all_ended;
+    size_t under_way;
+    struct list ended; /* operations, in the order in which they did */
+    bool is_waiting;   /* the function has returned, and its reply waits for the operations */
+    bool is_left;      /* the last operation frees the run */
+    void (*on_ended)(void *owner);
+    void *owner;
+};
+
+/* The caller's until it has ended, then the run's. */
+struct operation {
+    struct sf_async is;
+    struct run *run;
+    struct list node;
+    enum sf_async_status status;
+    struct buffer metadata, value, cause;
+};
+
+static void operation_free(struct operation *operation)
+{
+    buffer_destroy(&operation->metadata);
+    buffer_destroy(&operation->value);
+    buffer_destroy(&operation->cause);
+    free(operation);
+}
+
+static void free_ended(struct run *run)
+{
+    for (struct list *node; (node = list_take_first(&run->ended));)
+        operation_free(container_of(node, struct operation, node));
+}
+
+static void run_free(struct run *run)
+{
+    free_ended(run);
+    batch_destroy(&run->batch);
+    arena_destroy(&run->arena);
+    pthread_cond_destroy(&run->all_ended);
+    pthread_mutex_destroy(&run->lock);
+    free(run);
+}
+
+/* --- operations: any thread --- */
+
+static void end(struct operation *operation)
+{
+    struct run *run = operation->run;
+    pthread_mutex_lock(&run->lock);
+    list_put_last(&run->ended, &operation->node);
+    bool is_last = --run->under_way == 0;
+    bool is_left = run->is_left;
+    if (is_last && run->is_waiting) {
+        /* Under the lock, so that whoever takes the run up again waits until we are done here. */
+        if (run->on_ended)
+            run->on_ended(run->owner);
+        pthread_cond_signal(&run->all_ended);
+    }
+    pthread_mutex_unlock(&run->lock);
+    if (is_last && is_left)
+        run_free(run);
+}
+
+static void complete(struct sf_async *async, const struct sf_encoded *value)
+{
+    struct operation *operation = container_of(async, struct operation, is);
+    operation->status = SF_ASYNC_SUCCESS;
+    typed_value_add(&operation->value, &(struct typed_value){.type = bytes_from_sf(value->type),
+                                                             .value = bytes_from_sf(value->value),
+                                                             .has_value = true});
+    end(operation);
+}
+
+static void fail(struct sf_async *async, const char *cause)
+{
+    struct operation *operation = container_of(async, struct operation, is);
+    operation->status = SF_ASYNC_FAILURE;
+    buffer_add_text(&operation->cause, cause);
+    end(operation);
+}
+
+static const struct sf_host operating = {
+    .size = sizeof operating,
+    .async_complete = complete,
+    .async_fail = fail,
+};
+
+struct sf_async *run_begin_operation(void *owner, struct batch *batch, struct bytes metadata)
+{
+    (void)owner;
+    struct run *run = container_of(batch, struct run, batch);
+    struct operation *operation = mem_new(sizeof *operation);
+    operation->is.host = &operating;
+    operation->run = run;
+    list_init(&operation->node);
+    buffer_add_bytes(&operation->metadata, metadata);
+    run->has_operations = true;
+    pthread_mutex_lock(&run->lock);
+    run->under_way++;
+    pthread_mutex_unlock(&run->lock);
+    return &operation->is;
+}
+
+/* --- the run --- */
+
+struct run *run_new(struct sf_handler *handler)
+{
+    struct run *run = mem_new(sizeof *run);
+    run->handler = handler;
+    batch_init(&run->batch, &handler->world);
+    list_init(&run->ended);
+    pthread_mutex_init(&run->lock, NULL);
+    pthread_cond_init(&run->all_ended, NULL);
+    return run;
+}
+
+static int64_t wall_ms(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_REALTIME, &now);
+    return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
+}
+
+static bool call(struct run *run, struct bytes bytes, struct sf_status *status)
+{
+    struct to_function request;
+    struct address target;
+    const struct sf_function *function;
+    if (!to_function_parse(bytes, &run->arena, &request, status) ||
+        !address_parse(request.target, &target)) {
+        handler_note_failure(run->handler, NULL, (struct bytes){0}, status);
+        return false;
+    }
+    struct served_function *served = handler_find(run->handler, &target, &function);
+    if (!served) {
+        (void)sf_fail(status, SF_NOT_FOUND, "function type %.*s/%.*s is not served here",
+                      BYTES_ARG(target.ns), BYTES_ARG(target.name));
+        handler_note_failure(run->handler, NULL, request.target, status);
+        return false;
+    }
+    atomic_fetch_add_explicit(&served->invocations, 1, memory_order_relaxed);
+    atomic_fetch_add_explicit(&served->messages, request.message_count, memory_order_relaxed);
+    if (batch_run(&run->batch, function, &request, wall_ms(), &run->reply, status))
+        return true;
+    status->code = SF_FAILED;
+    handler_note_failure(run->handler, served, request.target, status);
+    return false;
+}
+
+enum run_progress run_begin(struct run *run, struct bytes request, void (*on_ended)(void *owner),
+                            void *owner, struct sf_status *status)
+{
+    struct sf_status failure = {0};
+    arena_clear(&run->arena);
+    if (!call(run, request, &failure)) {
+        if (status)
+            *status = failure;
+        return RUN_FAILED;
+    }
+    if (!run->has_operations || run->reply->is_incomplete)
+        return RUN_DONE; /* if incomplete: the function will begin them again */
+
+    pthread_mutex_lock(&run->lock);
+    bool waits = run->under_way > 0;
+    run->is_waiting = waits;
+    run->on_ended = on_ended;
+    run->owner = owner;
+    pthread_mutex_unlock(&run->lock);
+    if (waits)
+        return RUN_WAITS;
+    run_finish(run);
+    return RUN_DONE;
+}
+
+static void add_result(struct run *run, const struct operation *operation)
+{
+    struct buffer result = {0}, argument = {0};
+    async_result_add(&result, operation->status, buffer_bytes(&operation->metadata),
+                     buffer_bytes(&operation->value), buffer_bytes(&operation->cause));
+    typed_value_add(&argument, &(struct typed_value){.type = bytes_of(SF_TYPE_ASYNC_RESULT),
+                                                     .value = buffer_bytes(&result),
+                                                     .has_value = true});
+    batch_add_message(&run->batch, &run->batch.self, buffer_bytes(&argument));
+    buffer_destroy(&result);
+    buffer_destroy(&argument);
+}
+
+void run_finish(struct run *run)
+{
+    pthread_mutex_lock(&run->lock); /* whoever ended the last operation has left */
+    run->is_waiting = false;
+    pthread_mutex_unlock(&run->lock);
+    list_for_each (&run->ended, node)
+        add_result(run, container_of(node, struct operation, node));
+    free_ended(run);
+}
+
+void run_wait(struct run *run)
+{
+    pthread_mutex_lock(&run->lock);
+    while (run->under_way)
+        pthread_cond_wait(&run->all_ended, &run->lock);
+    pthread_mutex_unlock(&run->lock);
+}
+
+const struct from_function *run_reply(const struct run *run)
+{
+    return run->reply;
+}
+
+bool run_leave(struct run *run)
+{
+    pthread_mutex_lock(&run->lock);
+    bool leaves = run->under_way > 0;
+    if (leaves) {
+        run->is_waiting = false;
+        run->is_left = true;
+        batch_destroy(&run->batch); /* only the operations' own memory is still needed */
+        arena_destroy(&run->arena);
+    }
+    pthread_mutex_unlock(&run->lock);
+    return leaves;
+}
+
+bool run_recycle(struct run *run)
+{
+    if (!run->has_operations)
+        return true;
+    if (run_leave(run))
+        return false;
+    free_ended(run);
+    run->has_operations = false;
+    return true;
+}
+
+void run_release(struct run *run)
+{
+    if (run && run_recycle(run))
+        run_free(run);
+}
