@@ -1,12 +1,13 @@
-/* functions.c - what bench/embedded/measure.py measures: functions that do as little as can be, so that what
- * is left is the runtime.
+/* functions.c - what bench/embedded/measure.py measures: functions that do as little as can be, so
+ * that what is left is the runtime.
  *
  *     bench/ring     passes a token on to the next of 1024 addresses; 64 tokens
  *     bench/random   the same, to a random one
  *     bench/counted  as bench/random, and counts in a state
  *     bench/update   counts, for each record of the ingress bench/numbers
  *
- * Configuration: keys (of bench/update and its ingress), state-bytes (what bench/update keeps, in all). */
+ * Configuration: keys (of bench/update and its ingress), state-bytes (what bench/update keeps, in
+ * all). */
 #include "statefun/statefun.h"
 
 #include <stdio.h>
@@ -133,12 +134,12 @@ static bool configure(struct sf_module *module, struct sf_status *status)
     const char *given_keys = sf_config(module, "keys"), *bytes = sf_config(module, "state-bytes");
     for (int i = 0; i < ADDRESSES; i++)
         (void)snprintf(ids[i], sizeof ids[i], "%d", i);
-    keys = given_keys ? atol(given_keys) : keys;
-    state_bytes = bytes ? atol(bytes) : 0;
+    keys = given_keys ? strtol(given_keys, NULL, 10) : keys;
+    state_bytes = bytes ? strtol(bytes, NULL, 10) : 0;
     for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
         if (!sf_bind(module, &FUNCTIONS[i], status))
             return false;
-    return !given_keys || (sf_bind_ingress(module, &NUMBERS, status) &&
-                           sf_bind_router(module, &ROUTER, status));
+    return !given_keys ||
+           (sf_bind_ingress(module, &NUMBERS, status) && sf_bind_router(module, &ROUTER, status));
 }
 SF_MODULE(configure)
