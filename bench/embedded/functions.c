@@ -1,12 +1,13 @@
-/* functions.c - what bench/embedded/measure.py measures: functions that do as little as can be, so that what
- * is left is the runtime.
+/* functions.c - what bench/embedded/measure.py measures: functions that do as little as can be, so
+ * that what is left is the runtime.
  *
  *     bench/ring     passes a token on to the next of 1024 addresses; 64 tokens
  *     bench/random   the same, to a random one
  *     bench/counted  as bench/random, and counts in a state
  *     bench/update   counts, for each record of the ingress bench/numbers
  *
- * Configuration: keys (of bench/update and its ingress), state-bytes (what bench/update keeps, in all). */
+ * Configuration: keys (of bench/update and its ingress), state-bytes (what bench/update keeps, in
+ * all). */
 #include "statefun/statefun.h"
 
 #include <stdio.h>
@@ -138,7 +139,7 @@ static bool configure(struct sf_module *module, struct sf_status *status)
     for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
         if (!sf_bind(module, &FUNCTIONS[i], status))
             return false;
-    return !given_keys || (sf_bind_ingress(module, &NUMBERS, status) &&
-                           sf_bind_router(module, &ROUTER, status));
+    return !given_keys ||
+           (sf_bind_ingress(module, &NUMBERS, status) && sf_bind_router(module, &ROUTER, status));
 }
 SF_MODULE(configure)
