@@ -229,7 +229,8 @@ SF_CHECK bool sf_harness_pull(struct sf_harness *harness, const char *ingress,
  * said so before. What is sent to a function that nobody binds counts as failing, too. */
 SF_CHECK bool sf_harness_run(struct sf_harness *harness, struct sf_status *status);
 
-/* The same without waiting for asynchronous operations. */
+/* The same without waiting for asynchronous operations. Where very many are under way, input that
+ * there is no room for meanwhile stays for the next run. */
 SF_CHECK bool sf_harness_run_now(struct sf_harness *harness, struct sf_status *status);
 
 /* Moves the clock by `ms`, stopping wherever a delayed message is due or a state expires; runs

@@ -123,11 +123,10 @@ bool sf_harness_expect_count(const struct sf_harness *harness, const char *id, s
     size_t found = sf_harness_egress_count(harness, id);
     if (found == count)
         return true;
-    (void)sf_fail(status, SF_INVALID, "expected %zu records for egress %s, found %zu", count, id,
-                  found);
-    return found ? sf_wrap(status, "the last one is %s",
-                           sf_output_text(sf_harness_egress(harness, id, found - 1)))
-                 : false;
+    const char *last =
+        found ? sf_output_text(sf_harness_egress(harness, id, found - 1)) : "nothing";
+    return sf_fail(status, SF_INVALID, "expected %zu records for egress %s, found %zu, last %s",
+                   count, id, found, last);
 }
 
 void sf_harness_clear(struct sf_harness *harness)

@@ -12,6 +12,9 @@ enum { CALLS_MAX = 1000 * 1000 };
 
 enum { ASYNC_MS_MAX = 10 * 1000 };
 
+/* So many steps by chance in which nothing happens are taken for the end. */
+enum { IDLE_STEPS = 1000 };
+
 typedef bool step(struct sf_harness *harness);
 
 static bool turn_ends(struct sf_harness *harness)
@@ -158,14 +161,16 @@ static bool step_by_chance(struct sf_harness *harness, struct sf_status *status)
 {
     if (!harness->weights)
         choose_weights(harness);
-    while (!seems_over(harness)) {
+    /* Input may have to wait for room that only the end of an operation makes. */
+    for (unsigned idle = 0; idle < IDLE_STEPS && !seems_over(harness); idle++) {
         if (!crash_by_chance(harness, status) || !check_calls(harness, status))
             return false;
         uint64_t draw = random_below(&harness->random, harness->weights[STEPS]);
         size_t i = 0;
         while (draw >= harness->weights[i])
             draw -= harness->weights[i++];
-        (void)steps[i](harness);
+        if (steps[i](harness))
+            idle = 0;
     }
     return true;
 }
@@ -211,6 +216,12 @@ static bool check_retrying(const struct sf_harness *harness, struct sf_status *s
     return true;
 }
 
+static bool check_room(const struct sf_harness *harness, struct sf_status *status)
+{
+    return input_is_read(harness) || !list_is_empty(&harness->held) ||
+           sf_fail(status, SF_FULL, "there is input left, and no room for it");
+}
+
 static bool settle(struct sf_harness *harness, bool waits, struct sf_status *status)
 {
     results_forget_looks(harness);
@@ -220,7 +231,7 @@ static bool settle(struct sf_harness *harness, bool waits, struct sf_status *sta
     while (settle_some(harness, status)) {
         if (!waits || list_is_empty(&harness->held)) {
             results_read_letters(harness);
-            return true;
+            return check_room(harness, status);
         }
         if (!await_operations(harness, status))
             return false;

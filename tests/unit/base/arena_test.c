@@ -2,7 +2,7 @@
 #include "test.h"
 
 #include "base/arena.h"
-#include "sim/random.h"
+#include "harness/random.h"
 
 #include <stdalign.h>
 

@@ -4,7 +4,7 @@
 #include "base/heap.h"
 #include "base/list.h"
 #include "base/map.h"
-#include "sim/random.h"
+#include "harness/random.h"
 
 /* --- list --- */
 

@@ -5,7 +5,7 @@
 #include "test.h"
 
 #include "base/hash.h"
-#include "sim/random.h"
+#include "harness/random.h"
 
 static const struct {
     const char *text;

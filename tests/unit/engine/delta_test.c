@@ -2,8 +2,8 @@
 #include "test.h"
 
 #include "engine/delta.h"
+#include "harness/random.h"
 #include "memory.h"
-#include "sim/random.h"
 
 #include <stdio.h>
 

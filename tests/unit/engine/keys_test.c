@@ -2,8 +2,8 @@
 #include "test.h"
 
 #include "engine/keys.h"
+#include "harness/random.h"
 #include "memory.h"
-#include "sim/random.h"
 
 static struct buffer key, other;
 

@@ -74,11 +74,12 @@ static void messages_reach_functions_and_records_their_egress(void **state)
     sf_harness_clear(f->harness);
     assert_null(sf_harness_egress(f->harness, "example/greets", 0));
     assert_false(sf_harness_expect_count(f->harness, "example/greets", 1, &f->status));
-    assert_string_equal(f->status.message, "expected 1 records for egress example/greets, found 0");
+    assert_string_equal(f->status.message,
+                        "expected 1 records for egress example/greets, found 0, last nothing");
     send(f, "example/greeter", "Ann", "");
     run(f);
     assert_false(sf_harness_expect_count(f->harness, "example/greets", 2, &f->status));
-    assert_mentions(f->status.message, "the last one is example/greets: topic 'greetings', key "
+    assert_mentions(f->status.message, "last example/greets: topic 'greetings', key "
                                        "'Ann', value 'Hello Ann, 3 times'");
 }
 

@@ -341,6 +341,63 @@ static void crashes_make_operations_unknown(void **state)
     expect_found(is_never_unknown, "an unknown one");
 }
 
+/* Operations that the test ends itself, while many of them are under way. */
+static struct sf_async *begun[10000];
+static size_t begun_count;
+
+static bool begin_one(struct sf_context *context, const struct sf_message *message)
+{
+    struct sf_async_result result;
+    if (sf_async_result(context, message, &result) == SF_ASYNC_NONE) {
+        assert_true(begun_count < sizeof begun / sizeof *begun);
+        begun[begun_count++] = sf_async_begin(context, sf_message_value(message));
+        return true;
+    }
+    return sf_send_egress(context, "example/ends",
+                          sf_string(result.status == SF_ASYNC_SUCCESS ? "known" : "unknown"));
+}
+
+static const struct sf_function BEGINNER = {.type = "example/beginner", .call = begin_one};
+
+static bool configure_beginner(struct sf_module *module, struct sf_status *status)
+{
+    return sf_bind(module, &BEGINNER, status);
+}
+
+static void end_all(void)
+{
+    while (begun_count)
+        sf_async_complete(begun[--begun_count], sf_int(1));
+}
+
+static bool each_ends_once(struct sf_harness *harness, void *user, struct sf_status *status)
+{
+    enum { OPERATIONS = 50 };
+    (void)user;
+    if (!sf_harness_add(harness, configure_beginner, status))
+        return false;
+    for (int i = 0; i < OPERATIONS; i++) {
+        char id[16];
+        snprintf(id, sizeof id, "%d", i % 20);
+        if (!sf_harness_send(harness, sf_address("example/beginner", id), sf_int(i), status))
+            return false;
+    }
+    bool good = sf_harness_run_now(harness, status) && sf_harness_run_now(harness, status);
+    end_all();
+    while (good && sf_harness_run_now(harness, status) && begun_count)
+        end_all(); /* those of input that there was no room for before */
+    return good && sf_harness_run(harness, status) &&
+           sf_harness_expect_count(harness, "example/ends", OPERATIONS, status);
+}
+
+static void each_operation_ends_once_whatever_happens(void **state)
+{
+    struct sf_status status;
+    (void)state;
+    assert_good(sf_simulate(&(struct sf_simulation){.seeds = 300}, each_ends_once, NULL, &status),
+                &status);
+}
+
 /* --- the environment --- */
 
 static bool returns_false(struct sf_harness *harness, void *user, struct sf_status *status)
@@ -388,6 +445,7 @@ int main(void)
         TEST(messages_of_one_sender_keep_their_order_and_others_do_not),
         TEST(everything_can_be_simulated),
         TEST(crashes_make_operations_unknown),
+        TEST(each_operation_ends_once_whatever_happens),
         TEST(what_fails_in_order_is_told_so),
         TEST(the_environment_says_how_many_seeds),
     };

@@ -4,8 +4,8 @@
  * (tests/fuzz/from_function_fuzz.c) goes on where this ends. */
 #include "test.h"
 
+#include "harness/random.h"
 #include "memory.h"
-#include "sim/random.h"
 #include "wire/reference.h"
 
 enum { SEED = 20231, ROUNDS = 2000, MUTATIONS = 40 };
