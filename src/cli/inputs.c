@@ -235,6 +235,15 @@ static bool open_libraries(void *owner, const char *const *paths, size_t count,
     for (size_t i = 0; i < registry->function_count; i++)
         add_name(inputs, LIBRARY_FUNCTION, registry->functions[i].function->type,
                  registry->functions[i].module);
+    for (size_t i = 0; i < registry->ingress_count; i++)
+        add_name(inputs, LIBRARY_INGRESS, registry->ingresses[i]->id,
+                 registry_module_of(registry, registry->ingresses[i]));
+    for (size_t i = 0; i < registry->egress_count; i++)
+        add_name(inputs, LIBRARY_EGRESS, registry->egresses[i]->id,
+                 registry_module_of(registry, registry->egresses[i]));
+    for (size_t i = 0; i < registry->router_count; i++)
+        add_name(inputs, LIBRARY_ROUTER, registry->routers[i]->ingress,
+                 registry_module_of(registry, registry->routers[i]));
     *ret_names = inputs->library_names;
     return true;
 }

@@ -144,6 +144,21 @@ static bool may_bind(const struct registry *registry, const char *what, struct s
                    registry->options.what_runs, what);
 }
 
+static void add_owner(struct registry *registry, const void *what)
+{
+    registry->owners =
+        mem_resize(registry->owners, (registry->owner_count + 1) * sizeof *registry->owners);
+    registry->owners[registry->owner_count++] = (struct registered_by){what, registry->modules};
+}
+
+uint32_t registry_module_of(const struct registry *registry, const void *what)
+{
+    size_t i = 0;
+    while (i + 1 < registry->owner_count && registry->owners[i].what != what)
+        i++;
+    return registry->owners[i].module;
+}
+
 static bool bind_router(struct sf_module *module, const struct sf_router *router,
                         struct sf_status *status)
 {
@@ -157,6 +172,7 @@ static bool bind_router(struct sf_module *module, const struct sf_router *router
     registry->routers =
         mem_resize(registry->routers, (registry->router_count + 1) * sizeof(struct sf_router *));
     registry->routers[registry->router_count++] = router;
+    add_owner(registry, router);
     return true;
 }
 
@@ -177,6 +193,7 @@ static bool bind_ingress(struct sf_module *module, const struct sf_ingress *ingr
     registry->ingresses = mem_resize(registry->ingresses,
                                      (registry->ingress_count + 1) * sizeof(struct sf_ingress *));
     registry->ingresses[registry->ingress_count++] = ingress;
+    add_owner(registry, ingress);
     return true;
 }
 
@@ -197,6 +214,7 @@ static bool bind_egress(struct sf_module *module, const struct sf_egress *egress
     registry->egresses =
         mem_resize(registry->egresses, (registry->egress_count + 1) * sizeof(struct sf_egress *));
     registry->egresses[registry->egress_count++] = egress;
+    add_owner(registry, egress);
     return true;
 }
 
@@ -228,6 +246,7 @@ void registry_destroy(struct registry *registry)
     free(registry->routers);
     free(registry->ingresses);
     free(registry->egresses);
+    free(registry->owners);
     *registry = (struct registry){0};
 }
 
