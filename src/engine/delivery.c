@@ -95,7 +95,7 @@ static bool admit(struct engine *engine, const struct message *message, uint32_t
     if (receipt->has_key) {
         struct idempotency *known = find_key(engine, receipt->key);
         if (known) {
-            engine->figures.duplicates++;
+            engine->figures.duplicates += receipt->number != 0;
             if (receipt->number)
                 delivery_settle(engine, receipt->number, SETTLED, known->epoch, known->epoch);
             return false;

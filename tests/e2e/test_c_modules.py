@@ -148,8 +148,7 @@ def test_routers_get_the_requests_of_the_http_ingress(make):
     assert statefun.fetch("out") is None
 
 
-KAFKA = PLAYGROUND + """
----
+KAFKA = """---
 kind: io.statefun.kafka.v1/ingress
 spec:
   id: example/kafka
@@ -165,8 +164,8 @@ def test_routers_get_the_records_of_a_kafka_ingress(make, broker, unique, target
     broker.make_topic(unique, 1)
     broker.produce(unique, [("ann", "first"), ("ben", "bad"), (None, "keyless"), ("ann", "last")])
     statefun, flags = make("routing", ingress="example/kafka",
-                           module=KAFKA.replace("{port: 0", "{{port: 0").replace("[out]}", "[out]}}").format(
-                               address=broker.address, group=unique, topic=unique, targets=targets))
+                           module=PLAYGROUND + KAFKA.format(address=broker.address, group=unique, topic=unique,
+                                                            targets=targets))
     statefun.start(*flags)
     expected = Counter()
     for key, value in [("ann", "first"), ("ann", "last")] + ([] if targets else [("none", "keyless")]):
