@@ -73,8 +73,9 @@ bool sf_fail_route(struct sf_routing *routing, const char *format, ...)
 struct sf_source; /* one partition of an ingress, while it runs */
 
 struct sf_ingress {
-    const char *id;      /* "namespace/name" */
-    uint32_t partitions; /* each has a thread and a position of its own; 0 means 1 */
+    const char *id; /* "namespace/name" */
+    uint32_t
+        partitions; /* each has a thread and a position of its own; 0 means 1, 1024 is the most */
 
     /* Reads from where sf_source_position says until sf_emit or sf_source_pause returns false,
      * which is when the runtime stops; returning true before that means that there is nothing more
@@ -96,7 +97,8 @@ void *sf_source_user(const struct sf_source *source);
 struct sf_bytes sf_source_position(const struct sf_source *source);
 
 /* Hands over a record and the position behind it (at most 255 bytes): both count together. Waits
- * while there is no room. False: the runtime stops, return true from run. Everything is copied. */
+ * while there is no room. False: the runtime stops, return true from run. Everything is copied. On
+ * the thread of `run`, like all that takes a source. */
 bool sf_emit(struct sf_source *source, const struct sf_record *record, struct sf_bytes position);
 
 /* Waits; false if the runtime stops. */
@@ -125,7 +127,8 @@ struct sf_egress {
      * again, as `deliver` is, after a while; `close` is called once it has succeeded. */
     bool (*open)(void *user, uint64_t *ret_epoch, struct sf_status *status);
 
-    /* All records up to and including `epoch`, or a failure: then they all come again. */
+    /* All records up to and including `epoch`, or a failure: then they all come again. Stopping the
+     * runtime waits until it returns. */
     bool (*deliver)(void *user, uint64_t epoch, const struct sf_egress_record *records,
                     size_t count, struct sf_status *status);
     void (*close)(void *user); /* may be NULL */

@@ -137,6 +137,8 @@ const struct sf_function *registry_find(const struct registry *registry, struct 
 
 /* --- what only a runtime has --- */
 
+enum { INGRESS_PARTITIONS_MAX = 1024 }; /* each has a thread */
+
 static bool may_bind(const struct registry *registry, const char *what, struct sf_status *status)
 {
     return !registry->options.functions_only ||
@@ -186,6 +188,9 @@ static bool bind_ingress(struct sf_module *module, const struct sf_ingress *ingr
         return false;
     if (!ingress->run)
         return sf_fail(status, SF_INVALID, "ingress %s has no `run`", ingress->id);
+    if (ingress->partitions > INGRESS_PARTITIONS_MAX)
+        return sf_fail(status, SF_INVALID, "ingress %s has %u partitions, expected at most %d",
+                       ingress->id, ingress->partitions, INGRESS_PARTITIONS_MAX);
     for (size_t i = 0; i < registry->ingress_count; i++)
         if (!strcmp(registry->ingresses[i]->id, ingress->id))
             return sf_fail(status, SF_CONFLICT, "a binding for ingress %s exists already",

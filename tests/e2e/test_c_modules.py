@@ -181,6 +181,13 @@ def test_routers_get_the_records_of_a_kafka_ingress(make, broker, unique, target
     assert ("the record has no key" in letters) == bool(targets)
 
 
+def test_an_ingress_that_does_not_return_is_left_behind(make):
+    statefun, flags = make("faulty_stuck")
+    statefun.start(*flags)
+    assert statefun.stop() == 0
+    assert "an ingress does not return though the runtime stops" in statefun.log()
+
+
 # --- what cannot be used ---
 
 INGRESS = "kind: io.statefun.playground.v1/ingress\nspec: {port: 0}\n"

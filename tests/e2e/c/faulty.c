@@ -1,6 +1,8 @@
 /* faulty.c - embedded modules for test_c_modules.py that cannot be used, one for each FAULT_. */
 #include "statefun/statefun.h"
 
+#include <unistd.h>
+
 #if defined FAULT_VERSION
 __attribute__((visibility("default")))
 const struct sf_module_entry sf_module_entry = {999, 0, "9.9.9", NULL};
@@ -19,6 +21,10 @@ static bool call(struct sf_context *context, const struct sf_message *message)
 static bool run(struct sf_source *source, struct sf_status *status)
 {
     (void)status;
+#if defined FAULT_STUCK
+    for (;;)
+        (void)pause();
+#endif
     while (sf_source_pause(source, 1000))
         ;
     return true;
@@ -52,7 +58,7 @@ static bool configure(struct sf_module *module, struct sf_status *status)
     return sf_bind_ingress(module, &INGRESS, status);
 #elif defined FAULT_EGRESS
     return sf_bind_egress(module, &EGRESS, status);
-#elif defined FAULT_MUTE
+#elif defined FAULT_MUTE || defined FAULT_STUCK
     return sf_bind(module, &FUNCTION, status) && sf_bind_ingress(module, &INGRESS, status);
 #elif defined FAULT_ASTRAY
     return sf_bind(module, &FUNCTION, status) && sf_bind_ingress(module, &INGRESS, status) &&
