@@ -255,9 +255,10 @@ static bool tell_bound(void *owner, const char *const *paths, size_t count,
     struct bound *bound = owner;
     (void)status;
     assert_int_equal(count, 1);
+    assert_string_equal(paths[0], "m.so");
     *ret_names = (struct library_names){.items = bound->items};
     while (bound->items[ret_names->count].name)
-        bound->items[ret_names->count++].path = paths[0];
+        bound->items[ret_names->count++].path = "m.so";
     return true;
 }
 
