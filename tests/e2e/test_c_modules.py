@@ -13,7 +13,7 @@ from statefun_process import PROGRAM, wait_for
 
 MODULES = PROGRAM.parent / "tests/modules"
 KILLS = int(os.environ.get("KILLS", "20"))
-NUMBERS = 20000
+NUMBERS = 1000 * KILLS
 
 PLAYGROUND = """
 kind: io.statefun.playground.v1/ingress

@@ -49,6 +49,13 @@ static bool fails(struct fixture *f)
     return failing;
 }
 
+static void set_failures(struct fixture *f, unsigned failures)
+{
+    pthread_mutex_lock(&f->lock);
+    f->failures = failures;
+    pthread_mutex_unlock(&f->lock);
+}
+
 static bool open_it(void *user, uint64_t *ret_epoch, struct sf_status *status)
 {
     struct fixture *f = user;
@@ -232,7 +239,7 @@ static void a_failed_batch_comes_again(void **state)
 {
     struct fixture *f = *state;
     begin(f);
-    f->failures = 2; /* of open, or of deliver */
+    set_failures(f, 2); /* of open, or of deliver */
     commit(f, 1, TEXTS("x"), true);
     await_confirmed(f, 1);
     module_egress_stop(f->egress, 1000);
@@ -280,7 +287,7 @@ static void stopping_delivers_what_is_left_and_gives_up_what_fails(void **state)
     module_egress_close(f->egress);
     f->egress = NULL;
     begin(f);
-    f->failures = 1000000;
+    set_failures(f, 1000000);
     commit(f, 2, TEXTS("y"), true);
     module_egress_stop(f->egress, 100);
     assert_int_equal(f->confirmed, 1);
