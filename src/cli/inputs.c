@@ -13,8 +13,8 @@
 
 const struct command_flag module_flag = {
     "module", 'm', "PATH",
-    "A module.yaml, a directory that holds one, or a directory of such directories; may be given "
-    "again. Without it: the paths in $" MODULES_VARIABLE
+    "A module.yaml, a shared library (*.so), a directory that holds such, or a directory of such "
+    "directories; may be given again. Without it: the paths in $" MODULES_VARIABLE
     " (separated by colons), else " MODULES_DEFAULT "."};
 const struct command_flag config_flag = {
     "config", 'c', "FILE",
