@@ -35,20 +35,25 @@ const char *sf_config(struct sf_module *module, const char *key);
 
 struct sf_routing; /* one record on its way */
 
+/* Of an ingress in C: what it has emitted. Of others: a record of Kafka (a null value has no data,
+ * either) or of Kinesis (key: the partition key); a request of the playground's ingress, with the
+ * id as key, its body as value, and "namespace/type" as topic. */
 struct sf_record {
     struct sf_bytes key; /* data NULL: none */
     struct sf_bytes value;
-    const char *topic; /* or stream; NULL: none */
-    int64_t timestamp_ms;
+    const char *topic;    /* or stream; NULL: none */
+    int64_t timestamp_ms; /* since 1970; Kafka: -1 if it has none */
 };
 
 /* A router has no state and no memory. It may be called again for the same record, and must then
  * route it in the same way. */
 struct sf_router {
-    const char *ingress; /* "namespace/name", of an ingress that some module binds */
+    const char *ingress; /* "namespace/name", of an ingress in C or of a module.yaml */
 
     /* Calls sf_forward any number of times. False (as `return sf_fail_route(...)`): the record
-     * makes no sense, and becomes a dead letter. Called on a worker's thread: it must not block. */
+     * makes no sense, nothing of it is sent, and it becomes a dead letter (or what its ingress does
+     * with such records). Called on any worker's thread, for several records at once on several:
+     * it must not block. What a record of a module.yaml's ingress becomes anyway, it still does. */
     bool (*route)(struct sf_routing *routing, const struct sf_record *record, void *user);
     void *user;
 };
@@ -68,12 +73,15 @@ bool sf_fail_route(struct sf_routing *routing, const char *format, ...)
 struct sf_source; /* one partition of an ingress, while it runs */
 
 struct sf_ingress {
-    const char *id;      /* "namespace/name" */
-    uint32_t partitions; /* each has a thread and a position of its own; 0 means 1 */
+    const char *id; /* "namespace/name" */
+    uint32_t
+        partitions; /* each has a thread and a position of its own; 0 means 1, 1024 is the most */
 
-    /* Reads from where sf_source_position says until sf_emit or sf_source_pause returns false. On a
-     * thread of its own, which may block. A failure is logged, and `run` is called again after a
-     * while, from the last position that counts. */
+    /* Reads from where sf_source_position says until sf_emit or sf_source_pause returns false,
+     * which is when the runtime stops; returning true before that means that there is nothing more
+     * to read until the next start. On a thread of its own, which may block (for some seconds, when
+     * the runtime wants to stop). A failure is logged, and `run` is called again after a while,
+     * from behind what it has emitted. */
     bool (*run)(struct sf_source *source, struct sf_status *status);
     void *user;
 };
@@ -84,11 +92,13 @@ SF_CHECK bool sf_bind_ingress(struct sf_module *module, const struct sf_ingress 
 uint32_t sf_source_partition(const struct sf_source *source);
 void *sf_source_user(const struct sf_source *source);
 
-/* What stood in `position` of the last record that counts: at the first start, empty. */
+/* What stood in `position` of the last record that counts, at the beginning of this call of `run`;
+ * it stays the same until that returns. At the first start it is empty. */
 struct sf_bytes sf_source_position(const struct sf_source *source);
 
 /* Hands over a record and the position behind it (at most 255 bytes): both count together. Waits
- * while there is no room. False: the runtime stops, return true from run. Everything is copied. */
+ * while there is no room. False: the runtime stops, return true from run. Everything is copied. On
+ * the thread of `run`, like all that takes a source. */
 bool sf_emit(struct sf_source *source, const struct sf_record *record, struct sf_bytes position);
 
 /* Waits; false if the runtime stops. */
@@ -97,8 +107,8 @@ bool sf_source_pause(struct sf_source *source, uint32_t ms);
 /* --- egresses in C --- */
 
 struct sf_egress_record {
-    uint64_t epoch; /* of the batch that it came with: with `nth`, its name for ever */
-    uint32_t nth;
+    uint64_t epoch;       /* that it was committed in: with `nth`, its name for ever */
+    uint32_t nth;         /* its place among the epoch's records for this egress, from 0 */
     struct sf_bytes type; /* the type name of its value */
     struct sf_bytes value;
 };
@@ -112,10 +122,13 @@ struct sf_egress {
     const char *id; /* "namespace/name" */
 
     /* Before the first delivery; may be NULL. Tells the last epoch that was delivered for good, if
-     * the destination knows it: leaves *ret_epoch alone otherwise. */
+     * the destination knows it: leaves *ret_epoch alone otherwise. Epochs are those of one data
+     * directory: a destination that is ahead of it is not written to. After a failure it is called
+     * again, as `deliver` is, after a while; `close` is called once it has succeeded. */
     bool (*open)(void *user, uint64_t *ret_epoch, struct sf_status *status);
 
-    /* All records up to and including `epoch`, or a failure: then they all come again. */
+    /* All records up to and including `epoch`, or a failure: then they all come again. Stopping the
+     * runtime waits until it returns. */
     bool (*deliver)(void *user, uint64_t epoch, const struct sf_egress_record *records,
                     size_t count, struct sf_status *status);
     void (*close)(void *user); /* may be NULL */

@@ -64,13 +64,17 @@ static bool connect_all(const struct application *application)
 static void say_what_is_good(const struct application *application)
 {
     size_t ingresses = application->kafka_ingress_count + application->kinesis_ingress_count +
-                       application->http_ingress_count;
+                       application->http_ingress_count + application->library_ingress_count;
     size_t egresses = application->kafka_egress_count + application->kinesis_egress_count +
-                      application->http_egress_count;
-    printf("good: %zu file%s, %zu endpoint%s, %zu ingress%s, %zu egress%s\n",
-           application->file_count, application->file_count == 1 ? "" : "s",
-           application->endpoint_count, application->endpoint_count == 1 ? "" : "s", ingresses,
-           ingresses == 1 ? "" : "es", egresses, egresses == 1 ? "" : "es");
+                      application->http_egress_count + application->library_egress_count;
+    printf("good: %zu file%s, ", application->file_count, application->file_count == 1 ? "" : "s");
+    if (application->library_count)
+        printf("%zu librar%s, %zu embedded function%s, ", application->library_count,
+               application->library_count == 1 ? "y" : "ies", application->library_function_count,
+               application->library_function_count == 1 ? "" : "s");
+    printf("%zu endpoint%s, %zu ingress%s, %zu egress%s\n", application->endpoint_count,
+           application->endpoint_count == 1 ? "" : "s", ingresses, ingresses == 1 ? "" : "es",
+           egresses, egresses == 1 ? "" : "es");
 }
 
 int check_run(const struct command *command, int argc, char **argv)

@@ -13,8 +13,8 @@
 
 const struct command_flag module_flag = {
     "module", 'm', "PATH",
-    "A module.yaml, a directory that holds one, or a directory of such directories; may be given "
-    "again. Without it: the paths in $" MODULES_VARIABLE
+    "A module.yaml, a shared library (*.so), a directory that holds such, or a directory of such "
+    "directories; may be given again. Without it: the paths in $" MODULES_VARIABLE
     " (separated by colons), else " MODULES_DEFAULT "."};
 const struct command_flag config_flag = {
     "config", 'c', "FILE",
@@ -235,6 +235,15 @@ static bool open_libraries(void *owner, const char *const *paths, size_t count,
     for (size_t i = 0; i < registry->function_count; i++)
         add_name(inputs, LIBRARY_FUNCTION, registry->functions[i].function->type,
                  registry->functions[i].module);
+    for (size_t i = 0; i < registry->ingress_count; i++)
+        add_name(inputs, LIBRARY_INGRESS, registry->ingresses[i]->id,
+                 registry_module_of(registry, registry->ingresses[i]));
+    for (size_t i = 0; i < registry->egress_count; i++)
+        add_name(inputs, LIBRARY_EGRESS, registry->egresses[i]->id,
+                 registry_module_of(registry, registry->egresses[i]));
+    for (size_t i = 0; i < registry->router_count; i++)
+        add_name(inputs, LIBRARY_ROUTER, registry->routers[i]->ingress,
+                 registry_module_of(registry, registry->routers[i]));
     *ret_names = inputs->library_names;
     return true;
 }

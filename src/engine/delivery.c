@@ -95,18 +95,22 @@ static bool admit(struct engine *engine, const struct message *message, uint32_t
     if (receipt->has_key) {
         struct idempotency *known = find_key(engine, receipt->key);
         if (known) {
-            engine->figures.duplicates++;
-            delivery_settle(engine, receipt->number, SETTLED, known->epoch, known->epoch);
+            engine->figures.duplicates += receipt->number != 0;
+            if (receipt->number)
+                delivery_settle(engine, receipt->number, SETTLED, known->epoch, known->epoch);
             return false;
         }
-        if (engine->figures.idempotency_keys >= engine->options.limits.idempotency_keys_max) {
+        /* Where nobody waits, another message of the record was admitted and this one must be. */
+        if (receipt->number &&
+            engine->figures.idempotency_keys >= engine->options.limits.idempotency_keys_max) {
             ports->settle(ports->owner, receipt->number, SETTLED_NO_ROOM, 0);
             return false;
         }
         uint64_t deadline = engine->now_ms + engine->options.limits.idempotency_ms;
         save_key(engine, delta, partition, add_key(engine, receipt->key, deadline, delta->epoch));
     }
-    delivery_settle(engine, receipt->number, SETTLED, delta->epoch, delta->epoch);
+    if (receipt->number)
+        delivery_settle(engine, receipt->number, SETTLED, delta->epoch, delta->epoch);
     return true;
 }
 

@@ -358,9 +358,19 @@ static void put_record_letter(struct engine *engine, const struct record *record
     buffer_destroy(&text);
 }
 
+/* A repeated record makes the same messages: each is known by its place among them. */
+static void add_companion_key(struct message *message, struct bytes idempotency_key, size_t place)
+{
+    struct buffer key = {0};
+    buffer_add_bytes(&key, idempotency_key);
+    buffer_add_u64(&key, place);
+    message_add_receipt(message, 0, buffer_bytes(&key));
+    buffer_destroy(&key);
+}
+
 enum acceptance engine_accept(struct engine *engine, const struct record *record)
 {
-    assert(!record->receipt || (record->target_count == 1 && !record->message_count));
+    assert(!record->receipt || record->target_count == 1);
     arena_clear(&engine->arena);
     struct sf_status status;
     struct route *routes = find_routes(engine, record, &status);
@@ -378,8 +388,10 @@ enum acceptance engine_accept(struct engine *engine, const struct record *record
         }
         struct message *message =
             message_new(routes[i].address.wire, (struct bytes){0}, routes[i].argument);
-        if (record->receipt)
+        if (record->receipt && i == 0)
             message_add_receipt(message, record->receipt, record->idempotency_key);
+        else if (record->idempotency_key.size)
+            add_companion_key(message, record->idempotency_key, i);
         (void)delivery_send(engine, message, &routes[i].address, routes[i].type);
     }
     set_position(engine, record->source, record->position);

@@ -93,8 +93,9 @@ struct record {
     struct bytes argument;                 /* the body of a TypedValue: the same for every target */
     const struct record_message *messages; /* besides: each to an address of its own */
     size_t message_count;
-    uint64_t receipt; /* 0: nobody waits. With it exactly one target, and settle follows */
-    struct bytes idempotency_key;
+    uint64_t receipt; /* 0: nobody waits. With it exactly one target, and settle follows: when its
+                       * message counts, the others do */
+    struct bytes idempotency_key; /* only with a receipt; the messages are known by it, too */
 };
 
 enum acceptance {

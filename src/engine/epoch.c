@@ -119,7 +119,7 @@ static void refuse_message(struct engine *engine, struct message *message,
                            const struct address *target, bool late)
 {
     const struct ports *ports = &engine->options.ports;
-    if (message->receipt) {
+    if (message->receipt && message->receipt->number) {
         /* Nobody counts on it yet: whoever sent it is told. */
         ports->settle(ports->owner, message->receipt->number, SETTLED_NO_ROOM, 0);
         message_free(message);

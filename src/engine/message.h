@@ -12,7 +12,7 @@
 
 /* What an ingress wants to know about a message that it handed in. */
 struct receipt {
-    uint64_t number; /* names it in `settle` */
+    uint64_t number; /* names it in `settle`; 0: nobody waits, there is only a key */
     bool ahead;      /* of a change: it goes before what waits */
     bool has_key;
     struct hash128 key; /* of address and idempotency key */

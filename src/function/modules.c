@@ -22,7 +22,8 @@ static bool open_library(struct library *library, const char *path, struct sf_st
 {
     /* Without a slash the loader would look in the system's directories. */
     library->path = strchr(path, '/') ? mem_string(path) : mem_format("./%s", path);
-    library->handle = dlopen(library->path, RTLD_NOW | RTLD_LOCAL);
+    /* Its code stays, also when closed: a thread of an ingress may not have returned to us. */
+    library->handle = dlopen(library->path, RTLD_NOW | RTLD_LOCAL | RTLD_NODELETE);
     return library->handle || sf_fail(status, SF_INVALID, "cannot be opened: %s", dlerror());
 }
 

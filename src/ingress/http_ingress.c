@@ -2,6 +2,7 @@
 #include "ingress/http_ingress.h"
 
 #include "base/map.h"
+#include "ingress/routers.h"
 #include "net/http_server.h"
 #include "wire/typed_value.h"
 
@@ -28,6 +29,8 @@ struct http_ingress {
     struct engine *engine;
     struct http_server *server;
     uint32_t worker;
+    struct loop *loop;
+    struct routers routers;
     uint64_t last_receipt;
     struct map waiting;
     struct http_ingress_figures figures;
@@ -183,22 +186,57 @@ static void waiting_free(struct http_ingress *ingress, struct waiting *waiting)
     free(waiting);
 }
 
+/* What routers get of a request: its path as topic and key, its body as it came. */
+static bool route(struct http_ingress *ingress, struct http_exchange *exchange,
+                  const struct request *request, struct record *record, struct sf_status *status)
+{
+    struct bytes body = http_exchange_body(exchange);
+    struct buffer topic = {0};
+    if (!routers_exist(&ingress->routers))
+        return true;
+    buffer_add_format(&topic, "%.*s/%.*s", BYTES_ARG(buffer_bytes(&request->parts[0])),
+                      BYTES_ARG(buffer_bytes(&request->parts[1])));
+    bool good = routers_run(&ingress->routers,
+                            &(struct sf_record){
+                                .key = {record->id.data, record->id.size},
+                                .value = {body.data, body.size},
+                                .topic = buffer_text(&topic),
+                                .timestamp_ms = (int64_t)loop_wall_ms(ingress->loop),
+                            },
+                            record, status);
+    buffer_destroy(&topic);
+    return good;
+}
+
+static void refuse_invalid(struct http_ingress *ingress, struct http_exchange *exchange, int code,
+                           const struct sf_status *status)
+{
+    char text[sizeof status->message + 1];
+    snprintf(text, sizeof text, "%s\n", status->message);
+    ingress->figures.invalid++;
+    refuse(exchange, code, code == 405 ? "Allow: POST\r\n" : NULL, text);
+}
+
 static void accept(struct http_ingress *ingress, struct http_exchange *exchange,
                    const struct request *request)
 {
     struct record_target target = {.ns = buffer_bytes(&request->parts[0]),
                                    .name = buffer_bytes(&request->parts[1])};
+    struct record record = {
+        .id = buffer_bytes(&request->parts[2]),
+        .targets = &target,
+        .target_count = 1,
+        .argument = buffer_bytes(&request->argument),
+        .idempotency_key = request->idempotency_key,
+    };
+    struct sf_status status;
+    if (!route(ingress, exchange, request, &record, &status)) {
+        refuse_invalid(ingress, exchange, 400, &status);
+        return;
+    }
     struct waiting *waiting = waiting_new(ingress, exchange, request->form);
-    uint64_t receipt = waiting->by_receipt.hash;
-    enum acceptance acceptance =
-        engine_accept(ingress->engine, &(struct record){
-                                           .id = buffer_bytes(&request->parts[2]),
-                                           .targets = &target,
-                                           .target_count = 1,
-                                           .argument = buffer_bytes(&request->argument),
-                                           .receipt = receipt,
-                                           .idempotency_key = request->idempotency_key,
-                                       });
+    record.receipt = waiting->by_receipt.hash;
+    enum acceptance acceptance = engine_accept(ingress->engine, &record);
     if (acceptance == ACCEPTED)
         return; /* it may even be settled already */
 
@@ -238,11 +276,7 @@ static void on_request(void *owner, struct http_exchange *exchange)
     if (parse(http_exchange_head(exchange), http_exchange_body(exchange), &request, &status)) {
         accept(ingress, exchange, &request);
     } else {
-        int code = status_of(status.code);
-        char text[sizeof status.message + 1];
-        snprintf(text, sizeof text, "%s\n", status.message);
-        ingress->figures.invalid++;
-        refuse(exchange, code, code == 405 ? "Allow: POST\r\n" : NULL, text);
+        refuse_invalid(ingress, exchange, status_of(status.code), &status);
     }
     free_request(&request);
 }
@@ -298,6 +332,8 @@ struct http_ingress *http_ingress_new(const struct http_ingress_options *options
     struct http_ingress *ingress = mem_new(sizeof *ingress);
     ingress->engine = options->engine;
     ingress->worker = options->worker;
+    ingress->loop = options->loop;
+    routers_init(&ingress->routers, options->registry, "io.statefun.playground/ingress");
     map_init(&ingress->waiting);
     ingress->server = http_server_new(options->loop, &(struct http_server_options){
                                                          .listen_fd = options->listen_fd,
@@ -330,6 +366,7 @@ void http_ingress_free(struct http_ingress *ingress)
     for (struct map_node *node; (node = map_walk(&ingress->waiting, NULL));)
         waiting_free(ingress, container_of(node, struct waiting, by_receipt));
     map_destroy(&ingress->waiting);
+    routers_destroy(&ingress->routers);
     free(ingress);
 }
 

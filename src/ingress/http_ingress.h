@@ -17,11 +17,13 @@
 #include "loop/loop.h"
 
 struct http_ingress;
+struct registry;
 
 struct http_ingress_options {
     struct loop *loop;
     struct engine *engine;
-    int listen_fd;   /* shared with the other workers */
+    int listen_fd;                   /* shared with the other workers */
+    const struct registry *registry; /* of routers: they get its requests, too; or NULL */
     uint32_t worker; /* part of every receipt's number, so that a settlement finds its way back */
     size_t body_bytes_max;
 };

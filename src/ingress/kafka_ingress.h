@@ -24,6 +24,7 @@
 #include "loop/loop.h"
 #include "spec/application.h"
 
+struct registry;
 struct kafka_ingress;
 struct kafka_partition; /* on its way from the control to a lane */
 struct kafka_lane;
@@ -43,6 +44,7 @@ SF_CHECK bool kafka_position_parse(struct bytes name, struct bytes value,
 
 struct kafka_ingress_options {
     const struct kafka_ingress_spec *spec; /* must outlive the ingress */
+    const struct registry *registry;       /* of routers: they get its records, too; or NULL */
     uint32_t workers;
     size_t memory_bytes; /* of records that were fetched and not accepted yet, about */
     const struct kafka_position *positions; /* copied */

@@ -12,6 +12,7 @@
 
 #include "base/list.h"
 #include "ingress/kafka_ingress.h"
+#include "ingress/routers.h"
 #include "kafka/client.h"
 
 #include <pthread.h>
@@ -190,6 +191,7 @@ struct kafka_offer {
     struct source *source;
     struct kafka_feed *feed;
     const struct kafka_topic *topic; /* the feed's */
+    struct routers *routers;
     bool forwards_headers;
     struct buffer *argument; /* begins with topic->argument_head */
     struct buffer *id;       /* for keys that are no text */

@@ -74,6 +74,7 @@ struct kafka_lane {
     struct loop_task more; /* another turn: something is ready, or the engine has to run */
     struct list all, ready, waiting, marked;
     struct patience patience;
+    struct routers routers;
     struct buffer id;
     bool is_stopped;
     rd_kafka_message_t *bunch[BUNCH];
@@ -150,6 +151,7 @@ static bool take_record(struct reading *reading, const rd_kafka_message_t *messa
         .source = reading->source,
         .feed = reading->feed,
         .topic = reading->feed->topic,
+        .routers = &lane->routers,
         .forwards_headers = lane->ingress->spec->forwards_headers,
         .argument = &reading->argument,
         .id = &lane->id,
@@ -481,6 +483,7 @@ struct kafka_lane *kafka_lane_new(struct kafka_ingress *ingress, struct loop *lo
     lane->waker.on_wake = on_wake;
     lane->more.on_task = on_more;
     patience_init(&lane->patience, loop, on_offer);
+    routers_init(&lane->routers, ingress->options.registry, ingress->id);
     list_init(&lane->all);
     list_init(&lane->ready);
     list_init(&lane->waiting);
@@ -520,6 +523,7 @@ void kafka_lane_free(struct kafka_lane *lane)
     inbox_free(lane->inbox);
     list_for_each_safe (&lane->all, node)
         reading_free(container_of(node, struct reading, all));
+    routers_destroy(&lane->routers);
     buffer_destroy(&lane->id);
     free(lane);
 }

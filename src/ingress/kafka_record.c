@@ -1,5 +1,5 @@
-/* kafka_record.c - what a record becomes: messages to its topic's targets, or what
- * `invalidRecordHandling` says.
+/* kafka_record.c - what a record becomes: messages to its topic's targets and those of the routers,
+ * or what `invalidRecordHandling` says.
  *
  * This runs once per record; nothing here allocates once the buffers have grown. */
 #include "ingress/kafka_inside.h"
@@ -31,10 +31,28 @@ static struct bytes add_offset(struct buffer *origin, size_t head, int64_t offse
     return buffer_bytes(origin);
 }
 
-/* What is wrong with a record, or NULL. */
+/* Runs the routers, if there are any; false if one of them has failed. */
+static bool route(const struct kafka_offer *offer, const rd_kafka_message_t *message,
+                  struct record *record, struct sf_status *status)
+{
+    if (!routers_exist(offer->routers))
+        return true;
+    return routers_run(offer->routers,
+                       &(struct sf_record){
+                           .key = {message->key, message->key_len},
+                           .value = {message->payload, message->len},
+                           .topic = offer->topic->spec->topic,
+                           .timestamp_ms = rd_kafka_message_timestamp(message, NULL),
+                       },
+                       record, status);
+}
+
+/* What is wrong with a record, or NULL. Routers alone take any. */
 static const char *fault(const struct kafka_offer *offer, const rd_kafka_message_t *message,
                          struct bytes id)
 {
+    if (!offer->topic->spec->target_count && routers_exist(offer->routers))
+        return NULL;
     if (!message->key)
         return no_key;
     if (!message->payload)
@@ -161,7 +179,10 @@ enum acceptance kafka_record_offer(struct engine *engine, const struct kafka_off
         kafka_id_add(offer->id, record.id);
         record.id = buffer_bytes(offer->id);
     }
+    struct sf_status status;
     const char *cause = fault(offer, message, record.id);
+    if (!cause && !route(offer, message, &record, &status))
+        cause = status.message;
     if (cause)
         return handle_invalid(engine, offer, message, &record, cause, ret_fate);
 

@@ -159,6 +159,8 @@ static bool add_record(struct kinesis_batch *batch, const json_t *record)
         !add_text(batch, json_object_get(record, "SequenceNumber"), SEQUENCE_BYTES_MAX,
                   &entry->sequence))
         return false;
+    entry->arrival_ms =
+        (int64_t)(json_number_value(json_object_get(record, "ApproximateArrivalTimestamp")) * 1000);
     entry->data.at = batch->bytes.size;
     bool good =
         base64_decode(bytes_make(json_string_value(data), json_string_length(data)), &batch->bytes);

@@ -19,6 +19,7 @@
 #include "loop/loop.h"
 #include "spec/application.h"
 
+struct registry;
 struct kinesis_ingress;
 struct kinesis_shard; /* on its way from the control to a lane; it lives as long as the ingress */
 struct kinesis_lane;
@@ -42,6 +43,7 @@ SF_CHECK bool kinesis_position_parse(struct bytes name, struct bytes value,
 
 struct kinesis_ingress_options {
     const struct kinesis_ingress_spec *spec; /* must outlive the ingress */
+    const struct registry *registry;         /* of routers: they get its records, too; or NULL */
     uint32_t workers;
     const struct kinesis_position *positions; /* copied */
     size_t position_count;

@@ -23,6 +23,7 @@ struct kinesis_run {
 
 struct kinesis_entry {
     struct kinesis_run key, data, sequence;
+    int64_t arrival_ms; /* since 1970; about */
 };
 
 /* Records of one shard on their way to its lane, which frees them. */

@@ -9,6 +9,7 @@
  * records. */
 #include "ingress/kinesis_inside.h"
 #include "ingress/patience.h"
+#include "ingress/routers.h"
 
 #include "wire/protobuf.h"
 
@@ -45,6 +46,7 @@ struct kinesis_lane {
     struct loop_task more; /* another turn: something is ready, or the engine has to run */
     struct list all, ready, waiting;
     struct patience patience;
+    struct routers routers;
     size_t ending; /* readings with an ended_epoch */
     bool is_stopped;
 };
@@ -66,6 +68,32 @@ static void set_position(struct reading *reading, char letter, struct bytes rest
     buffer_add_bytes(&reading->position, rest);
 }
 
+/* A record that a router fails on is set aside as a whole. */
+static enum acceptance route(struct reading *reading, const struct kinesis_entry *entry,
+                             struct record *record)
+{
+    struct kinesis_lane *lane = reading->lane;
+    const struct kinesis_stream_spec *stream = reading->shard->stream->spec;
+    struct bytes value = kinesis_bytes(reading->in_hand, entry->data);
+    const struct sf_record from = {
+        .key = {record->id.data, record->id.size},
+        .value = {value.data, value.size},
+        .topic = stream->stream,
+        .timestamp_ms = entry->arrival_ms,
+    };
+    struct sf_status status;
+    if (routers_run(&lane->routers, &from, record, &status))
+        return engine_accept(lane->engine, record);
+    return engine_reject(lane->engine, record->source, record->position,
+                         &(struct dead_letter){
+                             .cause = bytes_of(status.message),
+                             .origin = record->origin,
+                             .type = bytes_of(stream->value_type),
+                             .key = record->id,
+                             .value = value,
+                         });
+}
+
 static enum acceptance offer(struct reading *reading, const struct kinesis_entry *entry)
 {
     const struct kinesis_stream *stream = reading->shard->stream;
@@ -76,16 +104,17 @@ static enum acceptance offer(struct reading *reading, const struct kinesis_entry
     reading->origin.size = reading->origin_head;
     buffer_add_bytes(&reading->origin, sequence);
     set_position(reading, 'A', sequence);
-    return engine_accept(reading->lane->engine,
-                         &(struct record){
-                             .source = reading->source,
-                             .position = buffer_bytes(&reading->position),
-                             .origin = buffer_bytes(&reading->origin),
-                             .id = kinesis_bytes(reading->in_hand, entry->key),
-                             .targets = stream->targets,
-                             .target_count = stream->spec->target_count,
-                             .argument = buffer_bytes(&reading->argument),
-                         });
+    struct record record = {
+        .source = reading->source,
+        .position = buffer_bytes(&reading->position),
+        .origin = buffer_bytes(&reading->origin),
+        .id = kinesis_bytes(reading->in_hand, entry->key),
+        .targets = stream->targets,
+        .target_count = stream->spec->target_count,
+        .argument = buffer_bytes(&reading->argument),
+    };
+    return routers_exist(&reading->lane->routers) ? route(reading, entry, &record)
+                                                  : engine_accept(reading->lane->engine, &record);
 }
 
 /* What a turn may still take. */
@@ -247,6 +276,7 @@ struct kinesis_lane *kinesis_lane_new(struct kinesis_ingress *ingress, struct lo
     lane->waker.on_wake = on_wake;
     lane->more.on_task = on_more;
     patience_init(&lane->patience, loop, on_offer);
+    routers_init(&lane->routers, ingress->options.registry, ingress->id);
     list_init(&lane->all);
     list_init(&lane->ready);
     list_init(&lane->waiting);
@@ -285,6 +315,7 @@ void kinesis_lane_free(struct kinesis_lane *lane)
     inbox_free(lane->inbox);
     list_for_each_safe (&lane->all, node)
         reading_free(container_of(node, struct reading, all));
+    routers_destroy(&lane->routers);
     free(lane);
 }
 

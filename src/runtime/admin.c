@@ -92,6 +92,8 @@ static void expose_all(struct gathering *gathering, struct buffer *text)
             kafka_egress_figures(from->kafka, &egresses[i].figures);
         else if (from->kinesis)
             kinesis_egress_figures(from->kinesis, &egresses[i].figures);
+        else if (from->module)
+            module_egress_figures(from->module, &egresses[i].figures);
         else
             playground_egress_figures(from->playground, &egresses[i].playground);
     }
@@ -99,6 +101,7 @@ static void expose_all(struct gathering *gathering, struct buffer *text)
         .epoch = store_epoch(options->store),
         .start_time_s = admin->start_time_s,
         .application = options->application,
+        .registry = options->registry,
         .workers = gathering->figures,
         .worker_count = options->worker_count,
         .egresses = egresses,

@@ -18,6 +18,7 @@ struct admin_egress {
     struct outbox *outbox;
     struct kafka_egress *kafka;           /* or NULL */
     struct kinesis_egress *kinesis;       /* or NULL */
+    struct module_egress *module;         /* or NULL */
     struct playground_egress *playground; /* or NULL; on the admin's loop */
 };
 
@@ -29,6 +30,7 @@ struct admin_options {
     const char *token; /* empty: none */
     size_t body_bytes_max;
     const struct application *application;
+    const struct registry *registry; /* of embedded modules; NULL: there are none */
     const struct notice *notice;
     struct worker *const *workers;
     uint32_t worker_count;

@@ -4,10 +4,13 @@
 #include "base/mem.h"
 #include "egress/kafka_egress.h"
 #include "egress/kinesis_egress.h"
+#include "egress/module_egress.h"
 #include "egress/playground_egress.h"
 #include "runtime/letter_record.h"
 #include "sdk/async.h"
 #include "sdk/registry.h"
+
+#include <assert.h>
 
 static struct failure_policy policy_of(const struct failures_spec *failures)
 {
@@ -48,6 +51,15 @@ static struct egress_binding egress_of(const struct spec_name *id,
     };
 }
 
+static struct egress_binding module_egress_of(const struct sf_egress *egress)
+{
+    struct egress_binding binding = {.id = bytes_of(mem_string(egress->id)),
+                                     .accept = module_egress_accept};
+    bool good = typename_split(binding.id, &binding.ns, &binding.name);
+    assert(good); /* it was bound */
+    return binding;
+}
+
 /* Embedded functions answer at once, so that only one is ever under way. */
 static struct function_binding embedded_function_of(const struct registered_function *function)
 {
@@ -78,8 +90,9 @@ struct bindings *bindings_new(const struct application *application,
                               const struct registry *registry)
 {
     size_t embedded_count = registry ? registry->function_count : 0;
+    size_t module_egress_count = registry ? registry->egress_count : 0;
     size_t egress_count = application->kafka_egress_count + application->kinesis_egress_count +
-                          application->http_egress_count;
+                          application->http_egress_count + module_egress_count;
     struct function_binding *functions = mem_new(
         (application->endpoint_count + embedded_count + 1) * sizeof(struct function_binding));
     struct egress_binding *egresses = mem_new(egress_count * sizeof *egresses);
@@ -99,6 +112,8 @@ struct bindings *bindings_new(const struct application *application,
     for (size_t i = 0; i < application->http_egress_count; i++)
         *egress++ = egress_of(&(struct spec_name){"io.statefun.playground", "egress"},
                               playground_egress_accept);
+    for (size_t i = 0; i < module_egress_count; i++)
+        *egress++ = module_egress_of(registry->egresses[i]);
 
     struct bindings *bindings = mem_new(sizeof *bindings);
     *bindings = (struct bindings){

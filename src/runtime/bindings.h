@@ -1,7 +1,7 @@
 /* bindings.h (runtime) - an application's functions and egresses as the engine wants them.
  *
- * Egresses are numbered: the Kafka egresses in the application's order, then those of Kinesis, then
- * the playground's. */
+ * Egresses are numbered: the Kafka egresses in the application's order, then those of Kinesis, the
+ * playground's, and those of embedded modules. */
 #ifndef RUNTIME_BINDINGS_H
 #define RUNTIME_BINDINGS_H
 

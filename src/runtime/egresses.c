@@ -29,6 +29,8 @@ static void on_put(void *owner)
         kafka_egress_wake(egress->kafka);
     else if (egress->kinesis)
         kinesis_egress_wake(egress->kinesis);
+    else if (egress->module)
+        module_egress_wake(egress->module);
     else
         loop_wake(putter->egresses->options.loop);
 }
@@ -80,6 +82,7 @@ void egresses_free(struct egresses *egresses)
         struct admin_egress *egress = &egresses->items[i];
         kafka_egress_close(egress->kafka);
         kinesis_egress_close(egress->kinesis);
+        module_egress_close(egress->module);
         playground_egress_free(egress->playground);
         outbox_free(egress->outbox);
     }
@@ -198,6 +201,24 @@ static void start_playground(struct egresses *egresses, size_t number)
     committer_hungry(options->committer, (uint32_t)number, true);
 }
 
+static bool start_module(struct egresses *egresses, size_t number, const struct sf_egress *spec,
+                         struct sf_status *status)
+{
+    struct admin_egress *egress = &egresses->items[number];
+    return module_egress_open(
+        &(struct module_egress_options){
+            .egress = spec,
+            .number = (uint32_t)number,
+            .committed = store_epoch(egresses->options.store),
+            .outbox = egress->outbox,
+            .owner = egresses,
+            .on_confirmed = on_confirmed,
+            .on_dead = on_done,
+            .on_hungry = on_hungry,
+        },
+        &egress->module, status);
+}
+
 bool egresses_start(struct egresses *egresses, struct sf_status *status)
 {
     const struct application *application = egresses->options.application;
@@ -210,6 +231,10 @@ bool egresses_start(struct egresses *egresses, struct sf_status *status)
             return false;
     for (size_t i = 0; i < application->http_egress_count; i++)
         start_playground(egresses, number++);
+    const struct registry *registry = egresses->options.registry;
+    for (size_t i = 0; registry && i < registry->egress_count; i++)
+        if (!start_module(egresses, number++, registry->egresses[i], status))
+            return false;
     return true;
 }
 
@@ -241,6 +266,8 @@ void egresses_stop(struct egresses *egresses, uint64_t drain_ms)
             kafka_egress_stop(egresses->items[i].kafka, drain_ms);
         if (egresses->items[i].kinesis)
             kinesis_egress_stop(egresses->items[i].kinesis, drain_ms);
+        if (egresses->items[i].module)
+            module_egress_stop(egresses->items[i].module, drain_ms);
     }
 }
 

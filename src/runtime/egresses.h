@@ -14,6 +14,7 @@ struct admin_egress;
 
 struct egresses_options {
     const struct application *application;
+    const struct registry *registry; /* of embedded modules; NULL: there are none */
     const struct bindings *bindings; /* their numbers and ids */
     const char *name;                /* of the application */
     struct store *store;

@@ -183,6 +183,55 @@ static void expose_functions(struct buffer *text, const struct exposed *exposed)
     free(sums.items);
 }
 
+/* --- what functions count --- */
+
+static int compare_counters(const void *a, const void *b)
+{
+    const struct worker_counter *x = a, *y = b;
+    int order = bytes_compare(x->ns, y->ns);
+    order = order ? order : bytes_compare(x->name, y->name);
+    return order ? order : strcmp(x->counter, y->counter);
+}
+
+/* The workers' counters added up: the first of those that are one, so many in all. */
+static size_t add_up_counters(struct worker_counter *counters, size_t count)
+{
+    size_t sums = 0;
+    qsort(counters, count, sizeof *counters, compare_counters);
+    for (size_t i = 0; i < count; i++) {
+        if (sums && !compare_counters(&counters[sums - 1], &counters[i]))
+            counters[sums - 1].value += counters[i].value;
+        else
+            counters[sums++] = counters[i];
+    }
+    return sums;
+}
+
+/* Upstream has a metric for each, named as the counter: here the name is a label, as it may be any
+ * text. A gauge, since it may also go down. */
+static void expose_counters(struct buffer *text, const struct exposed *exposed)
+{
+    static const char name[] = "statefun_functions_counter";
+    struct buffer all = {0};
+    for (size_t w = 0; w < exposed->worker_count; w++)
+        buffer_add(&all, exposed->workers[w]->counters,
+                   exposed->workers[w]->counter_count * sizeof(struct worker_counter));
+    struct worker_counter *counters = (struct worker_counter *)all.data;
+    size_t count = all.size ? add_up_counters(counters, all.size / sizeof *counters) : 0;
+    if (count)
+        head(text, name, "gauge", "What embedded functions count.");
+    for (size_t i = 0; i < count; i++) {
+        buffer_add_format(text, "%s{", name);
+        label(text, "namespace", counters[i].ns);
+        buffer_add_u8(text, ',');
+        label(text, "name", counters[i].name);
+        buffer_add_u8(text, ',');
+        label(text, "counter", bytes_of(counters[i].counter));
+        buffer_add_format(text, "} %lld\n", (long long)counters[i].value);
+    }
+    buffer_destroy(&all);
+}
+
 /* --- engines --- */
 
 static void expose_engines(struct buffer *text, const struct exposed *exposed)
@@ -393,6 +442,63 @@ static void expose_shards(struct buffer *text, const struct exposed *exposed)
     }
 }
 
+static uint64_t source_records(const struct module_lane_figures *f)
+{
+    return f->records;
+}
+
+static uint64_t source_bytes(const struct module_lane_figures *f)
+{
+    return f->bytes;
+}
+
+static uint64_t source_rejected(const struct module_lane_figures *f)
+{
+    return f->rejected;
+}
+
+static uint64_t source_failures(const struct module_lane_figures *f)
+{
+    return f->failures;
+}
+
+static uint64_t source_waits(const struct module_lane_figures *f)
+{
+    return f->waits_for_room;
+}
+
+static void expose_sources(struct buffer *text, const struct exposed *exposed)
+{
+    static const struct {
+        const char *name, *type, *help;
+        uint64_t (*value)(const struct module_lane_figures *f);
+    } metrics[] = {
+        {"statefun_module_ingress_records_total", "counter", "Records accepted.", source_records},
+        {"statefun_module_ingress_bytes_total", "counter", "Bytes of their values.", source_bytes},
+        {"statefun_module_ingress_rejected_total", "counter",
+         "Records that a router has failed on.", source_rejected},
+        {"statefun_module_ingress_failures_total", "counter", "How often run has failed.",
+         source_failures},
+        {"statefun_module_ingress_waits_for_room", "gauge",
+         "1 while a record of the partition is refused.", source_waits},
+    };
+    if (!exposed->registry || !exposed->registry->ingress_count)
+        return;
+    for (size_t m = 0; m < sizeof metrics / sizeof *metrics; m++) {
+        head(text, metrics[m].name, metrics[m].type, metrics[m].help);
+        for (size_t w = 0; w < exposed->worker_count; w++) {
+            const struct worker_figures *figures = exposed->workers[w];
+            for (size_t i = 0; i < figures->source_count; i++) {
+                const struct worker_source *source = &figures->sources[i];
+                buffer_add_format(text, "%s{", metrics[m].name);
+                label(text, "ingress", bytes_of(exposed->registry->ingresses[source->ingress]->id));
+                buffer_add_format(text, ",partition=\"%u\"} %llu\n", source->module.partition,
+                                  (unsigned long long)metrics[m].value(&source->module));
+            }
+        }
+    }
+}
+
 /* --- egresses, commits, process --- */
 
 static uint64_t egress_outbox_bytes(const struct exposed_egress *egress)
@@ -511,10 +617,12 @@ static void expose_process(struct buffer *text, const struct exposed *exposed)
 void exposition_add(struct buffer *text, const struct exposed *exposed)
 {
     expose_functions(text, exposed);
+    expose_counters(text, exposed);
     expose_engines(text, exposed);
     expose_http(text, exposed);
     expose_lanes(text, exposed);
     expose_shards(text, exposed);
+    expose_sources(text, exposed);
     expose_egresses(text, exposed);
     expose_commits(text, exposed);
     expose_process(text, exposed);

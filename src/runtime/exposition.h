@@ -7,6 +7,7 @@
 
 #include "egress/kafka_egress.h"
 #include "egress/kinesis_egress.h"
+#include "egress/module_egress.h"
 #include "egress/playground_egress.h"
 #include "runtime/committer.h"
 #include "runtime/worker.h"
@@ -24,6 +25,7 @@ struct exposed {
     uint64_t epoch;
     uint64_t start_time_s; /* since 1970 */
     const struct application *application;
+    const struct registry *registry; /* of embedded modules; NULL: there are none */
     struct worker_figures *const *workers;
     size_t worker_count;
     struct committer_figures committer;

@@ -49,6 +49,8 @@ struct runtime {
     struct ingress_owner *ingress_owners;
     struct kinesis_ingress **kinesis_ingresses;
     struct ingress_owner *kinesis_owners;
+    struct module_ingress **module_ingresses;
+    size_t module_ingress_count;
 
     struct loop *front_loop; /* of admin and playground egress */
     struct inbox *front_inbox;
@@ -334,6 +336,8 @@ static void make_workers(struct runtime *runtime)
         .kafka_ingress_count = runtime->application->kafka_ingress_count,
         .kinesis_ingresses = runtime->kinesis_ingresses,
         .kinesis_ingress_count = runtime->application->kinesis_ingress_count,
+        .module_ingresses = runtime->module_ingresses,
+        .module_ingress_count = runtime->module_ingress_count,
         .front = runtime->front_inbox,
         .run_state_answer = run_state_answer,
     };
@@ -347,6 +351,7 @@ static void make_egresses(struct runtime *runtime)
 {
     runtime->egresses = egresses_new(&(struct egresses_options){
         .application = runtime->application,
+        .registry = runtime->registry,
         .bindings = runtime->bindings,
         .name = runtime->name,
         .store = runtime->store,
@@ -390,6 +395,7 @@ static void start_front(struct runtime *runtime)
         .token = settings_text(runtime->settings, SETTING_ADMIN_TOKEN),
         .body_bytes_max = number_of(runtime, SETTING_BODY_BYTES_MAX),
         .application = runtime->application,
+        .registry = runtime->registry,
         .notice = runtime->notice,
         .workers = runtime->workers,
         .worker_count = runtime->worker_count,
@@ -476,6 +482,7 @@ static bool open_kafka_ingress(struct runtime *runtime, size_t number, struct sf
                 kafka_ingress_open(
                     &(struct kafka_ingress_options){
                         .spec = spec,
+                        .registry = runtime->registry,
                         .workers = runtime->worker_count,
                         .memory_bytes = number_of(runtime, SETTING_KAFKA_FETCH_MEMORY_BYTES),
                         .positions = positions.kafka,
@@ -511,6 +518,7 @@ static bool open_kinesis_ingress(struct runtime *runtime, size_t number, struct 
     bool good = positions.is_good && kinesis_ingress_open(
                                          &(struct kinesis_ingress_options){
                                              .spec = spec,
+                                             .registry = runtime->registry,
                                              .workers = runtime->worker_count,
                                              .positions = positions.kinesis,
                                              .position_count = positions.count,
@@ -537,6 +545,24 @@ static bool open_kinesis_ingresses(struct runtime *runtime, struct sf_status *st
     return true;
 }
 
+static void make_module_ingresses(struct runtime *runtime)
+{
+    for (size_t i = 0; i < runtime->module_ingress_count; i++)
+        runtime->module_ingresses[i] = module_ingress_new(&(struct module_ingress_options){
+            .ingress = runtime->registry->ingresses[i],
+            .registry = runtime->registry,
+            .workers = runtime->worker_count,
+        });
+}
+
+static bool start_module_ingresses(struct runtime *runtime, struct sf_status *status)
+{
+    for (size_t i = 0; i < runtime->module_ingress_count; i++)
+        if (!module_ingress_start(runtime->module_ingresses[i], status))
+            return false;
+    return true;
+}
+
 static void stop_ingresses(struct runtime *runtime)
 {
     for (size_t i = 0; i < runtime->application->kafka_ingress_count; i++)
@@ -545,6 +571,9 @@ static void stop_ingresses(struct runtime *runtime)
     for (size_t i = 0; i < runtime->application->kinesis_ingress_count; i++)
         if (runtime->kinesis_ingresses[i])
             kinesis_ingress_stop(runtime->kinesis_ingresses[i]);
+    for (size_t i = 0; i < runtime->module_ingress_count; i++)
+        if (runtime->module_ingresses[i])
+            module_ingress_stop(runtime->module_ingresses[i]);
 }
 
 /* --- life --- */
@@ -563,10 +592,13 @@ static bool open_all(struct runtime *runtime, struct sf_status *status)
         !notice_write(runtime->notice, settings_text(runtime->settings, SETTING_DATA), status))
         return false;
 
+    make_module_ingresses(runtime);
     committer_start(runtime->committer);
     for (; runtime->started_workers < runtime->worker_count; runtime->started_workers++)
         worker_start(runtime->workers[runtime->started_workers]);
     start_front(runtime);
+    if (!start_module_ingresses(runtime, status))
+        return false;
     admin_set_ready(runtime->admin, true);
     return true;
 }
@@ -591,6 +623,9 @@ bool runtime_open(const struct application *application, const struct settings *
         mem_new(application->kinesis_ingress_count * sizeof(struct kinesis_ingress *));
     runtime->kinesis_owners =
         mem_new(application->kinesis_ingress_count * sizeof *runtime->kinesis_owners);
+    runtime->module_ingress_count = runtime->registry ? runtime->registry->ingress_count : 0;
+    runtime->module_ingresses =
+        mem_new(runtime->module_ingress_count * sizeof(struct module_ingress *));
     runtime->front_loop = loop_new();
     runtime->front_inbox = inbox_new(runtime->front_loop);
     pthread_mutex_init(&runtime->failure_lock, NULL);
@@ -689,6 +724,8 @@ void runtime_close(struct runtime *runtime)
         kafka_ingress_close(runtime->kafka_ingresses[i]);
     for (size_t i = 0; i < runtime->application->kinesis_ingress_count; i++)
         kinesis_ingress_close(runtime->kinesis_ingresses[i]);
+    for (size_t i = 0; i < runtime->module_ingress_count; i++)
+        module_ingress_close(runtime->module_ingresses[i]);
 
     loader_free(runtime->loader); /* what it still reads goes to workers */
     admin_stop(runtime->admin);
@@ -719,5 +756,6 @@ void runtime_close(struct runtime *runtime)
     free(runtime->ingress_owners);
     free(runtime->kinesis_ingresses);
     free(runtime->kinesis_owners);
+    free(runtime->module_ingresses);
     free(runtime);
 }

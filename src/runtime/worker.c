@@ -35,6 +35,7 @@ struct worker {
     struct http_ingress *http;
     struct kafka_lane **lanes;
     struct kinesis_lane **shard_lanes;
+    struct module_lane **module_lanes;
     struct loop_timer timer; /* when the engine wants to know the time */
     size_t pace;             /* messages to embedded functions in a turn */
     struct loop_timer hurry; /* set while the store was asked not long ago */
@@ -315,6 +316,8 @@ static void on_turn_end(void *owner)
             kafka_lane_room(worker->lanes[i]);
         for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++)
             kinesis_lane_room(worker->shard_lanes[i]);
+        for (size_t i = 0; i < worker->options.module_ingress_count; i++)
+            module_lane_room(worker->module_lanes[i]);
         loop_wake(worker->loop); /* what came in wants a run */
     }
     if (engine_is_crowded(worker->engine))
@@ -365,6 +368,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->parcels = mem_new(options->engine.workers * sizeof(struct parcel *));
     worker->lanes = mem_new(options->kafka_ingress_count * sizeof(struct kafka_lane *));
     worker->shard_lanes = mem_new(options->kinesis_ingress_count * sizeof(struct kinesis_lane *));
+    worker->module_lanes = mem_new(options->module_ingress_count * sizeof(struct module_lane *));
     worker->remote = remote_new(worker->loop, options->endpoints, options->pipeline_max);
     if (options->registry) {
         worker->embedded = embedded_new(worker->loop, options->registry, options->operations);
@@ -408,6 +412,7 @@ void worker_start(struct worker *worker)
             .loop = worker->loop,
             .engine = worker->engine,
             .listen_fd = options->http_fd,
+            .registry = options->registry,
             .worker = worker->number,
             .body_bytes_max = options->body_bytes_max,
         });
@@ -417,6 +422,9 @@ void worker_start(struct worker *worker)
     for (size_t i = 0; i < options->kinesis_ingress_count; i++)
         worker->shard_lanes[i] =
             kinesis_lane_new(options->kinesis_ingresses[i], worker->loop, worker->engine);
+    for (size_t i = 0; i < options->module_ingress_count; i++)
+        worker->module_lanes[i] = module_lane_new(options->module_ingresses[i], worker->number,
+                                                  worker->loop, worker->engine);
 
     loop_on_turn_begin(worker->loop, on_turn_begin, worker);
     loop_on_wake(worker->loop, on_wake, worker);
@@ -468,6 +476,7 @@ void worker_free(struct worker *worker)
     loop_free(worker->loop);
     free(worker->lanes);
     free(worker->shard_lanes);
+    free(worker->module_lanes);
     free(worker);
 }
 
@@ -583,6 +592,8 @@ static void run_stop_input(struct errand *errand, void *owner)
         kafka_lane_stop(worker->lanes[i]);
     for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++)
         kinesis_lane_stop(worker->shard_lanes[i]);
+    for (size_t i = 0; i < worker->options.module_ingress_count; i++)
+        module_lane_stop(worker->module_lanes[i]);
     engine_stop(worker->engine);
 }
 
@@ -595,6 +606,7 @@ static void run_close_input(struct errand *errand, void *owner)
 {
     struct worker *worker = owner;
     (void)number_of(errand);
+    worker->stopped_input = true; /* also without worker_stop_input */
     for (size_t i = 0; i < worker->options.kafka_ingress_count; i++) {
         kafka_lane_free(worker->lanes[i]);
         worker->lanes[i] = NULL;
@@ -602,6 +614,10 @@ static void run_close_input(struct errand *errand, void *owner)
     for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++) {
         kinesis_lane_free(worker->shard_lanes[i]);
         worker->shard_lanes[i] = NULL;
+    }
+    for (size_t i = 0; i < worker->options.module_ingress_count; i++) {
+        module_lane_free(worker->module_lanes[i]);
+        worker->module_lanes[i] = NULL;
     }
 }
 
@@ -922,6 +938,37 @@ static void add_shards(struct worker *worker, struct worker_figures *figures)
     }
 }
 
+static void add_source(void *owner, const struct module_lane_figures *lane)
+{
+    struct worker_figures *figures = owner;
+    figures->sources =
+        mem_resize(figures->sources, (figures->source_count + 1) * sizeof *figures->sources);
+    figures->sources[figures->source_count++] = (struct worker_source){.module = *lane};
+}
+
+static void add_sources(struct worker *worker, struct worker_figures *figures)
+{
+    for (size_t i = 0; i < worker->options.module_ingress_count; i++) {
+        size_t first = figures->source_count;
+        if (worker->module_lanes[i])
+            module_lane_each(worker->module_lanes[i], add_source, figures);
+        for (size_t n = first; n < figures->source_count; n++)
+            figures->sources[n].ingress = i;
+    }
+}
+
+static void add_counter(void *owner, const struct embedded_counter *counter)
+{
+    struct worker_figures *figures = owner;
+    figures->counters =
+        mem_resize(figures->counters, (figures->counter_count + 1) * sizeof *figures->counters);
+    figures->counters[figures->counter_count++] =
+        (struct worker_counter){.ns = owned(counter->ns),
+                                .name = owned(counter->name),
+                                .counter = mem_string(counter->counter),
+                                .value = counter->value};
+}
+
 static void run_figures(struct errand *errand, void *owner)
 {
     struct worker *worker = owner;
@@ -932,6 +979,9 @@ static void run_figures(struct errand *errand, void *owner)
     remote_each(worker->remote, add_endpoint, figures);
     add_lanes(worker, figures);
     add_shards(worker, figures);
+    add_sources(worker, figures);
+    if (worker->embedded)
+        embedded_each_counter(worker->embedded, add_counter, figures);
     if (worker->http)
         http_ingress_figures(worker->http, &figures->http);
     ask->on_figures(ask->owner, figures);
@@ -965,9 +1015,16 @@ void worker_figures_free(struct worker_figures *figures)
         free(figures->lanes[i].topic);
     for (size_t i = 0; i < figures->shard_count; i++)
         free(figures->shards[i].name);
+    for (size_t i = 0; i < figures->counter_count; i++) {
+        free((void *)figures->counters[i].ns.data);
+        free((void *)figures->counters[i].name.data);
+        free(figures->counters[i].counter);
+    }
     free(figures->functions);
     free(figures->endpoints);
     free(figures->lanes);
     free(figures->shards);
+    free(figures->sources);
+    free(figures->counters);
     free(figures);
 }

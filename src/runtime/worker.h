@@ -12,6 +12,7 @@
 #include "ingress/http_ingress.h"
 #include "ingress/kafka_ingress.h"
 #include "ingress/kinesis_ingress.h"
+#include "ingress/module_ingress.h"
 #include "runtime/committer.h"
 #include "runtime/errand.h"
 #include "runtime/loader.h"
@@ -63,6 +64,8 @@ struct worker_options {
     size_t kafka_ingress_count;
     struct kinesis_ingress *const *kinesis_ingresses; /* the same */
     size_t kinesis_ingress_count;
+    struct module_ingress *const *module_ingresses; /* the same */
+    size_t module_ingress_count;
     struct inbox *front; /* where answers to state calls go, as errands */
     void (*run_state_answer)(struct errand *errand, void *owner);
 };
@@ -96,7 +99,7 @@ void worker_call_state(struct worker *worker, struct state_call *call);
 /* Takes no more input from outside, and starts no more invocations. */
 void worker_stop_input(struct worker *worker);
 
-/* Gives the lanes of the Kafka and Kinesis ingresses back, so that those can be closed. */
+/* Gives the lanes of the ingresses back, so that those can be closed. */
 void worker_close_input(struct worker *worker);
 
 /* Ends the thread. */
@@ -136,6 +139,17 @@ struct worker_shard {
     char *name; /* "stream", NUL, and behind it the shard: what the figures refer to */
 };
 
+struct worker_source {
+    size_t ingress;
+    struct module_lane_figures module;
+};
+
+struct worker_counter {
+    struct bytes ns, name; /* owned */
+    char *counter;
+    int64_t value;
+};
+
 /* A copy that outlives the turn in which it was taken. */
 struct worker_figures {
     struct engine_figures engine;
@@ -147,6 +161,10 @@ struct worker_figures {
     size_t lane_count;
     struct worker_shard *shards;
     size_t shard_count;
+    struct worker_source *sources;
+    size_t source_count;
+    struct worker_counter *counters; /* of functions: sf_count */
+    size_t counter_count;
     struct http_ingress_figures http;
 };
 

@@ -137,11 +137,28 @@ const struct sf_function *registry_find(const struct registry *registry, struct 
 
 /* --- what only a runtime has --- */
 
+enum { INGRESS_PARTITIONS_MAX = 1024 }; /* each has a thread */
+
 static bool may_bind(const struct registry *registry, const char *what, struct sf_status *status)
 {
     return !registry->options.functions_only ||
            sf_fail(status, SF_UNSUPPORTED, "%s runs functions only: it cannot have %s",
                    registry->options.what_runs, what);
+}
+
+static void add_owner(struct registry *registry, const void *what)
+{
+    registry->owners =
+        mem_resize(registry->owners, (registry->owner_count + 1) * sizeof *registry->owners);
+    registry->owners[registry->owner_count++] = (struct registered_by){what, registry->modules};
+}
+
+uint32_t registry_module_of(const struct registry *registry, const void *what)
+{
+    size_t i = 0;
+    while (i + 1 < registry->owner_count && registry->owners[i].what != what)
+        i++;
+    return registry->owners[i].module;
 }
 
 static bool bind_router(struct sf_module *module, const struct sf_router *router,
@@ -157,6 +174,7 @@ static bool bind_router(struct sf_module *module, const struct sf_router *router
     registry->routers =
         mem_resize(registry->routers, (registry->router_count + 1) * sizeof(struct sf_router *));
     registry->routers[registry->router_count++] = router;
+    add_owner(registry, router);
     return true;
 }
 
@@ -170,6 +188,9 @@ static bool bind_ingress(struct sf_module *module, const struct sf_ingress *ingr
         return false;
     if (!ingress->run)
         return sf_fail(status, SF_INVALID, "ingress %s has no `run`", ingress->id);
+    if (ingress->partitions > INGRESS_PARTITIONS_MAX)
+        return sf_fail(status, SF_INVALID, "ingress %s has %u partitions, expected at most %d",
+                       ingress->id, ingress->partitions, INGRESS_PARTITIONS_MAX);
     for (size_t i = 0; i < registry->ingress_count; i++)
         if (!strcmp(registry->ingresses[i]->id, ingress->id))
             return sf_fail(status, SF_CONFLICT, "a binding for ingress %s exists already",
@@ -177,6 +198,7 @@ static bool bind_ingress(struct sf_module *module, const struct sf_ingress *ingr
     registry->ingresses = mem_resize(registry->ingresses,
                                      (registry->ingress_count + 1) * sizeof(struct sf_ingress *));
     registry->ingresses[registry->ingress_count++] = ingress;
+    add_owner(registry, ingress);
     return true;
 }
 
@@ -197,6 +219,7 @@ static bool bind_egress(struct sf_module *module, const struct sf_egress *egress
     registry->egresses =
         mem_resize(registry->egresses, (registry->egress_count + 1) * sizeof(struct sf_egress *));
     registry->egresses[registry->egress_count++] = egress;
+    add_owner(registry, egress);
     return true;
 }
 
@@ -228,6 +251,7 @@ void registry_destroy(struct registry *registry)
     free(registry->routers);
     free(registry->ingresses);
     free(registry->egresses);
+    free(registry->owners);
     *registry = (struct registry){0};
 }
 

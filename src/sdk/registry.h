@@ -15,6 +15,12 @@ struct registered_function {
     uint32_t module;       /* the number of the module that bound it */
 };
 
+/* Which module bound a router, an ingress or an egress. */
+struct registered_by {
+    const void *what;
+    uint32_t module;
+};
+
 struct registry_options {
     bool functions_only; /* routers, ingresses and egresses are refused: `what_runs` says by whom */
     const char *what_runs;
@@ -34,6 +40,8 @@ struct registry {
     size_t ingress_count;
     const struct sf_egress **egresses;
     size_t egress_count;
+    struct registered_by *owners; /* of those three */
+    size_t owner_count;
 };
 
 void registry_init(struct registry *registry, const struct registry_options *options);
@@ -46,6 +54,9 @@ SF_CHECK bool registry_add(struct registry *registry, sf_configure configure,
 /* The function that serves this type: an exact name, else the longest prefix; NULL if none does. */
 const struct sf_function *registry_find(const struct registry *registry, struct bytes ns,
                                         struct bytes name);
+
+/* The number of the module that bound a router, an ingress or an egress. */
+uint32_t registry_module_of(const struct registry *registry, const void *what);
 
 /* Splits "namespace/name"; false if it is no such thing. */
 bool typename_split(struct bytes text, struct bytes *ret_ns, struct bytes *ret_name);

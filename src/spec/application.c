@@ -11,7 +11,6 @@
 struct loading {
     struct reader reader;
     struct component_tally tally;
-    size_t library_functions; /* bound by embedded modules */
     size_t errors_before;
 };
 
@@ -47,6 +46,11 @@ static void loading_add(struct loading *loading, const char *file, struct bytes 
 
 /* --- embedded modules --- */
 
+static struct spec_place place_of(struct reader *reader, const struct library_name *name)
+{
+    return (struct spec_place){.file = reader_copy(reader, bytes_of(name->path))};
+}
+
 static void bind_library_name(struct reader *reader, const struct library_name *name)
 {
     static const enum binding bindings[] = {[LIBRARY_FUNCTION] = BINDING_FUNCTIONS,
@@ -54,30 +58,67 @@ static void bind_library_name(struct reader *reader, const struct library_name *
                                             [LIBRARY_EGRESS] = BINDING_EGRESS};
     size_t slash = strcspn(name->name, "/");
     char *ns = bytes_string(bytes_make(name->name, slash));
-    struct spec_place place = {.file = reader_copy(reader, bytes_of(name->path))};
+    struct spec_place place = place_of(reader, name);
     (void)binding_put(reader, bindings[name->what], ns, name->name + slash + 1, &place);
     free(ns);
 }
 
+/* What libraries bind is known before module files are read, which then may have less to say. */
 static void open_libraries(struct loading *loading, const struct module_files *files)
 {
     struct reader *reader = &loading->reader;
+    struct application *application = reader->application;
     const struct application_options *options = reader->options;
-    struct library_names names = {0};
     struct sf_status status;
     if (!files->library_count || !options->open_libraries)
         return;
-    if (!options->open_libraries(options->owner, files->libraries, files->library_count, &names,
-                                 &status)) {
+    if (!options->open_libraries(options->owner, files->libraries, files->library_count,
+                                 &reader->libraries, &status)) {
         diagnostics_add(reader->diagnostics, SEVERITY_ERROR, NULL, 0, 0, "%s", status.message);
         loading->tally.is_unsure = true;
         return;
     }
-    reader->application->library_count = files->library_count;
-    for (size_t i = 0; i < names.count; i++) {
-        bind_library_name(reader, &names.items[i]);
-        loading->library_functions += names.items[i].what == LIBRARY_FUNCTION;
-        loading->tally.ingresses += names.items[i].what == LIBRARY_INGRESS;
+    application->library_count = files->library_count;
+    for (size_t i = 0; i < reader->libraries.count; i++) {
+        const struct library_name *name = &reader->libraries.items[i];
+        if (name->what != LIBRARY_ROUTER)
+            bind_library_name(reader, name);
+        application->library_function_count += name->what == LIBRARY_FUNCTION;
+        application->library_ingress_count += name->what == LIBRARY_INGRESS;
+        application->library_egress_count += name->what == LIBRARY_EGRESS;
+    }
+    loading->tally.ingresses += application->library_ingress_count;
+}
+
+static struct spec_name split(struct reader *reader, const char *text)
+{
+    size_t slash = strcspn(text, "/");
+    return (struct spec_name){.ns = reader_copy(reader, bytes_make(text, slash)),
+                              .name = reader_copy(reader, bytes_of(text + slash + 1))};
+}
+
+/* Upstream fails on the one while it builds the job, with a null pointer, and takes the other as it
+ * is. */
+static void check_routers(struct loading *loading)
+{
+    struct reader *reader = &loading->reader;
+    if (loading->tally.is_unsure)
+        return;
+    for (size_t i = 0; i < reader->libraries.count; i++) {
+        const struct library_name *name = &reader->libraries.items[i];
+        struct spec_place place = place_of(reader, name);
+        struct spec_name id = split(reader, name->name);
+        if (name->what == LIBRARY_ROUTER &&
+            !binding_exists(reader, BINDING_INGRESS, id.ns, id.name))
+            reader_error(reader, &place,
+                         "a router is bound to ingress %s, which no module defines: expected the "
+                         "id of an ingress of a module.yaml or a library",
+                         text_quoted(name->name).text);
+        if (name->what == LIBRARY_INGRESS && !router_exists(reader, &id))
+            reader_warning(reader, &place,
+                           "ingress %s has no router: its records go nowhere. Expected one "
+                           "(sf_bind_router)",
+                           text_quoted(name->name).text);
     }
 }
 
@@ -92,7 +133,9 @@ static void check_bound(struct loading *loading)
     struct buffer files = {0};
     for (size_t i = 0; i < application->file_count; i++)
         buffer_add_format(&files, "%s%s", i ? ", " : "", text_quoted(application->files[i]).text);
-    if (!loading->tally.endpoints && !loading->library_functions)
+    if (!files.size)
+        buffer_add_text(&files, "the libraries");
+    if (!loading->tally.endpoints && !application->library_function_count)
         diagnostics_add(diagnostics, SEVERITY_ERROR, NULL, 0, 0,
                         "There are no function providers defined. Expected an endpoint (kind "
                         "io.statefun.endpoints.v2/http) or an embedded module (*.so beside the "
@@ -101,8 +144,8 @@ static void check_bound(struct loading *loading)
     if (!loading->tally.ingresses)
         diagnostics_add(diagnostics, SEVERITY_ERROR, NULL, 0, 0,
                         "There are no ingress defined. Expected one (kind "
-                        "io.statefun.kafka.v1/ingress or io.statefun.playground.v1/ingress), "
-                        "found none in %s",
+                        "io.statefun.kafka.v1/ingress or io.statefun.playground.v1/ingress, or one "
+                        "that an embedded module binds), found none in %s",
                         buffer_text(&files));
     buffer_destroy(&files);
 }
@@ -166,6 +209,7 @@ static struct application *loading_finish(struct loading *loading)
 {
     struct application *application = loading->reader.application;
     check_bound(loading);
+    check_routers(loading);
     check_targets(loading);
     name_map_destroy(&loading->reader.bindings);
     if (loading->reader.diagnostics->error_count == loading->errors_before)
@@ -188,6 +232,7 @@ struct application *application_load(const struct application_options *options,
 
     module_files_init(&files, options->modules, options->module_count, diagnostics);
     loading.tally.is_unsure |= !files.is_whole;
+    open_libraries(&loading, &files);
     for (size_t i = 0; i < files.count; i++) {
         struct buffer text = {0};
         if (yaml_file_read(files.paths[i], &text, diagnostics))
@@ -196,7 +241,6 @@ struct application *application_load(const struct application_options *options,
             loading.tally.is_unsure = true;
         buffer_destroy(&text);
     }
-    open_libraries(&loading, &files);
     module_files_destroy(&files);
     return loading_finish(&loading);
 }

@@ -270,11 +270,15 @@ struct application {
     size_t http_egress_count;
     char **files; /* that were read, as the user named them */
     size_t file_count;
-    size_t library_count; /* of embedded modules, which options.open_libraries has opened */
+
+    /* Embedded modules, which options.open_libraries has opened, and what they bind. */
+    size_t library_count;
+    size_t library_function_count, library_ingress_count, library_egress_count;
 };
 
-/* What an embedded module binds: "namespace/name", of a function type also "namespace/prefix*". */
-enum library_binds { LIBRARY_FUNCTION, LIBRARY_INGRESS, LIBRARY_EGRESS };
+/* What an embedded module binds: "namespace/name", of a function type also "namespace/prefix*", of
+ * a router its ingress. */
+enum library_binds { LIBRARY_FUNCTION, LIBRARY_INGRESS, LIBRARY_EGRESS, LIBRARY_ROUTER };
 
 struct library_name {
     enum library_binds what;

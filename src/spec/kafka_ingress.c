@@ -29,7 +29,7 @@ static const struct property topic_properties[] = {
     PROPERTY("topic", kafka_topic_read, offsetof(struct kafka_topic_spec, topic), .required = true),
     PROPERTY("valueType", text_read, offsetof(struct kafka_topic_spec, value_type),
              .required = true),
-    PROPERTY("targets", read_targets, 0, .required = true),
+    PROPERTY("targets", read_targets, 0), /* stays last: see below */
 };
 
 static const char topics_expected[] = "a list of objects with topic, valueType and targets";
@@ -38,10 +38,13 @@ static const char *read_topic(struct reader *reader, const char *key, const stru
                               void *item)
 {
     struct kafka_topic_spec *topic = item;
+    struct property properties_here[COUNT_OF(topic_properties)];
+    memcpy(properties_here, topic_properties, sizeof properties_here);
+    properties_here[COUNT_OF(topic_properties) - 1].required = targets_are_required(reader);
     topic->place = node->place;
     bool good = reader_expect_kind(reader, key, node, YAML_OBJECT, topics_expected) &&
-                object_read(reader, node, "an element of topics", topic_properties,
-                            COUNT_OF(topic_properties), topic);
+                object_read(reader, node, "an element of topics", properties_here,
+                            COUNT_OF(properties_here), topic);
     return good ? topic->topic : NULL;
 }
 
@@ -181,6 +184,15 @@ static bool check_invalid(struct reader *reader, const struct kafka_ingress_spec
     return true;
 }
 
+static bool check_targets(struct reader *reader, const struct kafka_ingress_spec *ingress)
+{
+    bool good = true;
+    for (size_t i = 0; i < ingress->topic_count; i++)
+        good &= targets_check(reader, &ingress->id, ingress->topics[i].targets,
+                              &ingress->topics[i].place, "an element of topics");
+    return good;
+}
+
 void kafka_ingress_read(struct reader *reader, const struct yaml_node *spec)
 {
     struct application *application = reader->application;
@@ -192,6 +204,7 @@ void kafka_ingress_read(struct reader *reader, const struct yaml_node *spec)
         good &= settle(reader, spec, &settled[i], is_certain, &ingress);
     good &= kafka_properties_map(reader, KAFKA_CONSUMER, &ingress.properties, &ingress.place);
     good &= check_invalid(reader, &ingress, spec);
+    good = good && check_targets(reader, &ingress);
     if (!good)
         return;
     check_offsets(reader, &ingress, spec);

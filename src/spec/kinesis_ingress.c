@@ -22,7 +22,7 @@ static const struct property stream_properties[] = {
              .required = true),
     PROPERTY("valueType", text_read, offsetof(struct kinesis_stream_spec, value_type),
              .required = true),
-    PROPERTY("targets", read_targets, 0, .required = true),
+    PROPERTY("targets", read_targets, 0), /* stays last: see below */
 };
 
 static const char streams_expected[] = "a list of objects with stream, valueType and targets";
@@ -31,10 +31,13 @@ static const char *read_stream(struct reader *reader, const char *key, const str
                                void *item)
 {
     struct kinesis_stream_spec *stream = item;
+    struct property properties_here[COUNT_OF(stream_properties)];
+    memcpy(properties_here, stream_properties, sizeof properties_here);
+    properties_here[COUNT_OF(stream_properties) - 1].required = targets_are_required(reader);
     stream->place = node->place;
     bool good = reader_expect_kind(reader, key, node, YAML_OBJECT, streams_expected) &&
-                object_read(reader, node, "an element of streams", stream_properties,
-                            COUNT_OF(stream_properties), stream);
+                object_read(reader, node, "an element of streams", properties_here,
+                            COUNT_OF(properties_here), stream);
     return good ? stream->stream : NULL;
 }
 
@@ -103,7 +106,11 @@ void kinesis_ingress_read(struct reader *reader, const struct yaml_node *spec)
         .client = kinesis_client_default(),
     };
 
-    if (!object_read(reader, spec, reader->kind, properties, COUNT_OF(properties), &ingress))
+    bool good = object_read(reader, spec, reader->kind, properties, COUNT_OF(properties), &ingress);
+    for (size_t i = 0; good && i < ingress.stream_count; i++)
+        good = targets_check(reader, &ingress.id, ingress.streams[i].targets,
+                             &ingress.streams[i].place, "an element of streams");
+    if (!good)
         return;
     application->kinesis_ingresses = reader_room(
         reader, application->kinesis_ingresses, application->kinesis_ingress_count, sizeof ingress);

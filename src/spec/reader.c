@@ -374,6 +374,33 @@ bool targets_read(struct reader *reader, const struct property *property,
     return good;
 }
 
+bool targets_check(struct reader *reader, const struct spec_name *ingress,
+                   const struct spec_name *targets, const struct spec_place *place,
+                   const char *what)
+{
+    return targets || router_exists(reader, ingress) ||
+           reader_error(reader, place, "missing key 'targets' in %s", what);
+}
+
+bool targets_are_required(const struct reader *reader)
+{
+    for (size_t i = 0; i < reader->libraries.count; i++)
+        if (reader->libraries.items[i].what == LIBRARY_ROUTER)
+            return false;
+    return true;
+}
+
+bool router_exists(const struct reader *reader, const struct spec_name *ingress)
+{
+    char *id = mem_format("%s/%s", ingress->ns, ingress->name);
+    bool exists = false;
+    for (size_t i = 0; i < reader->libraries.count && !exists; i++)
+        exists = reader->libraries.items[i].what == LIBRARY_ROUTER &&
+                 !strcmp(reader->libraries.items[i].name, id);
+    free(id);
+    return exists;
+}
+
 bool date_read(struct reader *reader, const struct property *property, const struct yaml_node *node,
                void *to)
 {

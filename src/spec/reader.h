@@ -19,6 +19,9 @@ struct reader {
     const struct application_options *options;
     const char *kind;         /* of the component that is being read */
     struct name_map bindings; /* binding and name -> struct spec_place */
+
+    /* What embedded modules bind, known before the first module file is read. */
+    struct library_names libraries;
 };
 
 struct property;
@@ -109,6 +112,14 @@ struct range {
 bool targets_read(struct reader *reader, const struct property *property,
                   const struct yaml_node *node, struct spec_name **ret_targets, size_t *ret_count);
 
+/* `targets` is required unless routers may make up for it. Then it is known only in the end whether
+ * they do: where none were read, one must be bound to the ingress. `what` is what should hold them.
+ */
+bool targets_are_required(const struct reader *reader);
+bool targets_check(struct reader *reader, const struct spec_name *ingress,
+                   const struct spec_name *targets, const struct spec_place *place,
+                   const char *what);
+
 /* The integer that a node is, or holds as text; false without a report. */
 bool integer_read(const struct yaml_node *node, int64_t *ret_value);
 
@@ -131,6 +142,9 @@ bool binding_id_read(struct reader *reader, const struct property *property,
                      struct spec_place *ret_place);
 bool binding_exists(const struct reader *reader, enum binding binding, const char *ns,
                     const char *name);
+
+/* Is a router of an embedded module bound to this ingress? */
+bool router_exists(const struct reader *reader, const struct spec_name *ingress);
 
 bool reader_error(struct reader *reader, const struct spec_place *place, const char *format, ...)
     __attribute__((format(printf, 3, 4))); /* returns false */

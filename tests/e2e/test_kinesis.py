@@ -355,3 +355,35 @@ def test_check_says_what_is_wrong_with_kinesis(kinesis, tmp_path):
     kinesis.bad_signatures.clear()
     kinesis.shut()
     assert "onnect" in connect(kinesis, tmp_path, BASIC).stderr
+
+
+ROUTED = """
+kind: io.statefun.playground.v1/ingress
+spec: {{port: 0}}
+---
+kind: io.statefun.playground.v1/egress
+spec: {{port: 0, topics: [out]}}
+---
+kind: io.statefun.kinesis.v1/ingress
+spec:
+  id: example/texts-in
+  awsRegion: """ + REGION_OF + """
+  awsCredentials: """ + BASIC.replace("{", "{{").replace("}", "}}") + """
+  startupPosition: {{type: earliest}}
+  streams: [{{stream: texts, valueType: example/text}}]
+"""
+
+
+def test_routers_in_c_get_the_records_of_streams(kinesis, make_statefun, tmp_path):
+    """Instead of targets; what they fail on is set aside."""
+    kinesis.make_stream("texts", 1)
+    kinesis.put("texts", [("ann", "first"), ("ben", "bad"), ("ann", "last")])
+    statefun = make_statefun(ROUTED.format(endpoint=kinesis.endpoint))
+    config = tmp_path / "config.yaml"
+    config.write_text("statefun.module.global-config.ingress: example/texts-in\n")
+    statefun.start("--config", config, "-m", PROGRAM.parent / "tests/modules/routing.so")
+    assert sorted(statefun.fetch_all("out", 4)) == sorted(
+        f"{id}: routed ann {text} texts" for text in ("first", "last") for id in ("one", "two"))
+    wait_for(lambda: statefun.metric("statefun_dead_letters") == 1)
+    letters = statefun.get("/deadletters")[2].decode()
+    assert "a bad record" in letters and "stream texts shard" in letters

@@ -305,10 +305,41 @@ static void messages_of_a_record_go_to_addresses_of_their_own(void **state)
     assert_true(bytes_equal(found.value, messages[1].argument));
 }
 
+/* A router's messages to one address are two, and when the record comes again they are none. */
+static void messages_beside_a_receipt_count_once_with_it(void **state)
+{
+    struct script *s = *state;
+    struct record_message messages[] = {
+        {script_address(s, "a", "g", "bob").wire, script_typed(s, "a/text", "one")},
+        {script_address(s, "a", "g", "bob").wire, script_typed(s, "a/text", "two")},
+    };
+    struct record record = with_receipt(s, 1, "key");
+    record.messages = messages;
+    record.message_count = 2;
+    assert_int_equal(offer(s, record), ACCEPTED);
+    record.receipt = 2;
+    assert_int_equal(offer(s, record), ACCEPTED);
+    script_commit(s);
+    assert_int_equal(s->settled_count, 2);
+    expect_settled(s, 0, 1, 1);
+    expect_settled(s, 1, 2, 1);
+    assert_int_equal(script_call(s)->message_count, 1);
+    struct call *call = script_call(s);
+    assert_int_equal(call->message_count, 2);
+    expect_message(call, 0, "one");
+    expect_message(call, 1, "two");
+    script_answer_nothing(s, call);
+    script_expect_no_call(s);
+    struct engine_figures figures;
+    engine_figures(s->engine, &figures);
+    assert_int_equal(figures.duplicates, 1);
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
         SCRIPT(a_receipt_is_settled_when_its_epoch_is_durable),
+        SCRIPT(messages_beside_a_receipt_count_once_with_it),
         SCRIPT(without_a_receipt_nobody_is_in_a_hurry),
         SCRIPT(an_unknown_function_is_told_to_whoever_waits),
         SCRIPT(an_idempotency_key_counts_once),

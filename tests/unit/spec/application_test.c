@@ -215,8 +215,8 @@ static void there_must_be_an_endpoint_and_an_ingress(void **state)
     write_file("n.yaml", "# nothing\n---\n");
     assert_refused(LIST("e.yaml"),
                    LIST("error: There are no ingress defined. Expected one (kind "
-                        "io.statefun.kafka.v1/ingress or io.statefun.playground.v1/ingress), found "
-                        "none in 'e.yaml'"));
+                        "io.statefun.kafka.v1/ingress or io.statefun.playground.v1/ingress, or one "
+                        "that an embedded module binds), found none in 'e.yaml'"));
     assert_refused(
         LIST("i.yaml", "n.yaml"),
         LIST("error: There are no function providers defined. Expected an endpoint "
@@ -243,6 +243,139 @@ static void earlier_errors_do_not_count(void **state)
     diagnostics_destroy(&diagnostics);
 }
 
+/* --- what libraries bind --- */
+
+struct bound {
+    struct library_name items[8]; /* a name of NULL ends them */
+};
+
+static bool tell_bound(void *owner, const char *const *paths, size_t count,
+                       struct library_names *ret_names, struct sf_status *status)
+{
+    struct bound *bound = owner;
+    (void)status;
+    assert_int_equal(count, 1);
+    assert_string_equal(paths[0], "m.so");
+    *ret_names = (struct library_names){.items = bound->items};
+    while (bound->items[ret_names->count].name)
+        bound->items[ret_names->count++].path = "m.so";
+    return true;
+}
+
+/* Loads m.so and m.yaml; `lines` are all that is reported. */
+static struct application *load_bound(struct bound *bound, const char *yaml,
+                                      const char *const *lines)
+{
+    struct diagnostics diagnostics = {0};
+    write_file("m.so", "");
+    write_file("m.yaml", yaml);
+    struct application *application =
+        application_load(&(struct application_options){.modules = LIST("m.so", "m.yaml"),
+                                                       .module_count = 2,
+                                                       .owner = bound,
+                                                       .open_libraries = tell_bound},
+                         &diagnostics);
+    size_t count = 0;
+    print_diagnostics(&diagnostics);
+    for (; lines[count]; count++) {
+        assert_true(count < diagnostics.count);
+        char *line = diagnostic_line(&diagnostics.items[count]);
+        if (!strstr(line, lines[count]))
+            fail_msg("expected: %s", lines[count]);
+        free(line);
+    }
+    assert_int_equal(diagnostics.count, count);
+    diagnostics_destroy(&diagnostics);
+    return application;
+}
+
+static void what_libraries_bind_makes_an_application(void **state)
+{
+    (void)state;
+    struct bound bound = {{{LIBRARY_FUNCTION, "n/f", NULL},
+                           {LIBRARY_INGRESS, "n/in", NULL},
+                           {LIBRARY_EGRESS, "n/out", NULL},
+                           {LIBRARY_ROUTER, "n/in", NULL}}};
+    struct application *application = load_bound(&bound, "# nothing\n", LIST(NULL));
+    assert_non_null(application);
+    assert_int_equal(application->library_count, 1);
+    assert_int_equal(application->library_function_count, 1);
+    assert_int_equal(application->library_ingress_count, 1);
+    assert_int_equal(application->library_egress_count, 1);
+    application_free(application);
+}
+
+static void names_of_libraries_and_modules_are_bound_once(void **state)
+{
+    (void)state;
+    struct bound bound = {{{LIBRARY_FUNCTION, "n/f", NULL},
+                           {LIBRARY_INGRESS, "io.statefun.playground/ingress", NULL},
+                           {LIBRARY_EGRESS, "io.statefun.playground/egress", NULL},
+                           {LIBRARY_ROUTER, "io.statefun.playground/ingress", NULL}}};
+    assert_null(load_bound(
+        &bound,
+        INGRESS "---\nkind: io.statefun.playground.v1/egress\nspec: {port: 0, topics: [t]}\n",
+        LIST("m.yaml:3:3: error: A binding for the key 'ingress io.statefun.playground/ingress' "
+             "was previously defined. Expected it once, found it in m.so too",
+             "error: A binding for the key 'egress io.statefun.playground/egress' was previously "
+             "defined. Expected it once, found it in m.so too")));
+}
+
+static void a_router_needs_its_ingress_and_an_ingress_a_router(void **state)
+{
+    (void)state;
+    struct bound astray = {{{LIBRARY_FUNCTION, "n/f", NULL}, {LIBRARY_ROUTER, "n/nobody", NULL}}};
+    assert_null(load_bound(&astray, INGRESS,
+                           LIST("m.so: error: a router is bound to ingress 'n/nobody', which no "
+                                "module defines")));
+    struct bound mute = {{{LIBRARY_FUNCTION, "n/f", NULL}, {LIBRARY_INGRESS, "n/in", NULL}}};
+    struct application *application =
+        load_bound(&mute, "# nothing\n",
+                   LIST("m.so: warning: ingress 'n/in' has no router: its records go nowhere."));
+    assert_non_null(application);
+    application_free(application);
+}
+
+#define ROUTED_INGRESS                                                                             \
+    "kind: io.statefun.kafka.v1/ingress\n"                                                         \
+    "spec:\n"                                                                                      \
+    "  id: n/k\n"                                                                                  \
+    "  address: h:1\n"                                                                             \
+    "  consumerGroupId: g\n"                                                                       \
+    "  topics:\n"                                                                                  \
+    "    - topic: t\n"                                                                             \
+    "      valueType: n/v\n"                                                                       \
+    "---\n"                                                                                        \
+    "kind: io.statefun.kinesis.v1/ingress\n"                                                       \
+    "spec:\n"                                                                                      \
+    "  id: n/s\n"                                                                                  \
+    "  streams:\n"                                                                                 \
+    "    - stream: t\n"                                                                            \
+    "      valueType: n/v\n"
+
+static void targets_may_be_left_out_where_a_router_is_bound(void **state)
+{
+    (void)state;
+    struct bound both = {{{LIBRARY_FUNCTION, "n/f", NULL},
+                          {LIBRARY_ROUTER, "n/k", NULL},
+                          {LIBRARY_ROUTER, "n/s", NULL}}};
+    struct application *application = load_bound(&both, ROUTED_INGRESS, LIST(NULL));
+    assert_non_null(application);
+    assert_int_equal(application->kafka_ingresses[0].topics[0].target_count, 0);
+    assert_int_equal(application->kinesis_ingresses[0].streams[0].target_count, 0);
+    application_free(application);
+
+    struct bound one = {{{LIBRARY_FUNCTION, "n/f", NULL}, {LIBRARY_ROUTER, "n/s", NULL}}};
+    assert_null(
+        load_bound(&one, ROUTED_INGRESS,
+                   LIST("m.yaml:7:7: error: missing key 'targets' in an element of topics")));
+    struct bound none = {{{LIBRARY_FUNCTION, "n/f", NULL}}};
+    assert_null(
+        load_bound(&none, ROUTED_INGRESS,
+                   LIST("m.yaml:7:7: error: missing key 'targets' in an element of topics",
+                        "m.yaml:14:7: error: missing key 'targets' in an element of streams")));
+}
+
 int main(void)
 {
 #define IN_DIRECTORY(test) cmocka_unit_test_setup_teardown(test, enter_directory, leave_directory)
@@ -254,6 +387,10 @@ int main(void)
         IN_DIRECTORY(nothing_is_bound_twice),
         IN_DIRECTORY(there_must_be_an_endpoint_and_an_ingress),
         IN_DIRECTORY(earlier_errors_do_not_count),
+        IN_DIRECTORY(what_libraries_bind_makes_an_application),
+        IN_DIRECTORY(names_of_libraries_and_modules_are_bound_once),
+        IN_DIRECTORY(a_router_needs_its_ingress_and_an_ingress_a_router),
+        IN_DIRECTORY(targets_may_be_left_out_where_a_router_is_bound),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }
