@@ -12,11 +12,11 @@ from statefun_process import INGRESS, PROGRAM, ask, wait_for
 from test_greeter_http import MODULE, again, first, visit
 
 PROGRAMS = Path(os.environ.get("C_FUNCTIONS", PROGRAM.parent / "tests/e2e/c"))
-PARTNER = Path(__file__).resolve().parent / "c/partner.py"
+PARTNER = Path(__file__).resolve().parent / "c/remote/partner.py"
 
 
 class CFunction(Function):
-    """A program made of tests/e2e/c: on a port, or on a unix socket."""
+    """A program made of tests/e2e/c/remote: on a port, or on a unix socket."""
 
     def __init__(self, directory, name, *flags, port=None, path=None):
         super().__init__(directory, PROGRAMS / name, port=port)

@@ -52,7 +52,7 @@ static bool run(struct sf_source *source, struct sf_status *status)
     assert_int_equal(sf_source_partition(source), 0);
     if (position.size) {
         memcpy(play->began[call], position.data, position.size);
-        number = atoi(play->began[call]);
+        number = (int)strtol(play->began[call], NULL, 10);
     }
     if (play->long_position && !call) {
         static const char zeros[300];

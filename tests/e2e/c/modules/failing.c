@@ -17,7 +17,7 @@ static bool run(struct sf_source *source, struct sf_status *status)
     memcpy(text, position.data ? position.data : "0", position.data ? position.size : 1);
     if (failures && failures % FAILURES)
         return ++failures, sf_fail(status, SF_IO, "the cable is out");
-    for (int n = atoi(text), end = n + 30; n < NUMBERS; n++) {
+    for (int n = (int)strtol(text, NULL, 10), end = n + 30; n < NUMBERS; n++) {
         struct sf_record record = {.value = {text, strlen(text)}, .topic = "numbers"};
         snprintf(text, sizeof text, "%d", n);
         record.value.size = strlen(text);

@@ -26,7 +26,7 @@ static bool run(struct sf_source *source, struct sf_status *status)
     (void)status;
     memcpy(text, position.data ? position.data : "0", position.data ? position.size : 1);
     snprintf(key, sizeof key, "%u", sf_source_partition(source));
-    for (long n = atol(text); n < numbers; n++) {
+    for (long n = strtol(text, NULL, 10); n < numbers; n++) {
         int64_t value = n;
         struct sf_record record = {.key = {key, strlen(key)}, .value = {&value, sizeof value}};
         int size = snprintf(text, sizeof text, "%ld", n + 1);
@@ -167,7 +167,7 @@ static const struct sf_egress LINES = {.id = "example/lines",
 static bool configure(struct sf_module *module, struct sf_status *status)
 {
     const char *given = sf_config(module, "numbers");
-    numbers = given ? atol(given) : 0;
+    numbers = given ? strtol(given, NULL, 10) : 0;
     lines.path = sf_config(module, "lines");
     if (!lines.path)
         return sf_fail(status, SF_INVALID, "expected 'lines' in the configuration, found none");
