@@ -178,7 +178,7 @@ SF_CHECK bool sf_harness_new(const struct sf_harness_options *options,
 void sf_harness_free(struct sf_harness *harness); /* NULL is fine */
 
 /* Adds what a module binds: the same configure function as for an embedded or a remote one. Several
- * modules make one application. After the first input nothing can be added (SF_CONFLICT). */
+ * modules make one application. After the first run nothing can be added (SF_CONFLICT). */
 SF_CHECK bool sf_harness_add(struct sf_harness *harness, sf_configure configure,
                              struct sf_status *status);
 
@@ -225,16 +225,17 @@ SF_CHECK bool sf_harness_pull(struct sf_harness *harness, const char *ingress,
  * waits for them, and fails with SF_TIMEOUT if one takes too long.
  *
  * A message (or record) on which a function (or router) fails is set aside as a dead letter, and
- * the run goes on; in the end it fails with the function's reason, unless sf_harness_expect_failure
- * said so before. What is sent to a function that nobody binds counts as failing, too. */
+ * the run goes on; in the end it fails (SF_FAILED) with the function's reason, unless
+ * sf_harness_expect_failure said so before. What is sent to a function that nobody binds counts as
+ * failing, too. */
 SF_CHECK bool sf_harness_run(struct sf_harness *harness, struct sf_status *status);
 
 /* The same without waiting for asynchronous operations. Where very many are under way, input that
  * there is no room for meanwhile stays for the next run. */
 SF_CHECK bool sf_harness_run_now(struct sf_harness *harness, struct sf_status *status);
 
-/* Moves the clock by `ms`, stopping wherever a delayed message is due or a state expires; runs
- * before and after. */
+/* Moves the clock by `ms`, stopping wherever a delayed message is due; runs (as sf_harness_run_now)
+ * before, there, and after. */
 SF_CHECK bool sf_harness_advance(struct sf_harness *harness, int64_t ms, struct sf_status *status);
 
 int64_t sf_harness_now_ms(const struct sf_harness *harness);
@@ -299,12 +300,13 @@ struct sf_simulation {
     bool is_verbose;                   /* says to standard error what it does */
 };
 
-/* Runs `test` with harness after harness, one for each seed. `test` adds modules, gives input,
- * runs, and returns whether all is as expected (false with a status). In each run chance decides:
- * how many workers there are; which of all addresses with messages is called next, with how many of
- * them at once; when records of different keys are read; when epochs are committed. Calls are
- * repeated, as if their replies had been lost. And between any two steps the process may crash, and
- * recovers from exactly what was committed, and reads its input again from there.
+/* Runs `test` with harness after harness: first with everything in order, then once for each seed.
+ * `test` adds modules, gives input, runs, and returns whether all is as expected (false with a
+ * status). In each run with a seed chance decides: how many workers there are; which of all
+ * addresses with messages is called next, with how many of them at once; when records of different
+ * keys are read; when epochs are committed. Calls are repeated, as if their replies had been lost.
+ * And between any two steps the process may crash, and recovers from exactly what was committed,
+ * and reads its input again from there.
  *
  * So a function is called more often than messages are sent, and what it does apart from its
  * context (a static variable, a file, a thread) is done more often, too: this is so in production,
@@ -314,8 +316,9 @@ struct sf_simulation {
  * not.
  *
  * The first seed that fails ends it: the status names it. The environment variable SF_SEED=n runs
- * that one alone, and again in the same way (as long as functions have no threads); SF_SEEDS=n says
- * how many. What chance may do is the same for each seed for ever only within one version.
+ * that one alone, and again in the same way (as long as functions have no threads), 0 the one in
+ * order; SF_SEEDS=n says how many seeds there are. What chance may do is the same for each seed for
+ * ever only within one version.
  *
  * options NULL: all zeros. */
 SF_CHECK bool sf_simulate(const struct sf_simulation *options,

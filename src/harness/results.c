@@ -224,13 +224,18 @@ static void forget_expected(struct sf_harness *harness)
     }
 }
 
+static enum sf_code code_of(const struct sf_letter *letter)
+{
+    return strcmp(letter->kind, dead_kind_name(DEAD_FAILED)) ? SF_INVALID : SF_FAILED;
+}
+
 bool results_judge(struct sf_harness *harness, struct sf_status *status)
 {
     bool good = true;
     for (; harness->judged_count < harness->letter_count; harness->judged_count++) {
         const struct sf_letter *letter = &harness->letters[harness->judged_count];
         if (!is_expected(harness, letter) && good) /* the first one is told */
-            good = sf_fail(status, SF_INVALID, "%s: %s",
+            good = sf_fail(status, code_of(letter), "%s: %s",
                            *letter->target ? letter->target : letter->ingress, letter->cause);
     }
     list_for_each (&harness->expected, node) {

@@ -275,6 +275,7 @@ static void a_run_fails_with_the_function_that_fails(void **state)
     send(f, "example/account", "ann", "nonsense");
     send(f, "example/account", "ann", "bob 1");
     assert_false(sf_harness_run(f->harness, &f->status));
+    assert_int_equal(f->status.code, SF_FAILED);
     assert_mentions(f->status.message, "example/account/ann: ");
     assert_mentions(f->status.message, "not an order: nonsense");
     assert_int_equal(balance_of(f, "ann"), 999); /* what came behind it was done */
