@@ -41,7 +41,8 @@
  * Every call below that fails (a value that is not of its type, a target that is no typename) makes
  * the function fail, too, with the first such reason, even if it goes on and returns true: so
  * results of such calls may be left unlooked at. Nothing that a failed call of the function did
- * counts, and it is called again, as the failure policy of the application says.
+ * counts, and it is called again, as the failure policy of the application says: for ever, with
+ * growing pauses, unless its module.yaml has one (`failures`). Other addresses go on meanwhile.
  *
  * Threads. A function is called on one thread for one address at a time, for different addresses on
  * several. A context belongs to its call; only sf_async_... may be used from other threads, and
@@ -163,6 +164,11 @@ bool sf_is(const struct sf_message *message, const struct sf_type *type);
  * for sf_string_type, ... False, and the function fails, if it is of another type. */
 bool sf_read(struct sf_context *context, const struct sf_message *message,
              const struct sf_type *type, void *ret_value);
+
+/* The same for what people write, which may be nonsense: false, and the function goes on, if the
+ * value is of another type or cannot be decoded. */
+bool sf_try_read(struct sf_context *context, const struct sf_message *message,
+                 const struct sf_type *type, void *ret_value);
 
 /* The message's value as it came: to pass it on without decoding it. Unset if it has none. */
 struct sf_value sf_message_value(const struct sf_message *message);

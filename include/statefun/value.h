@@ -34,6 +34,10 @@ void sf_write(struct sf_writer *writer, const void *bytes, size_t size);
 /* Room for `size` bytes more, to be filled at once: for encoders that know their size. */
 void *sf_write_space(struct sf_writer *writer, size_t size);
 
+/* Text made as by printf, without its NUL. */
+void sf_write_format(struct sf_writer *writer, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
 /* What C object decoding fills in, and encoding takes. */
 enum sf_repr {
     SF_REPR_INT,    /* int32_t */
@@ -41,7 +45,8 @@ enum sf_repr {
     SF_REPR_BOOL,   /* bool */
     SF_REPR_FLOAT,  /* float */
     SF_REPR_DOUBLE, /* double */
-    SF_REPR_STRING, /* const char *, NUL-terminated */
+    SF_REPR_STRING, /* const char *, NUL-terminated; on the wire as StateFun wraps strings */
+    SF_REPR_TEXT,   /* const char *, NUL-terminated; on the wire as it is */
     SF_REPR_BYTES,  /* struct sf_bytes: the bytes as they are */
     SF_REPR_OBJECT  /* encode and decode say */
 };
@@ -66,6 +71,12 @@ struct sf_type {
 /* io.statefun.types/... */
 extern const struct sf_type sf_int_type, sf_long_type, sf_bool_type, sf_float_type, sf_double_type,
     sf_string_type;
+
+/* A type of yours whose values are UTF-8 text as it is: what comes from curl or a Kafka topic. */
+#define SF_TEXT_TYPE(name_)                                                                        \
+    {                                                                                              \
+        .name = (name_), .repr = SF_REPR_TEXT                                                      \
+    }
 
 /* A type of yours whose values are bytes that need no decoding. */
 #define SF_BYTES_TYPE(name_)                                                                       \
@@ -130,6 +141,14 @@ static inline struct sf_value sf_string(const char *text)
     struct sf_value value = {text ? &sf_string_type : NULL, NULL, 0, {0}};
     value.as_bytes.data = text;
     value.as_bytes.size = text ? strlen(text) : 0;
+    return value;
+}
+
+/* The same value, of a type of yours that has the same C object: sf_as(&DEPOSIT, sf_long(3)); of an
+ * SF_TEXT_TYPE from sf_string and sf_format. */
+static inline struct sf_value sf_as(const struct sf_type *type, struct sf_value value)
+{
+    value.type = value.type ? type : NULL;
     return value;
 }
 

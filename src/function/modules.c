@@ -17,7 +17,8 @@ struct modules {
     struct registry registry;
 };
 
-/* Symbols stay the library's own: two modules may each have a `helper`. */
+/* Symbols stay the library's own: two modules may each have a `helper`. Its code stays until the
+ * process ends: it may have threads, which nobody ends. */
 static bool open_library(struct library *library, const char *path, struct sf_status *status)
 {
     /* Without a slash the loader would look in the system's directories. */

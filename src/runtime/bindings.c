@@ -60,8 +60,22 @@ static struct egress_binding module_egress_of(const struct sf_egress *egress)
     return binding;
 }
 
+static const struct failures_spec *failures_of(const struct application *application,
+                                               const struct registered_function *function)
+{
+    static const struct failures_spec forever = {.end = FAILURES_RETRY};
+    const char *name = strchr(function->function->type, '/') + 1;
+    for (size_t i = 0; i < application->embedded_count; i++) {
+        const struct embedded_spec *said = &application->embedded[i];
+        if (bytes_is(function->ns, said->functions.ns) && !strcmp(name, said->functions.name))
+            return &said->failures;
+    }
+    return &forever;
+}
+
 /* Embedded functions answer at once, so that only one is ever under way. */
-static struct function_binding embedded_function_of(const struct registered_function *function)
+static struct function_binding embedded_function_of(const struct application *application,
+                                                    const struct registered_function *function)
 {
     enum { BATCH_MAX = 256 };
     return (struct function_binding){
@@ -71,6 +85,7 @@ static struct function_binding embedded_function_of(const struct registered_func
         .answers_at_once = true,
         .batch_max = BATCH_MAX,
         .in_flight_max = 1,
+        .failures = policy_of(failures_of(application, function)),
     };
 }
 
@@ -102,7 +117,7 @@ struct bindings *bindings_new(const struct application *application,
         functions[i] = function_of(&application->endpoints[i]);
     size_t count = application->endpoint_count;
     for (size_t i = 0; i < embedded_count; i++)
-        functions[count++] = embedded_function_of(&registry->functions[i]);
+        functions[count++] = embedded_function_of(application, &registry->functions[i]);
     if (embedded_count)
         functions[count++] = companions();
     for (size_t i = 0; i < application->kafka_egress_count; i++)

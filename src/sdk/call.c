@@ -126,6 +126,14 @@ bool sf_read(struct sf_context *context, const struct sf_message *message,
     return decode(context, message->type, message->value, type, ret_value);
 }
 
+bool sf_try_read(struct sf_context *context, const struct sf_message *message,
+                 const struct sf_type *type, void *ret_value)
+{
+    struct sf_status ignored;
+    return message->has_value && is_of_type(message->type, type) &&
+           value_decode(context, type, message->value, ret_value, &ignored);
+}
+
 bool sf_decode(struct sf_context *context, struct sf_value value, const struct sf_type *type,
                void *ret_value)
 {

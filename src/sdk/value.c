@@ -6,6 +6,8 @@
 #include "wire/builtin.h"
 #include "wire/protobuf.h"
 
+#include <stdarg.h>
+#include <stdio.h>
 #include <stdlib.h>
 
 #ifndef STATEFUN_VERSION
@@ -51,6 +53,21 @@ void sf_write(struct sf_writer *writer, const void *bytes, size_t size)
 {
     if (size)
         memcpy(sf_write_space(writer, size), bytes, size);
+}
+
+void sf_write_format(struct sf_writer *writer, const char *format, ...)
+{
+    va_list arguments, again;
+    va_start(arguments, format);
+    va_copy(again, arguments);
+    int size = vsnprintf(NULL, 0, format, arguments);
+    va_end(arguments);
+    if (size > 0) { /* vsnprintf wants room for its NUL */
+        char *to = sf_write_space(writer, (size_t)size + 1);
+        (void)vsnprintf(to, (size_t)size + 1, format, again);
+        writer->size--;
+    }
+    va_end(again);
 }
 
 /* --- encoding --- */
@@ -159,6 +176,8 @@ bool value_encode(struct value_memory memory, struct sf_value value, struct sf_e
     switch (type ? type->repr : SF_REPR_BYTES) {
     case SF_REPR_BYTES:
         return true;
+    case SF_REPR_TEXT:
+        return check_text(value.as_bytes, status);
     case SF_REPR_OBJECT:
         return encode_object(memory, &value, &ret_encoded->value, status);
     case SF_REPR_STRING:
@@ -183,7 +202,7 @@ bool value_encode_plain(struct value_memory memory, struct sf_value value,
     *ret_bytes = value.as_bytes;
     if (repr == SF_REPR_BYTES)
         return true;
-    if (repr == SF_REPR_STRING)
+    if (repr == SF_REPR_STRING || repr == SF_REPR_TEXT)
         return check_text(value.as_bytes, status);
 
     uint64_t bits = bits_of(repr, &value);
@@ -233,10 +252,11 @@ static bool decode_number(enum sf_repr repr, struct sf_bytes bytes, void *ret_va
     return true;
 }
 
-static bool decode_text(struct sf_context *context, struct sf_bytes bytes, const char **ret_text)
+static bool decode_text(struct sf_context *context, enum sf_repr repr, struct sf_bytes bytes,
+                        const char **ret_text)
 {
-    struct bytes text;
-    if (!builtin_text(bytes_from_sf(bytes), &text))
+    struct bytes text = bytes_from_sf(bytes);
+    if (repr == SF_REPR_STRING ? !builtin_text(text, &text) : !bytes_are_utf8(text))
         return false;
     char *copy = context->host->alloc(context, text.size + 1);
     if (text.size)
@@ -260,7 +280,8 @@ bool value_decode(struct sf_context *context, const struct sf_type *type, struct
         return type->decode(type, bytes, context, ret_value, status) ||
                sf_wrap(status, "decoding %zu bytes of type %s", bytes.size, type->name);
     case SF_REPR_STRING:
-        good = decode_text(context, bytes, ret_value);
+    case SF_REPR_TEXT:
+        good = decode_text(context, type->repr, bytes, ret_value);
         break;
     default:
         good = decode_number(type->repr, bytes, ret_value);

@@ -98,6 +98,13 @@ struct endpoint_spec {
     size_t per_second_max; /* requests; 0: no limit */
 };
 
+/* io.statefun.embedded.v1/functions: what is said of functions of an embedded module. */
+struct embedded_spec {
+    struct spec_place place;
+    struct spec_name functions; /* as the module binds them; the name may end with a * */
+    struct failures_spec failures;
+};
+
 struct client_property {
     char *name;
     char *value;
@@ -256,6 +263,8 @@ struct application {
     struct arena arena; /* of all below */
     struct endpoint_spec *endpoints;
     size_t endpoint_count;
+    struct embedded_spec *embedded;
+    size_t embedded_count;
     struct kafka_ingress_spec *kafka_ingresses;
     size_t kafka_ingress_count;
     struct kafka_egress_spec *kafka_egresses;

@@ -6,7 +6,7 @@
 #include "spec/suggest.h"
 #include "spec/value.h"
 
-enum role { ROLE_ENDPOINT, ROLE_INGRESS, ROLE_EGRESS };
+enum role { ROLE_ENDPOINT, ROLE_INGRESS, ROLE_EGRESS, ROLE_OTHER };
 
 static const struct component_kind {
     const char *name;
@@ -15,6 +15,7 @@ static const struct component_kind {
 } kinds[] = {
     {"io.statefun.endpoints.v2/http", ROLE_ENDPOINT, endpoint_v2_read},
     {"io.statefun.endpoints.v1/http", ROLE_ENDPOINT, endpoint_v1_read},
+    {"io.statefun.embedded.v1/functions", ROLE_OTHER, embedded_functions_read},
     {"io.statefun.kafka.v1/ingress", ROLE_INGRESS, kafka_ingress_read},
     {"io.statefun.kafka.v1/egress", ROLE_EGRESS, kafka_egress_read},
     {"io.statefun.playground.v1/ingress", ROLE_INGRESS, playground_ingress_read},

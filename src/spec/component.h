@@ -19,6 +19,7 @@ void components_read(struct reader *reader, const struct yaml_stream *stream,
 /* The readers of the kinds: `spec` is an object. What is right is added to the application. */
 void endpoint_v1_read(struct reader *reader, const struct yaml_node *spec);
 void endpoint_v2_read(struct reader *reader, const struct yaml_node *spec);
+void embedded_functions_read(struct reader *reader, const struct yaml_node *spec);
 void kafka_ingress_read(struct reader *reader, const struct yaml_node *spec);
 void kafka_egress_read(struct reader *reader, const struct yaml_node *spec);
 void kinesis_ingress_read(struct reader *reader, const struct yaml_node *spec);

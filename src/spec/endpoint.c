@@ -1,5 +1,6 @@
 /* endpoint.c - io.statefun.endpoints.v1/http and v2/http (module-yaml.md 4). */
 #include "spec/component.h"
+#include "spec/failures.h"
 #include "spec/header.h"
 #include "spec/transport.h"
 #include "spec/url.h"
@@ -63,47 +64,6 @@ static bool read_strict_batch_max(struct reader *reader, const struct property *
                         property->key, yaml_describe(node).text);
 }
 
-static const struct range attempts_range = {1, 1000 * 1000};
-static const struct range within_range = {1, INT32_MAX};
-static const struct choices end_choices = {
-    {[FAILURES_RETRY] = "retry", [FAILURES_PARK] = "park", [FAILURES_DEAD_LETTER] = "deadLetter"},
-    "retry, park or deadLetter",
-};
-static const struct choices resume_choices = {{"command", "recovery"}, "command or recovery"};
-
-#define FAILURES(member) offsetof(struct failures_spec, member)
-
-static const struct property failures_properties[] = {
-    PROPERTY("attempts", count_read, FAILURES(attempts), .detail = &attempts_range),
-    PROPERTY("within", duration_read, FAILURES(within_ms), .detail = &within_range),
-    PROPERTY("then", choice_read, FAILURES(end), .detail = &end_choices, .required = true),
-    PROPERTY("resume", choice_read, FAILURES(resumes), .detail = &resume_choices),
-};
-
-static bool read_failures(struct reader *reader, const struct property *property,
-                          const struct yaml_node *node, void *to)
-{
-    struct failures_spec *failures = to;
-    if (!reader_expect_kind(reader, property->key, node, YAML_OBJECT,
-                            "an object with attempts, within, then and resume") ||
-        !object_read(reader, node, property->key, failures_properties,
-                     COUNT_OF(failures_properties), failures))
-        return false;
-    bool has_limit = failures->attempts || failures->within_ms;
-    if (failures->end != FAILURES_RETRY && !has_limit)
-        return reader_error(reader, &node->place,
-                            "'%s': expected 'attempts' or 'within' beside 'then', found neither: "
-                            "when is it enough?",
-                            property->key);
-    if (failures->end == FAILURES_RETRY && has_limit)
-        reader_warning(reader, &node->place,
-                       "'attempts' and 'within' have no effect: 'then' is retry");
-    const struct yaml_entry *resume = yaml_find(node, "resume");
-    if (resume && failures->end != FAILURES_PARK)
-        reader_warning(reader, &resume->key_place, "'resume' has no effect: 'then' is not park");
-    return true;
-}
-
 #define ENDPOINT(member) offsetof(struct endpoint_spec, member)
 
 static const struct range in_flight_range = {1, INT32_MAX};
@@ -117,7 +77,7 @@ static const struct range per_second_range = {1, 1000000};
                  .detail = &in_flight_range),                                                      \
         PROPERTY("maxRequestsPerSecond", count_read, ENDPOINT(per_second_max),                     \
                  .detail = &per_second_range),                                                     \
-        PROPERTY("failures", read_failures, ENDPOINT(failures))
+        PROPERTY("failures", failures_read, ENDPOINT(failures))
 
 static const struct property properties_v1[] = {
     PROPERTY("functions", read_target, 0, .required = true, .missing = "missing key /functions"),

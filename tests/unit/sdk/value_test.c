@@ -86,6 +86,64 @@ static void every_built_in_type_is_read_back(void **state)
     assert_runs(c, read_all);
 }
 
+static const struct sf_type ORDER = SF_TEXT_TYPE("shop/order");
+static const struct sf_type DEPOSIT = {.name = "bank/deposit", .repr = SF_REPR_LONG};
+
+static void text_of_a_type_of_ones_own_is_bytes_as_they_are(void **state)
+{
+    struct calling *c = *state;
+    struct sf_encoded encoded = encode(c, sf_as(&ORDER, sf_string("3 apples")));
+    EXPECT_BYTES(encoded.value, "3 apples");
+    assert_bytes(bytes_from_sf(encoded.type), "shop/order");
+    EXPECT_BYTES(encode(c, sf_as(&DEPOSIT, sf_long(258))).value, "\x09\x02\x01\0\0\0\0\0\0");
+    assert_false(value_encode((struct value_memory){calling_alloc, c},
+                              sf_as(&ORDER, sf_string("\xff")), &encoded, &c->status));
+    assert_false(value_encode((struct value_memory){calling_alloc, c},
+                              sf_as(&ORDER, sf_string(NULL)), &encoded, &c->status));
+}
+
+static bool read_order(struct sf_context *context, const struct sf_message *message)
+{
+    const char *text = "nothing";
+    int64_t number = 7;
+    assert_false(sf_try_read(context, message, &DEPOSIT, &number));
+    assert_int_equal(number, 7);
+    if (sf_try_read(context, message, &ORDER, &text))
+        assert_string_equal(text, "3 apples");
+    else
+        assert_string_equal(text, "nothing"); /* it was no text */
+    return true;
+}
+
+static void what_may_be_nonsense_can_be_tried(void **state)
+{
+    struct calling *c = *state;
+    say(c, sf_as(&ORDER, sf_string("3 apples")));
+    say(c, sf_raw("shop/order", "\xff", 1));
+    say(c, sf_int(3));
+    assert_runs(c, read_order);
+}
+
+static bool write_pair(const struct sf_type *type, const void *object, struct sf_writer *writer,
+                       struct sf_status *status)
+{
+    const int *pair = object;
+    (void)type, (void)status;
+    sf_write_format(writer, "%d and %d", pair[0], pair[1]);
+    sf_write_format(writer, "%s", "");
+    sf_write(writer, "!", 1);
+    return true;
+}
+
+static void an_encoder_may_write_as_printf_does(void **state)
+{
+    static const struct sf_type pair_type = {
+        .name = "test/pair", .repr = SF_REPR_OBJECT, .encode = write_pair};
+    static const int pair[] = {1, -2};
+    struct calling *c = *state;
+    EXPECT_BYTES(encode(c, sf_object(&pair_type, pair)).value, "1 and -2!");
+}
+
 static bool read_int(struct sf_context *context, const struct sf_message *message)
 {
     int32_t number;
@@ -267,6 +325,9 @@ int main(void)
         TEST(built_in_values_are_wrapper_messages),
         TEST(a_zero_has_no_bytes),
         TEST(every_built_in_type_is_read_back),
+        TEST(text_of_a_type_of_ones_own_is_bytes_as_they_are),
+        TEST(what_may_be_nonsense_can_be_tried),
+        TEST(an_encoder_may_write_as_printf_does),
         TEST(a_value_is_not_read_as_another_type),
         TEST(bytes_that_are_no_value_of_their_type_are_refused),
         TEST(a_message_without_a_value_cannot_be_read),

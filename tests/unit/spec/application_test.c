@@ -321,6 +321,32 @@ static void names_of_libraries_and_modules_are_bound_once(void **state)
              "defined. Expected it once, found it in m.so too")));
 }
 
+#define SAID(functions)                                                                            \
+    "---\n"                                                                                        \
+    "kind: io.statefun.embedded.v1/functions\n"                                                    \
+    "spec: {functions: " functions ", failures: {attempts: 5, then: deadLetter}}\n"
+
+static void what_becomes_of_failures_is_said_of_functions_that_a_module_binds(void **state)
+{
+    (void)state;
+    struct bound bound = {{{LIBRARY_FUNCTION, "n/f", NULL}, {LIBRARY_FUNCTION, "n/user-*", NULL}}};
+    struct application *application =
+        load_bound(&bound, INGRESS SAID("n/f") SAID("n/user-*"), LIST(NULL));
+    assert_non_null(application);
+    assert_int_equal(application->embedded_count, 2);
+    assert_string_equal(application->embedded[1].functions.name, "user-*");
+    assert_int_equal(application->embedded[1].failures.end, FAILURES_DEAD_LETTER);
+    assert_int_equal(application->embedded[1].failures.attempts, 5);
+    application_free(application);
+
+    assert_null(load_bound(&bound, INGRESS SAID("n/g"),
+                           LIST("error: 'functions': expected functions as an embedded module "
+                                "binds them (n/f, n/user-*), found text 'n/g'")));
+    assert_null(load_bound(&bound, INGRESS SAID("n/f") SAID("n/f"),
+                           LIST("error: the functions n/f are described twice: expected once, "
+                                "found them at m.yaml:6:19 too")));
+}
+
 static void a_router_needs_its_ingress_and_an_ingress_a_router(void **state)
 {
     (void)state;
@@ -389,6 +415,7 @@ int main(void)
         IN_DIRECTORY(earlier_errors_do_not_count),
         IN_DIRECTORY(what_libraries_bind_makes_an_application),
         IN_DIRECTORY(names_of_libraries_and_modules_are_bound_once),
+        IN_DIRECTORY(what_becomes_of_failures_is_said_of_functions_that_a_module_binds),
         IN_DIRECTORY(a_router_needs_its_ingress_and_an_ingress_a_router),
         IN_DIRECTORY(targets_may_be_left_out_where_a_router_is_bound),
     };
