@@ -16,7 +16,7 @@
 enum { FLAG_LANGUAGE, FLAG_KIND, FLAG_INGRESS, FLAG_COUNT };
 
 const struct command_flag new_flags[] = {
-    {"language", 'l', "c|python|go|java|js", "What its function is written in; c unless given."},
+    {"language", 0, "c|python|go|java|js", "What its function is written in; c unless given."},
     {"kind", 0, "embedded|remote",
      "embedded: the function runs in the runtime's process, which is for C only, and the default "
      "there; remote: in a process of its own, called over HTTP."},
