@@ -327,15 +327,18 @@ static void stop_next(struct dev *dev)
         loop_stop(dev->loop);
 }
 
-static void on_stop(struct dev *dev)
+/* Only who says it twice is in a hurry; that nobody reads is found with each line. */
+static void on_stop(struct dev *dev, bool is_said)
 {
+    if (dev->is_stopping && !is_said)
+        return;
     if (dev->is_stopping) {
         for (size_t i = 0; i < dev->child_count; i++)
             child_kill(&dev->children[i]);
         return;
     }
-    SAY(dev, "stopping; once more, and it is killed");
     dev->is_stopping = true;
+    SAY(dev, "stopping; once more, and it is killed");
     stop_next(dev);
 }
 
@@ -347,7 +350,7 @@ static void on_signal(struct loop_watch *watch, uint32_t events)
     if (read(watch->fd, &info, sizeof info) != (ssize_t)sizeof info)
         return;
     if (info.ssi_signo != SIGCHLD)
-        on_stop(dev);
+        on_stop(dev, info.ssi_signo != SIGHUP);
     children_reap(dev->all, dev->child_count);
     if (dev->is_stopping)
         stop_next(dev);

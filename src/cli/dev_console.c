@@ -1,6 +1,7 @@
 /* dev_console.c - see dev_console.h. */
 #include "cli/dev_console.h"
 
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -39,7 +40,8 @@ void console_put(const struct console *console, const char *name, unsigned colou
         end = "\033[0m";
     }
     printf("%s%-*s |%s %.*s\n", begin, console->width, name, end, BYTES_ARG(line));
-    fflush(stdout);
+    if (fflush(stdout) != 0)
+        raise(SIGHUP); /* nobody reads any more: as if the terminal had been closed */
 }
 
 void console_say(const struct console *console, const char *format, ...)

@@ -16,7 +16,8 @@ void console_init(struct console *console);
 /* Names that lines will have, so that they stand in one column. */
 void console_expect(struct console *console, const char *name);
 
-/* A line, without its end. Colour 0 is for our own, the others are used in turn. */
+/* A line, without its end. Colour 0 is for our own, the others are used in turn. When nobody reads
+ * any more, the process gets a SIGHUP. */
 void console_put(const struct console *console, const char *name, unsigned colour,
                  struct bytes line);
 

@@ -125,6 +125,18 @@ functions: [{name: deaf, run: "trap '' TERM; while :; do sleep 1; done"}]
     assert running.process.wait(30) == 0 and not running.processes()
 
 
+def test_it_ends_when_nobody_reads_what_it_says(tmp_path, dev):
+    project = project_of(tmp_path / "talks", statefun_dev_yaml="""
+functions: [{name: talks, run: "while :; do echo hello; sleep 0.1; done"}]
+""")
+    ours, theirs = os.pipe()
+    running = dev(project, output=theirs)
+    os.close(theirs)
+    assert os.read(ours, 100)
+    os.close(ours)
+    assert running.process.wait(30) == 0 and not running.processes()
+
+
 def test_a_function_that_ends_is_reported_and_starts_again_after_a_change(tmp_path, dev):
     project = project_of(tmp_path / "short", statefun_dev_yaml="""
 watch: [words, src]
