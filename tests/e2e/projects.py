@@ -1,4 +1,5 @@
 """Projects as 'statefun new' makes them, and 'statefun dev' in one: for test_new.py, test_dev.py and sdk/test_projects.py."""
+import http.client
 import itertools
 import json
 import os
@@ -100,6 +101,15 @@ class Dev:
             return body.decode() if status == 200 else None
         return wait_for(greeting, what="a greeting")
 
+    def greets(self, name, text):
+        """Visits until the greeting has this text; whoever is asked may be about to start again."""
+        def greeting():
+            try:
+                return text in self.visit(name)
+            except (OSError, http.client.HTTPException):
+                return False
+        wait_for(greeting, 300, f"a greeting with '{text}'")
+
     def processes(self):
         """All that bear the mark, dev itself too."""
         found = []
@@ -118,7 +128,12 @@ class Dev:
         return self.process.wait(seconds), time.monotonic() - begun
 
     def end(self):
-        if self.process.poll() is None:
-            self.stop()
+        """Whatever has become of it: nobody is left."""
+        self.process.send_signal(signal.SIGTERM)
+        try:
+            self.process.wait(15)
+        except subprocess.TimeoutExpired:
+            self.process.kill()
+            self.process.wait()
         for process in self.processes():
             os.kill(process, signal.SIGKILL)

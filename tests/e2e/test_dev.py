@@ -53,7 +53,7 @@ def test_a_source_is_edited_and_the_state_goes_on(python, dev):
     pid = running.processes()
     replace(python / "greeter.py", ("Hello {name}", "Good day {name}"))
     running.wait_for_log("greeter.py has changed")
-    wait_for(lambda: running.visit("Bob").startswith("Good day"))
+    running.greets("Bob", "Good day")
     assert running.visit() == "Good day Ada, this is visit 3."
     assert len(running.processes()) == len(pid)
     assert running.log().count(READY) == 1  # the runtime did not start again
@@ -68,7 +68,7 @@ def test_a_broken_edit_is_reported_and_what_ran_goes_on(python, dev):
     assert "build   |   File \"greeter.py\", line" in running.log()
     assert running.visit() == "Hello Ada, this is visit 2."
     replace(python / "greeter.py", ("async def greet((", "async def greet("), ("Hello", "Welcome back"))
-    wait_for(lambda: running.visit("Bob").startswith("Welcome back"))
+    running.greets("Bob", "Welcome back")
     assert running.visit() == "Welcome back Ada, this is visit 3."
 
 
