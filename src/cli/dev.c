@@ -165,10 +165,12 @@ static void go_on(struct dev *dev)
         return;
     dev->functions_due |= dev->sources_changed;
     dev->sources_changed = dev->module_changed = false;
-    if (has_build)
+    if (has_build) {
+        SAY(dev, "building");
         start(dev, BUILD, &(struct child_work){.shell = dev->file.build});
-    else
+    } else {
         check(dev);
+    }
 }
 
 static const char *what_then(const struct dev *dev)
@@ -214,11 +216,13 @@ static void on_run_end(struct child *child)
     dev->is_wanted[index] = false;
     if (dev->is_stopping)
         return;
-    if (is_wanted)
+    if (is_wanted) {
+        SAY(dev, "%s starts again", child->name);
         start_again(dev, index);
-    else
-        SAY(dev, "%s has ended: %s. It starts again after the next change", child->name,
-            child_end(child).text);
+        return;
+    }
+    SAY(dev, "%s has ended: %s. It starts again after the next change", child->name,
+        child_end(child).text);
 }
 
 static void tell_listeners(struct dev *dev, const json_t *listeners)
