@@ -103,6 +103,8 @@ void help_show(void);
 void help_show_command(const struct command *command);
 int reference_run(const struct command *command, int argc, char **argv);
 
+int new_run(const struct command *command, int argc, char **argv);
+int dev_run(const struct command *command, int argc, char **argv);
 int run_run(const struct command *command, int argc, char **argv);
 int check_run(const struct command *command, int argc, char **argv);
 int migrate_run(const struct command *command, int argc, char **argv);
@@ -111,8 +113,8 @@ int address_run(const struct command *command, int argc, char **argv);
 int ingress_run(const struct command *command, int argc, char **argv);
 int state_run(const struct command *command, int argc, char **argv);
 
-extern const struct command_flag check_flags[], deadletter_flags[], address_flags[],
+extern const struct command_flag new_flags[], check_flags[], deadletter_flags[], address_flags[],
     ingress_flags[], state_flags[];
-extern const enum setting place_settings[], state_settings[];
+extern const enum setting dev_settings[], place_settings[], state_settings[];
 
 #endif

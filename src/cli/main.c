@@ -22,6 +22,32 @@ const struct command commands[] = {
         .run = run_run,
     },
     {
+        .name = "new",
+        .arguments = "NAME",
+        .summary = "make a project: a function with a test, and all that belongs to it",
+        .text =
+            "Makes the directory NAME (its last part is the project's name) with a function that "
+            "keeps state, its test, module.yaml, a build, a Dockerfile, settings for editors, and "
+            "README.md. What no flag says is asked on a terminal; without one it is the default. "
+            "Nothing is overwritten: the directory must be new, or empty.",
+        .flags = new_flags,
+        .run = new_run,
+    },
+    {
+        .name = "dev",
+        .arguments = "[DIRECTORY]",
+        .summary = "build and run a project, and again after each change of its sources",
+        .text =
+            "Builds the project in DIRECTORY (else: the working directory), runs its functions and "
+            "the runtime together, and watches its sources: after a change it builds again, and "
+            "what has changed starts again, with its state. If that build fails, what ran before "
+            "goes on. What to build, run and watch stands in statefun-dev.yaml there. Ctrl-C ends "
+            "all of it. The flags are those of run, for the runtime.",
+        .flags = no_flags,
+        .settings = dev_settings,
+        .run = dev_run,
+    },
+    {
         .name = "check",
         .summary = "say what is wrong with modules and settings, without running",
         .text = "Loads the modules as run does, with unknown keys as errors, and prints everything "

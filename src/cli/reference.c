@@ -87,6 +87,8 @@ static void put_man(void)
            ".SH NAME\nstatefun \\- run Stateful Functions applications\n"
            ".SH SYNOPSIS\n"
            ".B statefun run\n[\\fB\\-m\\fR \\fIPATH\\fR]... [\\fIflag\\fR]...\n.br\n"
+           ".B statefun new\n\\fINAME\\fR [\\fIflag\\fR]...\n.br\n"
+           ".B statefun dev\n[\\fIDIRECTORY\\fR] [\\fIflag\\fR]...\n.br\n"
            ".B statefun check\n[\\fB\\-m\\fR \\fIPATH\\fR]... [\\fB\\-\\-connect\\fR]\n.br\n"
            ".B statefun state\n\\fIaction\\fR [\\fIargument\\fR]... [\\fIflag\\fR]...\n.br\n"
            ".B statefun migrate\n\\fIFILE\\fR...\n"
@@ -156,6 +158,18 @@ static void put_flags(const struct command *command)
     }
 }
 
+/* Of flags whose argument is one of some words. */
+static void put_flag_values(void)
+{
+    for (const struct command *command = commands; command->name; command++)
+        for (const struct command_flag *flag = command->flags; flag->name; flag++)
+            if (flag->argument && strchr(flag->argument, '|')) {
+                printf("        '%s --%s') COMPREPLY=($(compgen -W '", command->name, flag->name);
+                put_words(flag->argument);
+                printf("' -- \"$word\")); return;;\n");
+            }
+}
+
 static void put_completion(void)
 {
     printf("# bash completion for statefun\n"
@@ -176,6 +190,8 @@ static void put_completion(void)
             putchar(*c == '|' ? ' ' : *c);
         printf("' -- \"$word\")); return;;\n");
     }
+    printf("    esac\n    case \"${COMP_WORDS[1]} $before\" in\n");
+    put_flag_values();
     printf("    esac\n    if ((COMP_CWORD == 1)); then\n"
            "        COMPREPLY=($(compgen -W '--help --version");
     for (const struct command *command = commands; command->name; command++)
@@ -189,7 +205,7 @@ static void put_completion(void)
         }
         printf("-W '");
         put_words(command->words);
-        if (command->takes_modules || command->flags->name)
+        if (command->takes_modules || command->settings || command->flags->name)
             put_flags(command);
         printf("' -- \"$word\"));;\n");
     }
