@@ -155,6 +155,7 @@ void app_init(struct app *app, uint64_t seed)
         .batch_max = random_chance(&app->random, 300) ? 0 : random_between(&app->random, 1, 20),
         .in_flight_max = random_between(&app->random, 1, 6),
         .failures = policies[0],
+        .answers_at_once = random_chance(&app->random, 400),
     };
     functions[1] = (struct function_binding){
         .ns = bytes_of("sim"),
@@ -162,6 +163,7 @@ void app_init(struct app *app, uint64_t seed)
         .batch_max = random_between(&app->random, 1, 3),
         .in_flight_max = random_between(&app->random, 1, 40),
         .failures = policies[1],
+        .answers_at_once = random_chance(&app->random, 400),
     };
     functions[2] = (struct function_binding){
         .ns = bytes_of("sim.late"), .is_prefix = true, .batch_max = 2, .in_flight_max = 3};

@@ -62,6 +62,8 @@ struct world {
     struct world_result result;
 
     struct app app;
+    struct arena called_arena; /* of the last call that was answered at once */
+    struct from_function called_reply;
     uint32_t partitions;
     uint64_t interval_ms;
     struct engine_limits limits;
@@ -169,6 +171,57 @@ static void on_invoke(void *owner, void *function, struct invocation *invocation
     world->result.invocations++;
 }
 
+/* How a call ends: what it is given is random, but for a message that always fails. */
+enum call_end { CALL_FAILS, CALL_FAILS_WITH_ITS_ENDPOINT, CALL_ANSWERS };
+
+/* Sometimes the function runs and its answer is lost; then it runs again. */
+static enum call_end end_call(struct world *world, struct machine_worker *worker,
+                              const struct app_call *call, struct arena *arena,
+                              struct from_function *ret_reply)
+{
+    bool must_fail = app_must_fail(&world->app, call);
+    /* Alone, only poison may fail there, or what cannot be sent again would be set aside. */
+    const struct function_binding *binding = call->function;
+    bool may_fail = binding->failures.end != FAILURE_DEAD_LETTER || call->request.message_count > 1;
+    if (random_chance(&world->random, world->failure_chance) ||
+        (must_fail && random_chance(&world->random, 500)))
+        return random_chance(&world->random, 300) || !(may_fail || must_fail)
+                   ? CALL_FAILS_WITH_ITS_ENDPOINT
+                   : CALL_FAILS;
+    if ((may_fail && random_chance(&world->random, world->failure_chance)) || must_fail) {
+        trace(world, "a call of worker %u ends in nonsense", worker->number);
+        app_misreply(&world->app, arena, ret_reply);
+        return CALL_ANSWERS;
+    }
+    app_execute(&world->app, call, world->now_ms, arena, ret_reply);
+    trace(world, "a call of worker %u with %zu messages ends: %s", worker->number,
+          call->request.message_count, ret_reply->is_incomplete ? "it asks for states" : "done");
+    return CALL_ANSWERS;
+}
+
+/* A function that answers at once has no endpoint that could be away: it is alone with its failure.
+ */
+static const struct from_function *on_call(void *owner, void *function,
+                                           const struct to_function *request,
+                                           struct sf_status *status)
+{
+    struct machine_worker *worker;
+    struct world *world = world_of(owner, &worker);
+    struct app_call call = {.function = function, .request = *request, .sent_ms = world->now_ms};
+    arena_clear(&world->called_arena);
+    world->result.invocations++;
+    enum call_end end = end_call(world, worker, &call, &world->called_arena, &world->called_reply);
+    if (end == CALL_ANSWERS)
+        return &world->called_reply;
+    if (end == CALL_FAILS_WITH_ITS_ENDPOINT && !app_must_fail(&world->app, &call)) {
+        app_execute(&world->app, &call, world->now_ms, &world->called_arena, &world->called_reply);
+        return &world->called_reply;
+    }
+    trace(world, "a call of worker %u fails at once", worker->number);
+    (void)sf_fail(status, SF_INVALID, "simulated failure");
+    return NULL;
+}
+
 static void on_settle(void *owner, uint64_t receipt, enum settlement settlement, uint64_t epoch)
 {
     struct machine_worker *worker;
@@ -261,6 +314,7 @@ static void start(struct world *world)
         .bindings = world->app.bindings,
         .ports = {.attach = on_attach,
                   .invoke = on_invoke,
+                  .call = on_call,
                   .settle = on_settle,
                   .dead_done = on_dead_done,
                   .found = on_found,
@@ -273,6 +327,8 @@ static void start(struct world *world)
     struct sf_status status;
     bool good = machine_start(machine, &life, &status);
     SIM_CHECK(good, "%s", status.message);
+    for (uint32_t i = 0; i < machine->workers; i++)
+        engine_pace(machine->worker[i].engine, random_between(&world->random, 1, 30));
     world->has_unconfirmed = true; /* what a crash left may have been delivered */
     list_init(&world->outbox);
     list_init(&world->operations);
@@ -422,27 +478,13 @@ static bool call_ends(struct world *world)
     struct app_call *call = container_of(node, struct app_call, link);
     list_take(node);
 
-    /* Sometimes the function runs and its answer is lost; then it runs again. */
     struct from_function reply;
     struct arena arena = {0};
-    bool must_fail = app_must_fail(&world->app, call);
-    /* Alone, only poison may fail there, or what cannot be sent again would be set aside. */
-    const struct function_binding *binding = call->function;
-    bool may_fail = binding->failures.end != FAILURE_DEAD_LETTER || call->request.message_count > 1;
-    if (random_chance(&world->random, world->failure_chance) ||
-        (must_fail && random_chance(&world->random, 500))) {
-        bool of_endpoint = random_chance(&world->random, 300) || !(may_fail || must_fail);
-        fail_call(world, worker, call, of_endpoint);
-    } else if ((may_fail && random_chance(&world->random, world->failure_chance)) || must_fail) {
-        trace(world, "a call of worker %u ends in nonsense", worker->number);
-        app_misreply(&world->app, &arena, &reply);
+    enum call_end end = end_call(world, worker, call, &arena, &reply);
+    if (end == CALL_ANSWERS)
         engine_reply(worker->engine, call->invocation, &reply);
-    } else {
-        app_execute(&world->app, call, world->now_ms, &arena, &reply);
-        trace(world, "a call of worker %u with %zu messages ends: %s", worker->number,
-              call->request.message_count, reply.is_incomplete ? "it asks for states" : "done");
-        engine_reply(worker->engine, call->invocation, &reply);
-    }
+    else
+        fail_call(world, worker, call, end == CALL_FAILS_WITH_ITS_ENDPOINT);
     if (random_chance(&world->random, 20)) /* it makes up its mind how many it can take */
         engine_allow(worker->engine, call->function, random_between(&world->random, 1, 10));
     arena_destroy(&arena);
@@ -933,6 +975,7 @@ static void end(struct world *world)
     for (size_t i = 0; i < APP_EGRESSES; i++)
         free(world->delivered[i].ids);
     operators_free(world->operators);
+    arena_destroy(&world->called_arena);
     app_destroy(&world->app);
 }
 

@@ -1,4 +1,5 @@
-/* source.c - a module with an ingress, a router and a function that counts, so that all metrics are there. */
+/* source.c - a module with an ingress, a router and a function that counts, so that all metrics are
+ * there. */
 #include <statefun/statefun.h>
 
 static bool run(struct sf_source *source, struct sf_status *status)
