@@ -214,10 +214,8 @@ static void call(struct engine *engine, struct instance *instance,
 static void start(struct engine *engine, struct instance *instance)
 {
     struct function_type *type = instance->type;
-    if (!instance->invocation) {
-        instance->invocation = mem_new(sizeof *instance->invocation);
-        instance->invocation->instance = instance;
-    }
+    if (!instance->invocation)
+        instance_begin_invocation(engine, instance);
 
     struct request_state *states;
     struct bytes *bodies;

@@ -73,6 +73,7 @@ void engine_free(struct engine *engine)
         buffer_destroy(&engine->spare_load->results);
         free(engine->spare_load);
     }
+    free(engine->spare_invocation);
     delta_unref(engine->open);
     delta_unref(engine->sealing);
     free(engine->settlements[0].items);

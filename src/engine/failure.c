@@ -39,8 +39,7 @@ static void park(struct engine *engine, struct instance *instance, struct bytes 
 {
     struct bytes address = instance_address(instance);
     report(engine, REPORT_PARKED, address, cause, instance->invocation->failures);
-    free(instance->invocation);
-    instance->invocation = NULL;
+    instance_end_invocation(engine, instance);
     instance_park(engine, instance);
 
     buffer_clear(&engine->value);
@@ -100,12 +99,6 @@ static bool go_on_searching(struct invocation *invocation, size_t count, size_t 
     return invocation->doubtful > 0;
 }
 
-static void end_failing(struct instance *instance)
-{
-    free(instance->invocation);
-    instance->invocation = NULL;
-}
-
 /* It was alone, and is the oldest. */
 static void set_aside(struct engine *engine, struct instance *instance, struct bytes cause)
 {
@@ -123,7 +116,7 @@ static void set_aside(struct engine *engine, struct instance *instance, struct b
     instance_drop(engine, instance, 1);
     instance->invocation->suspects = 0; /* it was the one; whether there are others nobody knows */
     if (!go_on_searching(instance->invocation, 1, instance->invocation->worked))
-        end_failing(instance);
+        instance_end_invocation(engine, instance);
     instance_go_on(engine, instance);
 }
 
@@ -136,7 +129,7 @@ void failure_end(struct engine *engine, struct instance *instance)
     if (invocation->reported)
         report(engine, REPORT_RECOVERED, instance_address(instance), (struct bytes){0},
                invocation->failures);
-    end_failing(instance);
+    instance_end_invocation(engine, instance);
 }
 
 /* --- failures --- */

@@ -213,6 +213,10 @@ void instance_touch(struct engine *engine, struct instance *instance, size_t ind
 /* Writes the changed states to the open delta. */
 void instance_save(struct engine *engine, struct instance *instance);
 
+/* Makes the invocation of one that has none, and ends it when it has succeeded or is given up. */
+void instance_begin_invocation(struct engine *engine, struct instance *instance);
+void instance_end_invocation(struct engine *engine, struct instance *instance);
+
 /* Moves it through its lifecycle. */
 void instance_make_ready(struct engine *engine, struct instance *instance, bool first);
 void instance_make_idle(struct engine *engine, struct instance *instance);
@@ -484,6 +488,7 @@ struct engine {
     struct arena arena;       /* cleared with each input that uses it */
     struct buffer key, value; /* scratch for stored keys and values */
     struct load *spare_load;
+    struct invocation *spare_invocation;
 };
 
 /* The open epoch has grown to its limit while the last one is not durable yet: nothing more is

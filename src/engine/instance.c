@@ -75,6 +75,25 @@ static void free_messages(struct list *messages)
         message_free(container_of(node, struct message, place));
 }
 
+/* Most end before the next one begins: one is kept. */
+void instance_begin_invocation(struct engine *engine, struct instance *instance)
+{
+    struct invocation *invocation =
+        engine->spare_invocation ? engine->spare_invocation : mem_new_raw(sizeof *invocation);
+    engine->spare_invocation = NULL;
+    *invocation = (struct invocation){.instance = instance};
+    instance->invocation = invocation;
+}
+
+void instance_end_invocation(struct engine *engine, struct instance *instance)
+{
+    if (engine->spare_invocation)
+        free(instance->invocation);
+    else
+        engine->spare_invocation = instance->invocation;
+    instance->invocation = NULL;
+}
+
 static void instance_free(struct engine *engine, struct instance *instance)
 {
     for (size_t i = 0; i < instance->slot_count; i++) {
