@@ -6,6 +6,7 @@
 #include "wire/builtin.h"
 #include "wire/protobuf.h"
 
+#include <endian.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -115,8 +116,8 @@ static struct sf_bytes encode_number(struct value_memory memory, enum sf_repr re
     size_t size = bytes_of_repr(repr);
     uint8_t *to = memory.alloc(memory.owner, 1 + size);
     to[0] = size == 1 ? TAG_VARINT : size == 4 ? TAG_32 : TAG_64;
-    for (size_t i = 0; i < size; i++)
-        to[1 + i] = (uint8_t)(bits >> 8 * i);
+    bits = htole64(bits);
+    memcpy(to + 1, &bits, size);
     return (struct sf_bytes){to, 1 + size};
 }
 

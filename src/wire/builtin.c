@@ -4,6 +4,8 @@
 #include "wire/protobuf.h"
 #include "wire/typed_value.h"
 
+#include <endian.h>
+
 static const struct {
     const char *type;
     enum pb_type wire;
@@ -50,8 +52,8 @@ bool builtin_bits(enum builtin builtin, struct bytes value, uint64_t *ret_bits)
     }
     if (value.size != 1 + size || value.data[0] != (1 << 3 | builtins[builtin].wire))
         return false;
-    for (size_t i = size; i > 0; i--)
-        bits = bits << 8 | value.data[i];
+    memcpy(&bits, value.data + 1, size);
+    bits = le64toh(bits);
     *ret_bits = bits;
     return bits && (builtin != BUILTIN_BOOL || bits == 1);
 }

@@ -25,6 +25,7 @@ bool message_body_parse(struct bytes body, struct bytes *ret_caller, struct byte
     *ret_caller = (struct bytes){0};
 
     (void)pb_take_short(&reader, INVOCATION_CALLER, ret_caller);
+    has_argument = pb_take_short(&reader, INVOCATION_ARGUMENT, ret_argument);
     while (pb_next(&reader, &field)) {
         if (field.type != PB_BYTES)
             return false;
