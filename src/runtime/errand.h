@@ -1,8 +1,8 @@
 /* errand.h - a letter that knows what it wants done on the thread that receives it.
  *
  * The runtime room builds all the others and connects them: workers, committer, admin. It may
- * include every room but serve, harness and cli. Each of its threads is a loop with an inbox; whoever wants
- * something of another thread sends it an errand. */
+ * include every room but serve, harness and cli. Each of its threads is a loop with an inbox;
+ * whoever wants something of another thread sends it an errand. */
 #ifndef RUNTIME_ERRAND_H
 #define RUNTIME_ERRAND_H
 
