@@ -19,7 +19,7 @@ ENDPOINTS = {
     "c": (PROGRAM.parent / "tests/e2e/c/orders", {"run_by": ()}),
 }
 # Embedded modules of the same source as an endpoint: a third way to run it.
-EMBEDDED = {"c": PROGRAM.parent / "tests/modules/both.so"}
+EMBEDDED = {"c": PROGRAM.parent / "tests/modules/orders.so"}
 
 ENDPOINT = """
 kind: io.statefun.endpoints.v2/http

@@ -1,4 +1,5 @@
-"""The four official SDKs, as released: one application (README.md), and the same results from each of them."""
+"""The four official SDKs, as released, and ours for C: one application (README.md), and the same results from each of
+them."""
 import json
 import struct
 import time
@@ -270,6 +271,7 @@ NUMBERS = {
     "go": [struct.pack(">i", 258), struct.pack(">d", 1.5), struct.pack(">q", 259), struct.pack(">f", 2.5)],
     "java": [],
     "javascript": [struct.pack(">i", 258)],
+    "c": [struct.pack(">i", 258), struct.pack(">d", 1.5), struct.pack(">q", 259), struct.pack(">f", 2.5)],
 }
 
 
