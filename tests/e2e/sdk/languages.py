@@ -18,7 +18,7 @@ PROGRAMS = {
     "c": (PROGRAM.parent / "tests/e2e/c/sdk", {"run_by": ()}),
 }
 # The one in C as an embedded module.
-EMBEDDED = PROGRAM.parent / "tests/modules/sdk.so"
+EMBEDDED, MODULE = "embedded", PROGRAM.parent / "tests/modules/sdk.so"
 ALL = list(PROGRAMS)
 WITHOUT_LONG_AND_DOUBLE = ["javascript"]
 

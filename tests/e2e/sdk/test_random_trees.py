@@ -158,4 +158,4 @@ def test_random_trees_of_asynchronous_operations(make_function, make_statefun):
 def test_random_trees_of_an_embedded_module(make_statefun, tmp_path, deferring):
     config = tmp_path / "config.yaml"
     config.write_text("statefun.module.global-config.deferring: yes\n" if deferring else "")
-    go_through_kills_and_failures(make_statefun(PLAYGROUND), None, "--config", config, "-m", languages.EMBEDDED)
+    go_through_kills_and_failures(make_statefun(PLAYGROUND), None, "--config", config, "-m", languages.MODULE)
