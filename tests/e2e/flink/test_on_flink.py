@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from flink_process import Flink
 from orders import KEYS, Model, Orders, differences, streams_of
+from statefun_process import PROGRAM
 
 HERE = Path(__file__).resolve().parent
 ORDERS = int(os.environ.get("ORDERS", "400"))
@@ -15,14 +16,19 @@ CRASHES = int(os.environ.get("CRASHES", "1"))
 # The programs that serve the application at --port, and how they are run.
 ENDPOINTS = {
     "python": (HERE / "functions.py", {}),
+    "c": (PROGRAM.parent / "tests/e2e/c/orders", {"run_by": ()}),
 }
+# Embedded modules of the same source as an endpoint: a third way to run it.
+EMBEDDED = {"c": PROGRAM.parent / "tests/modules/orders.so"}
 
-MODULE = """
+ENDPOINT = """
 kind: io.statefun.endpoints.v2/http
 spec:
   functions: both/*
   urlPathTemplate: {url}
 ---
+"""
+MODULE = """
 kind: io.statefun.kafka.v1/ingress
 spec:
   id: both/in
@@ -47,24 +53,26 @@ spec:
 
 
 class Play:
-    """A runtime and an endpoint of their own, topics, and the records that come out."""
+    """A runtime and an endpoint of their own (None: with its functions embedded), topics, and the records that come
+    out. What else it is started with are flags."""
 
-    def __init__(self, broker, runtime, function, name):
-        self.broker, self.runtime, self.function, self.name = broker, runtime, function, name
+    def __init__(self, broker, runtime, function, name, *flags):
+        self.broker, self.runtime, self.function, self.name, self.flags = broker, runtime, function, name, flags
         self.reader, self.records = broker.reader(f"{name}-out"), []
 
     def start(self):
         if isinstance(self.runtime, Flink):
             self.runtime.start()
         else:
-            self.runtime.start("--application", self.name)
+            self.runtime.start("--application", self.name, *self.flags)
 
     def crash(self):
         """Both at once; something has come out before."""
         self.read_up_to(1)
         self.runtime.kill()
-        self.function.kill()
-        self.function.start()
+        if self.function:
+            self.function.kill()
+            self.function.start()
         self.start()
 
     def feed(self, orders):
@@ -87,9 +95,14 @@ def make_play(broker, unique, make_function, make_statefun, tmp_path):
         name = f"{unique}-{runtime}"
         for topic in ("in", "out"):
             broker.make_topic(f"{name}-{topic}", 3)
+        module = MODULE.format(address=broker.address, name=name)
+        if runtime == "embedded":
+            config = tmp_path / "config.yaml"
+            config.write_text(f"statefun.module.global-config.topic: {name}-out\n")
+            return Play(broker, make_statefun(module, name), None, name, "--config", config, "-m", EMBEDDED[endpoint])
         program, how = ENDPOINTS[endpoint]
         function = make_function(program, "--topic", f"{name}-out", **how)
-        module = MODULE.format(url=function.url, address=broker.address, name=name)
+        module = ENDPOINT.format(url=function.url) + module
         if runtime == "flink":
             flinks.append(Flink(tmp_path / name, module))
         return Play(broker, flinks[-1] if runtime == "flink" else make_statefun(module, name), function, name)
@@ -109,7 +122,7 @@ def test_both_runtimes_do_the_same_and_what_the_model_says(make_play, endpoint, 
     expected.take_all(orders + reports)
     share = ORDERS // (crashes + 1)
     partitions = {}
-    for runtime in ("flink", "ours"):
+    for runtime in ("flink", "ours", "embedded") if endpoint in EMBEDDED else ("flink", "ours"):
         times = [time.monotonic()]
         play = make_play(runtime, endpoint)
         play.start()
@@ -128,4 +141,4 @@ def test_both_runtimes_do_the_same_and_what_the_model_says(make_play, endpoint, 
               f"{times[2] - times[1]:.1f} s")
         assert differences(expected.streams, streams_of(play.records)) == [], runtime
         partitions[runtime] = play.reader.partitions_of
-    assert partitions["flink"] == partitions["ours"]
+    assert all(those == partitions["flink"] for those in partitions.values())

@@ -10,7 +10,7 @@ from collections import Counter
 
 import languages
 import pytest
-from statefun_process import EGRESS, INGRESS, wait_for
+from statefun_process import EGRESS, INGRESS, PLAYGROUND, wait_for
 from test_sdks import MODULE
 from trees import INSTANCES, Trees
 
@@ -115,13 +115,12 @@ def assert_all_is_as_expected(statefun, trees, seconds=60):
         time.sleep(0.2)
 
 
-@pytest.mark.parametrize("language", languages.ALL)
-def test_random_trees_through_kills_and_failures(make_function, make_statefun, language):
+def go_through_kills_and_failures(statefun, function=None, *flags):
+    """`function`: what is killed besides; `flags`: of each start."""
     seed = int(os.environ.get("SEED", time.time_ns() % 1_000_000))
     print(f"SEED={seed}")
     trees, chance = Trees(seed, TREES), random.Random(seed)
-    function = languages.start(make_function, language)
-    statefun = make_statefun(MODULE.format(port=function.port)).start()
+    statefun.start(*flags)
     clients, kills = Clients(trees.trees), 0
     clients.address = statefun.listeners[INGRESS]
     clients.start()
@@ -129,16 +128,34 @@ def test_random_trees_through_kills_and_failures(make_function, make_statefun, l
         time.sleep(chance.uniform(0.05, 0.6))
         if kills == KILLS:
             continue
-        if chance.random() < 0.3:
+        if function and chance.random() < 0.3:
             function.kill()
             function.start()
         clients.address = None
         statefun.kill()
-        statefun.start("--workers", str(chance.choice((1, 2, 3))))
+        statefun.start("--workers", str(chance.choice((1, 2, 3))), *flags)
         clients.address = statefun.listeners[INGRESS]
         kills += 1
     wait_for(lambda: is_quiet(statefun), 300, "quiet")
     statefun.kill()  # nothing may come of this
-    statefun.start()
+    statefun.start(*flags)
     assert_all_is_as_expected(statefun, trees)
     print(f"{TREES} trees, {sum(trees.calls.values())} messages, {kills} kills")
+
+
+@pytest.mark.parametrize("language", languages.ALL)
+def test_random_trees_through_kills_and_failures(make_function, make_statefun, language):
+    function = languages.start(make_function, language)
+    go_through_kills_and_failures(make_statefun(MODULE.format(port=function.port)), function)
+
+
+def test_random_trees_of_asynchronous_operations(make_function, make_statefun):
+    function = languages.start(make_function, "c", "--deferring")
+    go_through_kills_and_failures(make_statefun(MODULE.format(port=function.port)), function)
+
+
+@pytest.mark.parametrize("deferring", (False, True), ids=("directly", "deferring"))
+def test_random_trees_of_an_embedded_module(make_statefun, tmp_path, deferring):
+    config = tmp_path / "config.yaml"
+    config.write_text("statefun.module.global-config.deferring: yes\n" if deferring else "")
+    go_through_kills_and_failures(make_statefun(PLAYGROUND), None, "--config", config, "-m", languages.MODULE)

@@ -1,4 +1,5 @@
-"""The four official SDKs, as released: one application (README.md), and the same results from each of them."""
+"""The four official SDKs, as released, and ours for C: one application (README.md), and the same results from each of
+them."""
 import json
 import struct
 import time
@@ -46,13 +47,23 @@ HOUR = 3_600_000
 
 
 class Application:
-    """A runtime, and functions in one language."""
+    """A runtime, and functions in one language; those of an embedded module are in the runtime."""
 
-    def __init__(self, make_function, make_statefun, language, module=MODULE):
+    def __init__(self, make_function, make_statefun, language, tmp_path, egresses=""):
         self.language = language
         self.make_function = make_function
-        self.function = languages.start(make_function, language)
-        self.statefun = make_statefun(module.format(port=self.function.port)).start()
+        self.config, self.flags, module = tmp_path / "config.yaml", [], PLAYGROUND
+        if language == languages.EMBEDDED:
+            self.embed()
+        else:
+            self.function = languages.start(make_function, language)
+            module = MODULE.format(port=self.function.port)
+        self.statefun = make_statefun(module + egresses).start(*self.flags)
+
+    def embed(self, *settings):
+        """From the next start on, with these in the configuration."""
+        self.config.write_text("".join(f"statefun.module.global-config.{name}: yes\n" for name in settings))
+        self.flags = ["--config", self.config, "-m", languages.MODULE]
 
     def send(self, address, value, type="text/plain"):
         status, _, body = self.statefun.post(f"/in/{address}", value, type)
@@ -69,23 +80,35 @@ class Application:
 
     def restart(self):
         assert self.statefun.stop() == 0
-        self.statefun.start()
+        self.statefun.start(*self.flags)
 
     def crash(self):
         """Only while no report was fetched: a crash right after gives that away once more."""
         self.statefun.kill()
-        self.statefun.start()
+        self.statefun.start(*self.flags)
+
+    def tolerate(self):
+        """Goes on with functions that report what they cannot read."""
+        if self.language == languages.EMBEDDED:
+            self.embed("tolerant")
+            self.restart()
+        else:
+            self.speak(self.language, "--tolerant")
 
     def speak(self, language, *flags):
         """Goes on with functions in another language, or another mode, at the same place."""
         port = self.function.port
         self.function.kill()
+        if language == languages.EMBEDDED:
+            self.embed()
+            self.statefun.module.write_text(PLAYGROUND)
+            return self.restart()
         self.function = languages.start(self.make_function, language, *flags, port=port)
 
 
-@pytest.fixture(params=languages.ALL)
-def app(request, make_function, make_statefun):
-    return Application(make_function, make_statefun, request.param)
+@pytest.fixture(params=[*languages.ALL, languages.EMBEDDED])
+def app(request, make_function, make_statefun, tmp_path):
+    return Application(make_function, make_statefun, request.param, tmp_path)
 
 
 def send(id, *commands, **when):
@@ -135,10 +158,10 @@ def test_a_value_of_each_type_is_read_kept_over_a_restart_and_sent_on(app):
         assert app.reports(2) == [mirrored(type, value) for value in VALUES[type]]
 
 
-def test_states_are_taken_over_by_functions_in_another_language(make_function, make_statefun):
-    app = Application(make_function, make_statefun, languages.ALL[-1])
+def test_states_are_taken_over_by_functions_in_another_language(make_function, make_statefun, tmp_path):
+    app = Application(make_function, make_statefun, languages.ALL[-1], tmp_path)
     known = {}
-    for turn, language in enumerate(languages.ALL):
+    for turn, language in enumerate([*languages.ALL, languages.EMBEDDED]):
         app.speak(language)
         for type in types_of(language):
             old, new = known.get(type), VALUES[type][turn % 2]
@@ -247,7 +270,7 @@ def test_a_message_of_a_wrong_type_waits_until_the_function_can_read_it_and_hold
     app.send("sdk/types/2", b"", "io.statefun.types/int")
     assert app.report() == mirrored("io.statefun.types/int", b"", id="2")
     app.restart()
-    app.speak(app.language, "--tolerant")
+    app.tolerate()
     assert app.reports(2) == [{"id": "1", "unreadable": "somebody/elses.type"}, mirrored("io.statefun.types/int", b"")]
 
 
@@ -270,7 +293,9 @@ NUMBERS = {
     "go": [struct.pack(">i", 258), struct.pack(">d", 1.5), struct.pack(">q", 259), struct.pack(">f", 2.5)],
     "java": [],
     "javascript": [struct.pack(">i", 258)],
+    "c": [struct.pack(">i", 258), struct.pack(">d", 1.5), struct.pack(">q", 259), struct.pack(">f", 2.5)],
 }
+NUMBERS[languages.EMBEDDED] = NUMBERS["c"]
 
 
 @pytest.fixture
@@ -280,14 +305,15 @@ def kinesis(tmp_path):
     kinesis.end()
 
 
-@pytest.mark.parametrize("language", languages.ALL)
-def test_records_for_kafka_and_kinesis_arrive_as_built(broker, kinesis, unique, make_function, make_statefun, language):
+@pytest.mark.parametrize("language", [*languages.ALL, languages.EMBEDDED])
+def test_records_for_kafka_and_kinesis_arrive_as_built(broker, kinesis, unique, make_function, make_statefun, tmp_path,
+                                                       language):
     broker.make_topic(unique)
     kinesis.make_stream(unique, 2)
     kinesis.put(unique, [("bob", "in the second shard")])
-    module = MODULE + EGRESSES.format(address=broker.address, endpoint=kinesis.endpoint, region=REGION,
-                                      secret=KEYS["AKIDBASIC"])
-    app = Application(make_function, make_statefun, language, module)
+    egresses = EGRESSES.format(address=broker.address, endpoint=kinesis.endpoint, region=REGION,
+                               secret=KEYS["AKIDBASIC"])
+    app = Application(make_function, make_statefun, language, tmp_path, egresses)
     app.send("sdk/egresses/ada", unique)
     expected = [("ada", b"text"), ("ada", b"\x00\xff"), *(("ada", number) for number in NUMBERS[language]),
                 (None, b"no key")]
