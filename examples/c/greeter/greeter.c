@@ -15,11 +15,12 @@ static bool greet(struct sf_context *context, const struct sf_message *message)
     sf_set(context, &VISITS, sf_int(visits));
 
     struct sf_value greeting =
-        visits == 1 ? sf_format(context, "Welcome, %s: I see you for the first time.", name)
-                    : sf_format(context, "Hello again, %s: I have seen you %d times.", name, visits);
-    return sf_send_kafka(context, "example/greetings",
-                         &(struct sf_kafka_record){
-                             .topic = "greetings", .key = sf_string(name), .value = greeting});
+        visits == 1
+            ? sf_format(context, "Welcome, %s: I see you for the first time.", name)
+            : sf_format(context, "Hello again, %s: I have seen you %d times.", name, visits);
+    return sf_send_kafka(
+        context, "example/greetings",
+        &(struct sf_kafka_record){.topic = "greetings", .key = sf_string(name), .value = greeting});
 }
 
 static const struct sf_function GREETER = {

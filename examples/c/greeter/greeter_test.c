@@ -1,5 +1,6 @@
-/* greeter_test.c - what the greeter does with visits, under a simulator: in each of a hundred runs it
- * is called in another order, is called again, and crashes somewhere else. SF_SEED=n repeats one. */
+/* greeter_test.c - what the greeter does with visits, under a simulator: in each of a hundred runs
+ * it is called in another order, is called again, and crashes somewhere else. SF_SEED=n repeats
+ * one. */
 #include "greeter.h"
 
 #include <statefun/harness.h>

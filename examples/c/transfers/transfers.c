@@ -12,12 +12,13 @@
  * runtime's promise, and the reason why two lines of a call never need to be undone.
  *
  * What would break it (transfers_test.c would show the first three, with a seed):
- *   - a balance in a static variable, or in a file: a call may be made again after a crash, and what
- *     it did outside its context has then been done twice;
+ *   - a balance in a static variable, or in a file: a call may be made again after a crash, and
+ * what it did outside its context has then been done twice;
  *   - adding a refused amount back without looking whether it is still pending;
  *   - changing the payer's balance only when `credited` comes: two transfers under way may then
  *     spend the same money;
- *   - letting `pending` expire, as `answered` does: the answer to a forgotten transfer is ignored. */
+ *   - letting `pending` expire, as `answered` does: the answer to a forgotten transfer is ignored.
+ */
 #include "transfers.h"
 
 #include <inttypes.h>
@@ -79,18 +80,18 @@ const struct sf_type refused_type = ORDER_TYPE("bank/refused");
 const struct sf_state balance_state = SF_VALUE("balance", &sf_long_type);
 const struct sf_state pending_state = SF_TABLE("pending", &sf_string_type, &transfer_type);
 
-/* Orders by their id, and credits by payer and id, that need no doing again: whoever is not sure that
- * an order has come may send it again, for a day. */
+/* Orders by their id, and credits by payer and id, that need no doing again: whoever is not sure
+ * that an order has come may send it again, for a day. */
 static const struct sf_state answered_state =
     SF_TABLE("answered", &sf_string_type, &sf_bool_type,
              SF_EXPIRES(SF_EXPIRE_AFTER_WRITE, 24 * 3600 * 1000));
 
 static bool tell(struct sf_context *context, struct sf_value text)
 {
-    return sf_send_kafka(
-        context, "bank/statements",
-        &(struct sf_kafka_record){
-            .topic = "statements", .key = sf_string(sf_self(context).id), .value = text});
+    return sf_send_kafka(context, "bank/statements",
+                         &(struct sf_kafka_record){.topic = "statements",
+                                                   .key = sf_string(sf_self(context).id),
+                                                   .value = text});
 }
 
 static bool is_known(struct sf_context *context, const struct order *order)
@@ -189,12 +190,10 @@ static bool settle(struct sf_context *context, const struct sf_message *message)
 
 static bool account(struct sf_context *context, const struct sf_message *message)
 {
-    static const struct sf_case cases[] = {{&deposit_type, NULL, deposit},
-                                           {&transfer_type, NULL, transfer},
-                                           {&credit_type, NULL, credit},
-                                           {&credited_type, NULL, settle},
-                                           {&refused_type, NULL, settle},
-                                           {0}};
+    static const struct sf_case cases[] = {
+        {&deposit_type, NULL, deposit}, {&transfer_type, NULL, transfer},
+        {&credit_type, NULL, credit},   {&credited_type, NULL, settle},
+        {&refused_type, NULL, settle},  {0}};
     return sf_match(context, message, cases);
 }
 

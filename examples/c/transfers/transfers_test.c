@@ -4,8 +4,8 @@
  *     SF_SEED=4711 ./transfers_test        repeats one run */
 #include "transfers.h"
 
-#include <statefun/harness.h>
 #include <inttypes.h>
+#include <statefun/harness.h>
 #include <stdio.h>
 #include <string.h>
 
@@ -47,17 +47,16 @@ static bool expect_sum(struct sf_harness *harness, int64_t expected, struct sf_s
     int64_t sum = 0;
     for (int i = 0; i < ACCOUNTS; i++) {
         int64_t balance = 0;
-        struct sf_context *account =
-            sf_harness_look(harness, sf_address("bank/account", names[i]));
+        struct sf_context *account = sf_harness_look(harness, sf_address("bank/account", names[i]));
         sf_get(account, &balance_state, &balance);
         if (balance < 0 || sf_table_size(account, &pending_state))
             return sf_fail(status, SF_INVALID, "%s has %" PRId64 ", and %zu transfers pending",
                            names[i], balance, sf_table_size(account, &pending_state));
         sum += balance;
     }
-    return sum == expected || sf_fail(status, SF_INVALID,
-                                      "all have %" PRId64 " together, expected %" PRId64, sum,
-                                      expected);
+    return sum == expected ||
+           sf_fail(status, SF_INVALID, "all have %" PRId64 " together, expected %" PRId64, sum,
+                   expected);
 }
 
 static bool no_money_is_made_or_lost(struct sf_harness *harness, void *user,
