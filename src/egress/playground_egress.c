@@ -19,8 +19,7 @@ enum {
 
 struct waiting {
     struct list link;
-    struct bytes key; /* owned */
-    char *payload;
+    struct bytes key, payload; /* owned */
 };
 
 struct topic {
@@ -31,6 +30,7 @@ struct topic {
 
 struct playground_egress {
     struct playground_egress_options options;
+    char *id;
     struct http_server *server;
     struct topic *topics;
     struct playground_egress_figures figures;
@@ -38,40 +38,61 @@ struct playground_egress {
 
 /* --- records --- */
 
-static bool parse_record(struct bytes json, json_t **ret_root, const char **ret_topic,
-                         const char **ret_payload, struct sf_status *status)
+struct record {
+    struct bytes topic, payload;
+    json_t *root; /* that both are in; NULL: they are in the stored bytes */
+};
+
+static bool parse_json(struct bytes json, struct record *ret_record, struct sf_status *status)
 {
     json_error_t error;
     json_t *root = json_loadb((const char *)json.data, json.size, JSON_REJECT_DUPLICATES, &error);
     if (!root)
         return sf_fail(status, SF_INVALID, "an EgressRecord is not JSON: %s at column %d",
                        error.text, error.column);
-    *ret_topic = json_string_value(json_object_get(root, "topic"));
-    *ret_payload = json_string_value(json_object_get(root, "payload"));
-    if (!*ret_topic || !*ret_payload) {
+    const char *topic = json_string_value(json_object_get(root, "topic"));
+    const char *payload = json_string_value(json_object_get(root, "payload"));
+    if (!topic || !payload) {
         json_decref(root);
         return sf_fail(status, SF_INVALID,
                        "an EgressRecord must be {\"topic\": text, \"payload\": text}");
     }
-    *ret_root = root;
+    *ret_record = (struct record){bytes_of(topic), bytes_of(payload), root};
     return true;
+}
+
+static bool parse_kafka(struct bytes bytes, struct record *ret_record, struct sf_status *status)
+{
+    struct kafka_record record;
+    if (!kafka_record_parse(bytes, &record, status))
+        return false;
+    *ret_record = (struct record){record.topic, record.value, NULL};
+    return true;
+}
+
+/* The tag of a Kafka record's topic, 0x1a, stands nowhere in JSON: so what is stored needs no mark.
+ */
+static bool parse_stored(struct bytes bytes, struct record *ret_record, struct sf_status *status)
+{
+    return parse_json(bytes, ret_record, status) || parse_kafka(bytes, ret_record, NULL);
 }
 
 bool playground_egress_accept(struct bytes argument, struct bytes *ret_record,
                               struct sf_status *status)
 {
     struct typed_value value;
-    const char *topic, *payload;
-    json_t *root;
+    struct record record;
     if (!typed_value_parse(argument, &value, status))
         return false;
-    if (!bytes_is(value.type, RECORD_TYPE))
+    bool is_kafka = bytes_is(value.type, TYPE_KAFKA_RECORD);
+    if (!is_kafka && !bytes_is(value.type, RECORD_TYPE))
         return sf_fail(status, SF_INVALID,
-                       "the playground egress takes messages of type " RECORD_TYPE ", found '%.*s'",
+                       "the playground egress takes messages of type " RECORD_TYPE
+                       " and records for Kafka, found '%.*s'",
                        BYTES_ARG(value.type));
-    if (!parse_record(value.value, &root, &topic, &payload, status))
+    if (!(is_kafka ? parse_kafka : parse_json)(value.value, &record, status))
         return false;
-    json_decref(root);
+    json_decref(record.root);
     *ret_record = value.value;
     return true;
 }
@@ -91,7 +112,7 @@ static void set_aside(struct playground_egress *egress, const struct outbox_reco
                             &(struct dead_letter){
                                 .kind = DEAD_UNDELIVERABLE,
                                 .cause = bytes_of(cause),
-                                .egress = bytes_of("io.statefun.playground/egress"),
+                                .egress = bytes_of(egress->id),
                                 .value = record->value,
                             });
 }
@@ -99,29 +120,30 @@ static void set_aside(struct playground_egress *egress, const struct outbox_reco
 static void queue_record(struct playground_egress *egress, const struct outbox_record *record)
 {
     struct sf_status status;
-    const char *name, *payload;
-    json_t *root;
-    if (!parse_record(record->value, &root, &name, &payload, &status)) {
+    struct record parsed;
+    if (!parse_stored(record->value, &parsed, &status)) {
         set_aside(egress, record, status.message);
         return;
     }
-    struct topic *topic = find_topic(egress, bytes_of(name));
+    struct topic *topic = find_topic(egress, parsed.topic);
     if (!topic) {
-        sf_fail(&status, SF_NOT_FOUND, "the playground egress has no topic '%.100s'", name);
+        int size = parsed.topic.size < 100 ? (int)parsed.topic.size : 100;
+        sf_fail(&status, SF_NOT_FOUND, "the playground egress has no topic '%.*s'", size,
+                (const char *)parsed.topic.data);
         set_aside(egress, record, status.message);
     } else if (topic->count == TOPIC_RECORDS_MAX) {
-        sf_fail(&status, SF_FULL, "topic '%.100s' holds %d records that nobody has fetched", name,
-                TOPIC_RECORDS_MAX);
+        sf_fail(&status, SF_FULL, "topic '%.100s' holds %d records that nobody has fetched",
+                topic->name, TOPIC_RECORDS_MAX);
         set_aside(egress, record, status.message);
     } else {
         struct waiting *waiting = mem_new(sizeof *waiting);
         waiting->key = bytes_make(bytes_string(record->key), record->key.size);
-        waiting->payload = mem_string(payload);
+        waiting->payload = bytes_make(bytes_string(parsed.payload), parsed.payload.size);
         list_put_last(&topic->records, &waiting->link);
         topic->count++;
         egress->figures.waiting++;
     }
-    json_decref(root);
+    json_decref(parsed.root);
 }
 
 void playground_egress_take(struct playground_egress *egress)
@@ -138,20 +160,20 @@ static void waiting_free(struct waiting *waiting)
 {
     list_take(&waiting->link);
     free((void *)waiting->key.data);
-    free(waiting->payload);
+    free((void *)waiting->payload.data);
     free(waiting);
 }
 
 /* --- requests --- */
 
-static void answer(struct http_exchange *exchange, int status, const char *text)
+static void answer(struct http_exchange *exchange, int status, struct bytes body)
 {
     struct buffer headers = {0};
     buffer_add_format(&headers, "Status: %d\r\n%s", status, status == 405 ? "Allow: GET\r\n" : "");
     http_respond(exchange, &(struct http_answer){.status = status,
                                                  .content_type = "text/plain; charset=utf-8",
                                                  .headers = buffer_text(&headers),
-                                                 .body = bytes_of(text)});
+                                                 .body = body});
     buffer_destroy(&headers);
 }
 
@@ -174,11 +196,11 @@ static void on_request(void *owner, struct http_exchange *exchange)
     buffer_destroy(&name);
 
     if (!bytes_is(head->method, "GET")) {
-        answer(exchange, 405, "only GET is served here\n");
+        answer(exchange, 405, bytes_of("only GET is served here\n"));
     } else if (!topic) {
-        answer(exchange, 404, "no such topic\n");
+        answer(exchange, 404, bytes_of("no such topic\n"));
     } else if (list_is_empty(&topic->records)) {
-        answer(exchange, 404, "");
+        answer(exchange, 404, bytes_of(""));
     } else {
         struct waiting *waiting = list_first(&topic->records, struct waiting, link);
         answer(exchange, 200, waiting->payload);
@@ -196,6 +218,7 @@ struct playground_egress *playground_egress_new(const struct playground_egress_o
 {
     struct playground_egress *egress = mem_new(sizeof *egress);
     egress->options = *options;
+    egress->id = mem_format("%s/%s", options->spec->id.ns, options->spec->id.name);
     egress->topics = mem_new(options->spec->topic_count * sizeof *egress->topics);
     for (size_t i = 0; i < options->spec->topic_count; i++) {
         egress->topics[i].name = options->spec->topics[i];
@@ -222,6 +245,7 @@ void playground_egress_free(struct playground_egress *egress)
         list_for_each_safe (&egress->topics[i].records, node)
             waiting_free(container_of(node, struct waiting, link));
     free(egress->topics);
+    free(egress->id);
     free(egress);
 }
 

@@ -3,11 +3,12 @@
  *     GET /<topic>    takes the oldest record of the topic: 200 with its payload, 404 if there is
  * none
  *
- * Records are `io.statefun.playground/EgressRecord`: JSON {"topic": "...", "payload": "..."}. They
- * are kept in the store until they have been fetched, so they survive a restart. A record leaves
- * the store in the epoch after it was given away: a crash just then gives it away once more (nobody
- * can know whether a client got its answer). The status is also in a header named `Status`, where
- * upstream's clients look for it.
+ * Records are `io.statefun.playground/EgressRecord`: JSON {"topic": "...", "payload": "..."}; or
+ * those that functions send to Kafka, of which topic and value count: so that an application for
+ * Kafka can be tried without a broker. They are kept in the store until they have been fetched, so
+ * they survive a restart. A record leaves the store in the epoch after it was given away: a crash
+ * just then gives it away once more (nobody can know whether a client got its answer). The status
+ * is also in a header named `Status`, where upstream's clients look for it.
  *
  * Lives on one loop; the outbox is filled from another thread. */
 #ifndef EGRESS_PLAYGROUND_EGRESS_H
@@ -37,7 +38,7 @@ void playground_egress_free(struct playground_egress *egress); /* NULL is fine *
 /* Takes what is new in the outbox. */
 void playground_egress_take(struct playground_egress *egress);
 
-/* egress_binding.accept: keeps the JSON. */
+/* egress_binding.accept: keeps the JSON, or the bytes of the KafkaProducerRecord. */
 bool playground_egress_accept(struct bytes argument, struct bytes *ret_record,
                               struct sf_status *status);
 

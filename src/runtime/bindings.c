@@ -125,8 +125,7 @@ struct bindings *bindings_new(const struct application *application,
     for (size_t i = 0; i < application->kinesis_egress_count; i++)
         *egress++ = egress_of(&application->kinesis_egresses[i].id, kinesis_egress_accept);
     for (size_t i = 0; i < application->http_egress_count; i++)
-        *egress++ = egress_of(&(struct spec_name){"io.statefun.playground", "egress"},
-                              playground_egress_accept);
+        *egress++ = egress_of(&application->http_egresses[i].id, playground_egress_accept);
     for (size_t i = 0; i < module_egress_count; i++)
         *egress++ = module_egress_of(registry->egresses[i]);
 

@@ -251,9 +251,10 @@ struct http_ingress_spec {
     uint16_t port; /* 0: the kernel picks */
 };
 
-/* io.statefun.playground.v1/egress: its id is io.statefun.playground/egress */
+/* io.statefun.playground.v1/egress */
 struct http_egress_spec {
     struct spec_place place;
+    struct spec_name id; /* io.statefun.playground/egress, unless it is told otherwise */
     uint16_t port;
     char **topics;
     size_t topic_count;

@@ -22,6 +22,7 @@ static const struct property ingress_properties[] = {
 };
 
 static const struct property egress_properties[] = {
+    PROPERTY("id", name_read, offsetof(struct http_egress_spec, id)),
     PROPERTY("port", port_read, offsetof(struct http_egress_spec, port), .required = true),
     PROPERTY("topics", read_topics, 0, .required = true),
 };
@@ -45,12 +46,18 @@ void playground_ingress_read(struct reader *reader, const struct yaml_node *spec
 void playground_egress_read(struct reader *reader, const struct yaml_node *spec)
 {
     struct application *application = reader->application;
-    struct http_egress_spec egress = {.place = spec->place};
+    struct http_egress_spec egress = {.place = spec->place,
+                                      .id = {"io.statefun.playground", "egress"}};
 
-    bool good =
-        binding_put(reader, BINDING_EGRESS, "io.statefun.playground", "egress", &spec->place);
-    good &= object_read(reader, spec, reader->kind, egress_properties, COUNT_OF(egress_properties),
-                        &egress);
+    bool good = object_read(reader, spec, reader->kind, egress_properties,
+                            COUNT_OF(egress_properties), &egress);
+    good &= binding_put(reader, BINDING_EGRESS, egress.id.ns, egress.id.name, &spec->place);
+    if (good && application->http_egress_count)
+        good = reader_error(reader, &spec->place,
+                            "an application has one playground egress at most, found one at %s:%u "
+                            "too",
+                            application->http_egresses[0].place.file,
+                            application->http_egresses[0].place.line);
     if (!good)
         return;
     application->http_egresses = reader_room(reader, application->http_egresses,

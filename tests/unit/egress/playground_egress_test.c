@@ -55,7 +55,8 @@ static void on_done(void *owner, uint32_t egress, struct bytes record_key,
 static int set_up(void **state)
 {
     static char *topics[] = {"greetings", "two words"};
-    static const struct http_egress_spec spec = {.topics = topics, .topic_count = 2};
+    static const struct http_egress_spec spec = {
+        .id = {"example", "greets"}, .topics = topics, .topic_count = 2};
     struct fixture *f = mem_new(sizeof *f);
     f->loop = loop_new();
     f->place = place_open(false);
@@ -94,13 +95,18 @@ static int tear_down(void **state)
     return 0;
 }
 
-static void put(struct fixture *f, const char *key, const char *json)
+static void put_bytes(struct fixture *f, const char *key, struct bytes record)
 {
     struct delta *delta = delta_new(0, ++f->epoch, 1);
-    delta_put_record(delta, EGRESS, bytes_of(key), bytes_of(json));
+    delta_put_record(delta, EGRESS, bytes_of(key), record);
     outbox_put(f->outbox, f->epoch, &delta, 1);
     delta_unref(delta);
     playground_egress_take(f->egress);
+}
+
+static void put(struct fixture *f, const char *key, const char *json)
+{
+    put_bytes(f, key, bytes_of(json));
 }
 
 static void put_text(struct fixture *f, const char *key, const char *topic, const char *payload)
@@ -175,6 +181,24 @@ static void a_payload_may_be_any_text(void **state)
     expect(f, "GET /greetings", 200, "\"\xc3\xa4\n");
     put_text(f, "key", "greetings", "");
     expect(f, "GET /greetings", 200, "");
+}
+
+/* Of any bytes; and its key does not matter. */
+static void a_record_for_kafka_is_kept_too(void **state)
+{
+    struct fixture *f = *state;
+    struct buffer record = {0};
+    kafka_record_add(&record, &(struct kafka_record){.topic = bytes_of("greetings"),
+                                                     .key = bytes_of("{\"topic\": \"two words\"}"),
+                                                     .value = bytes_of("hello \xff")});
+    put_bytes(f, "key 1", buffer_bytes(&record));
+    expect(f, "GET /greetings", 200, "hello \xff");
+
+    buffer_clear(&record);
+    kafka_record_add(&record, &(struct kafka_record){.topic = bytes_of("unknown")});
+    put_bytes(f, "key 2", buffer_bytes(&record));
+    assert_string_equal(f->done[1].cause, "the playground egress has no topic 'unknown'");
+    buffer_destroy(&record);
 }
 
 static void what_is_not_there_is_not_found(void **state)
@@ -264,6 +288,11 @@ static void only_egress_records_are_accepted(void **state)
             fail_msg("taken for good: %s", bad[i]);
     struct bytes record;
     assert_false(playground_egress_accept(bytes_of("\x0a\x7f"), &record, &status));
+
+    assert_good(accepts(TYPE_KAFKA_RECORD, "\x1a\x01t", &status), &status);
+    assert_false(accepts(TYPE_KAFKA_RECORD, "", &status));
+    assert_mentions(status.message, "has no topic");
+    assert_false(accepts(TYPE_KAFKA_RECORD, "{\"topic\": \"t\", \"payload\": \"p\"}", &status));
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -274,6 +303,7 @@ int main(void)
         TEST(records_are_fetched_in_order_and_once),
         TEST(topics_have_queues_of_their_own),
         TEST(a_payload_may_be_any_text),
+        TEST(a_record_for_kafka_is_kept_too),
         TEST(what_is_not_there_is_not_found),
         TEST(only_get_takes_a_record),
         TEST(a_record_for_a_topic_that_is_not_is_set_aside),

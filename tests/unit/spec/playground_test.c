@@ -70,11 +70,12 @@ static void faults_of_playground_kinds(void **state)
         {EGRESS "  port: 1\n  topics: [a, a]\n",
          {"4:12: warning: 'a' has no effect: it stands at line 4 again"}},
         {EGRESS "  port: 1\n  topics: []\n", {NULL}},
+        {EGRESS "  id: a/b\n  port: 1\n  topics: []\n", {NULL}},
     };
     CHECK_CASES(egress_cases, SOME_ENDPOINT SOME_INGRESS, NULL);
 }
 
-/* Their ids are fixed. */
+/* Also when the egress is called otherwise. */
 static void there_is_one_of_each(void **state)
 {
     (void)state;
@@ -86,6 +87,10 @@ static void there_is_one_of_each(void **state)
                  "  port: 3\n  topics: []\n",
          {"12:3: error: A binding for the key 'egress io.statefun.playground/egress' was "
           "previously defined.|m.yaml:7:3"}},
+        {INGRESS "  port: 1\n---\n" EGRESS "  port: 2\n  topics: []\n---\n" EGRESS
+                 "  id: a/b\n  port: 3\n  topics: []\n",
+         {"12:3: error: an application has one playground egress at most, found one at "
+          "m.yaml:7 too"}},
     };
     CHECK_CASES(cases, SOME_ENDPOINT, NULL);
 }
