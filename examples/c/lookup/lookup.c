@@ -130,8 +130,6 @@ static void ask_service(const char *host, struct sf_async *async)
 
 /* --- the function --- */
 
-enum { ATTEMPTS_MAX = 5 };
-
 const struct sf_type ask_type = SF_BYTES_TYPE("names/ask");
 
 /* What is known is not asked again for a minute. */
@@ -147,13 +145,14 @@ static bool tell(struct sf_context *context, struct sf_value text)
                                                    .value = text});
 }
 
-static bool begin(struct sf_context *context, int32_t attempt)
+/* What is asked goes with the operation, and comes back with its result, whatever that is. */
+static bool begin(struct sf_context *context, const char *host)
 {
-    struct sf_async *async = sf_async_begin(context, sf_int(attempt));
+    struct sf_async *async = sf_async_begin(context, sf_string(host));
     if (!async)
         return false;
     sf_set(context, &IS_ASKED, sf_bool(true));
-    ask_service(sf_self(context).id, async);
+    ask_service(host, async);
     return true;
 }
 
@@ -168,7 +167,8 @@ static bool ask(struct sf_context *context)
     bool is_asked;
     if (sf_get(context, &ADDRESS, &address))
         return answer(context, address);
-    return sf_get(context, &IS_ASKED, &is_asked) || begin(context, 1); /* one answer is for all */
+    return sf_get(context, &IS_ASKED, &is_asked) || /* one answer is for all */
+           begin(context, sf_self(context).id);
 }
 
 static bool hear_success(struct sf_context *context, const struct sf_async_result *result)
@@ -189,11 +189,8 @@ static bool hear_failure(struct sf_context *context, const char *cause)
 
 static bool hear_nothing(struct sf_context *context, const struct sf_async_result *result)
 {
-    int32_t attempt;
-    if (!sf_decode(context, result->metadata, &sf_int_type, &attempt))
-        return false;
-    return attempt < ATTEMPTS_MAX ? begin(context, attempt + 1)
-                                  : hear_failure(context, "asked often enough");
+    const char *asked;
+    return sf_decode(context, result->metadata, &sf_string_type, &asked) && begin(context, asked);
 }
 
 static bool host(struct sf_context *context, const struct sf_message *message)

@@ -85,7 +85,7 @@ static void unknown_keys_are_warnings_or_errors_as_asked(void **state)
         {"5:3: warning: unknown key 'topic' in io.statefun.playground.v1/egress: did you mean "
          "'topics'?",
          "6:3: warning: unknown key '<<'|merge keys are not applied",
-         "7:3: warning: unknown key 'nonsense'|expected one of port, topics"}};
+         "7:3: warning: unknown key 'nonsense'|expected one of id, port, topics"}};
     check_case(&lenient, REST, NULL);
 
     static const struct application_options strict = {.unknown_keys_are_errors = true};
