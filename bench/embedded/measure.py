@@ -3,7 +3,8 @@
 
     bench/embedded/measure.py --program PATH --module LIBRARY [--seconds N] [MEASUREMENT]...
 
-Measurements (all, if none is named): ring random counted update-10k update-1m instances-1m instances-10m
+Measurements (all, if none is named): ring random counted update-10k update-1m update-1m-cached instances-1m
+instances-10m
 """
 import argparse
 import sys
@@ -67,10 +68,11 @@ def hops(options, function):
             print(f"{function:14} workers {workers} {embedded.measure(function, options.seconds)}", flush=True)
 
 
-def update(options, keys):
+def update(options, keys, *flags):
     for workers in (1, 2):
         with tempfile.TemporaryDirectory() as directory, \
-                Embedded(options, directory, config=[("keys", keys)], flags=("--workers", str(workers))) as embedded:
+                Embedded(options, directory, config=[("keys", keys)],
+                         flags=("--workers", str(workers), *flags)) as embedded:
             while embedded.figures("update")[0] < 2 * keys:  # all are there
                 time.sleep(0.2)
             print(f"update {keys:>9,} workers {workers} {embedded.measure('update', options.seconds)}   "
@@ -98,6 +100,7 @@ MEASUREMENTS = {
     "counted": lambda options: hops(options, "counted"),
     "update-10k": lambda options: update(options, 10_000),
     "update-1m": lambda options: update(options, 1_000_000),
+    "update-1m-cached": lambda options: update(options, 1_000_000, "--state-cache", "1GB"),
     "instances-1m": lambda options: instances(options, 1_000_000),
     "instances-10m": lambda options: instances(options, 10_000_000),
 }
