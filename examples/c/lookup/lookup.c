@@ -47,7 +47,7 @@ struct question {
     char host[]; /* NUL-terminated */
 };
 
-/* Made with the first question; lasts as long as the process (CMakeLists.txt says how). */
+/* Made with the first question; lasts as long as the process, as the module does. */
 static struct pool {
     pthread_once_t once;
     pthread_mutex_t lock;
