@@ -9,7 +9,7 @@
  *
  * Only a driver knows whether it is free, and it is called for one message at a time: so it has one
  * passenger at most. What a cell has in its table may be old news. A cell strikes out whom it
- * picks, so that asking it again comes to an end.
+ * picks: the next who asks is not sent to the same driver.
  *
  * Invariant: a driver that waits in a cell is in its table, or will be (a message is on its way),
  * or an offer from there is on its way. So nobody waits forgotten. */
