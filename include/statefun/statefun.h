@@ -144,7 +144,8 @@ int64_t sf_now_ms(struct sf_context *context);
 /* Memory that lives until the function returns, aligned for anything, zeroed. Never NULL. */
 void *sf_alloc(struct sf_context *context, size_t size);
 
-/* Text made as by printf, as a string value. */
+/* Text made as by printf, as a string value. It ends with a NUL, so that its as_bytes.data is a C
+ * string, for an id, say. */
 struct sf_value sf_format(struct sf_context *context, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
@@ -273,6 +274,7 @@ bool sf_send_kinesis(struct sf_context *context, const char *egress,
 
 /* Work outside (a database, a service) that goes on after the function has returned. When it ends,
  * the function is called at the same address with a message for which sf_async_result says how.
+ * Its caller is that address, too: whoever is to be answered then belongs into the metadata.
  *
  * Embedded, other messages of the address are handled meanwhile, and after a crash or a restart the
  * result is SF_ASYNC_UNKNOWN: the function decides whether to begin again. In a remote function the

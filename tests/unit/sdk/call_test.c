@@ -84,7 +84,9 @@ static bool send_all(struct sf_context *context, const struct sf_message *messag
     assert_true(sf_send(context, other, sf_string(text)));
     text[0] = 'X'; /* what is handed over is copied */
     assert_true(sf_send(context, other, sf_message_value(message)));
-    assert_true(sf_send(context, other, sf_format(context, "%s-%d", "formatted", 7)));
+    struct sf_value formatted = sf_format(context, "%s-%d", "formatted", 7);
+    assert_string_equal(formatted.as_bytes.data, "formatted-7"); /* with its NUL */
+    assert_true(sf_send(context, other, formatted));
     assert_true(sf_send_after(context, 500, "token", other, sf_int(4)));
     assert_true(sf_send_after(context, 0, NULL, other, sf_int(5)));
     assert_true(sf_cancel(context, "token"));
