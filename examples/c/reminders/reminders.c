@@ -9,13 +9,12 @@
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { SECONDS_MAX = 366 * 24 * 3600 };
 
-const struct sf_type remind_type = SF_BYTES_TYPE("reminders/remind");
-const struct sf_type snooze_type = SF_BYTES_TYPE("reminders/snooze");
-const struct sf_type cancel_type = SF_BYTES_TYPE("reminders/cancel");
+const struct sf_type remind_type = SF_TEXT_TYPE("reminders/remind");
+const struct sf_type snooze_type = SF_TEXT_TYPE("reminders/snooze");
+const struct sf_type cancel_type = SF_TEXT_TYPE("reminders/cancel");
 
 static const struct sf_state WHAT = SF_VALUE("what", &sf_string_type); /* missing: nothing */
 static const struct sf_state SETTING = SF_VALUE("setting", &sf_int_type);
@@ -32,12 +31,9 @@ static bool tell(struct sf_context *context, const char *text)
 }
 
 /* "SECONDS" or "SECONDS WHAT"; false if it is neither. */
-static bool parse(struct sf_context *context, struct sf_bytes bytes, int64_t *ret_seconds,
-                  const char **ret_what)
+static bool parse(const char *text, int64_t *ret_seconds, const char **ret_what)
 {
-    char *text = sf_alloc(context, bytes.size + 1), *end;
-    if (bytes.size)
-        memcpy(text, bytes.data, bytes.size);
+    char *end;
     *ret_seconds = strtoll(text, &end, 10);
     if (end == text || (*end && *end != ' ') || *ret_seconds < 0 || *ret_seconds > SECONDS_MAX)
         return false;
@@ -78,12 +74,10 @@ static bool set(struct sf_context *context, int64_t seconds)
 
 static bool remind(struct sf_context *context, const struct sf_message *message)
 {
-    struct sf_bytes bytes;
     int64_t seconds;
-    const char *what;
-    if (!sf_read(context, message, &remind_type, &bytes))
-        return false;
-    if (!parse(context, bytes, &seconds, &what) || !*what)
+    const char *text, *what;
+    if (!sf_try_read(context, message, &remind_type, &text) || !parse(text, &seconds, &what) ||
+        !*what)
         return tell(context, "what is it? (SECONDS WHAT)");
     sf_set(context, &WHAT, sf_string(what));
     return set(context, seconds);
@@ -92,12 +86,10 @@ static bool remind(struct sf_context *context, const struct sf_message *message)
 /* Also of what was told already, until it is cancelled. */
 static bool snooze(struct sf_context *context, const struct sf_message *message)
 {
-    struct sf_bytes bytes;
     int64_t seconds;
-    const char *what, *rest;
-    if (!sf_read(context, message, &snooze_type, &bytes))
-        return false;
-    if (!parse(context, bytes, &seconds, &rest) || *rest)
+    const char *text, *what, *rest;
+    if (!sf_try_read(context, message, &snooze_type, &text) || !parse(text, &seconds, &rest) ||
+        *rest)
         return tell(context, "for how long? (SECONDS)");
     if (!sf_get(context, &WHAT, &what))
         return tell(context, "there is nothing to be reminded of");
@@ -126,13 +118,27 @@ static bool ring(struct sf_context *context, const struct sf_message *message)
     return tell(context, what);
 }
 
+/* For sf_case: what comes later is not taken from outside. */
+static bool is_inside(struct sf_context *context, const struct sf_message *message)
+{
+    (void)message;
+    struct sf_address caller;
+    return sf_caller(context, &caller);
+}
+
+/* If such a message failed, it would be tried again and again, and hold the reminder up. */
+static bool ignore(struct sf_context *context, const struct sf_message *message)
+{
+    sf_log(context, SF_WARNING, "ignores a message of type '%s'",
+           sf_message_type(context, message));
+    return true;
+}
+
 static bool reminder(struct sf_context *context, const struct sf_message *message)
 {
-    static const struct sf_case cases[] = {{&remind_type, NULL, remind},
-                                           {&snooze_type, NULL, snooze},
-                                           {&cancel_type, NULL, cancel},
-                                           {&sf_int_type, NULL, ring},
-                                           {0}};
+    static const struct sf_case cases[] = {
+        {&remind_type, NULL, remind},    {&snooze_type, NULL, snooze}, {&cancel_type, NULL, cancel},
+        {&sf_int_type, is_inside, ring}, {NULL, NULL, ignore},         {0}};
     return sf_match(context, message, cases);
 }
 

@@ -11,7 +11,7 @@ static bool send(struct sf_harness *harness, const struct sf_type *type, const c
                  struct sf_status *status)
 {
     return sf_harness_send(harness, sf_address("reminders/reminder", "tea"),
-                           sf_bytes(type, text, strlen(text)), status);
+                           sf_as(type, sf_string(text)), status);
 }
 
 /* All that has been told since the last look is this; NULL: nothing. */
@@ -70,7 +70,11 @@ static bool nonsense_is_answered(struct sf_harness *harness, struct sf_status *s
     return send(harness, &remind_type, "soon", status) && sf_harness_run(harness, status) &&
            told(harness, "tea: what is it? (SECONDS WHAT)", status) &&
            send(harness, &snooze_type, "-1", status) && sf_harness_run(harness, status) &&
-           told(harness, "tea: for how long? (SECONDS)", status);
+           told(harness, "tea: for how long? (SECONDS)", status) &&
+           sf_harness_send(harness, sf_address("reminders/reminder", "tea"), sf_int(1), status) &&
+           sf_harness_send(harness, sf_address("reminders/reminder", "tea"), sf_bool(true),
+                           status) &&
+           sf_harness_run(harness, status) && told(harness, NULL, status);
 }
 
 static const struct test {

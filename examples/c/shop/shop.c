@@ -26,24 +26,20 @@ static bool encode_items(const struct sf_type *type, const void *object, struct 
 {
     (void)type, (void)status;
     const struct items *items = object;
-    char count[32];
-    int size = snprintf(count, sizeof count, "%" PRId64 " ", items->count);
-    sf_write(writer, count, (size_t)size);
-    sf_write(writer, items->item, strlen(items->item));
+    sf_write_format(writer, "%" PRId64 " %s", items->count, items->item);
     return true;
 }
 
-/* Nonsense from outside is none of an item: a call that failed would be made again and again. */
 static bool decode_items(const struct sf_type *type, struct sf_bytes bytes,
                          struct sf_context *context, void *ret_object, struct sf_status *status)
 {
-    (void)type, (void)status;
+    (void)type;
     char *text = sf_alloc(context, bytes.size + 1), *end;
     if (bytes.size)
         memcpy(text, bytes.data, bytes.size);
     int64_t count = strtoll(text, &end, 10);
     if (count < 1 || (*end && *end != ' '))
-        count = 0;
+        return sf_fail(status, SF_INVALID, "expected 'COUNT' or 'COUNT ITEM'");
     *(struct items *)ret_object = (struct items){count, *end ? end + 1 : end};
     return true;
 }
@@ -56,12 +52,30 @@ static bool decode_items(const struct sf_type *type, struct sf_bytes bytes,
 const struct sf_type restock_type = ITEMS_TYPE("shop/restock");
 const struct sf_type add_type = ITEMS_TYPE("shop/add");
 const struct sf_type remove_type = ITEMS_TYPE("shop/remove");
-const struct sf_type checkout_type = SF_BYTES_TYPE("shop/checkout");
-static const struct sf_type RESERVE = ITEMS_TYPE("shop/reserve");        /* cart to stock */
-static const struct sf_type RELEASE = ITEMS_TYPE("shop/release");        /* cart to stock */
-static const struct sf_type RESERVED = ITEMS_TYPE("shop/reserved");      /* stock to cart */
-static const struct sf_type SHORT = ITEMS_TYPE("shop/short");            /* stock to cart */
-static const struct sf_type ABANDONED = SF_BYTES_TYPE("shop/abandoned"); /* cart to itself */
+const struct sf_type checkout_type = SF_TEXT_TYPE("shop/checkout");
+static const struct sf_type RESERVE = ITEMS_TYPE("shop/reserve");       /* cart to stock */
+static const struct sf_type RELEASE = ITEMS_TYPE("shop/release");       /* cart to stock */
+static const struct sf_type RESERVED = ITEMS_TYPE("shop/reserved");     /* stock to cart */
+static const struct sf_type SHORT = ITEMS_TYPE("shop/short");           /* stock to cart */
+static const struct sf_type ABANDONED = SF_TEXT_TYPE("shop/abandoned"); /* cart to itself */
+
+/* --- who may send what --- */
+
+/* For sf_case: what functions say to each other is not taken from outside. */
+static bool is_inside(struct sf_context *context, const struct sf_message *message)
+{
+    (void)message;
+    struct sf_address caller;
+    return sf_caller(context, &caller);
+}
+
+/* If such a message failed, it would be tried again and again, and hold up its address. */
+static bool ignore(struct sf_context *context, const struct sf_message *message)
+{
+    sf_log(context, SF_WARNING, "ignores a message of type '%s'",
+           sf_message_type(context, message));
+    return true;
+}
 
 /* --- the stock of an item --- */
 
@@ -77,12 +91,8 @@ static void change_stock(struct sf_context *context, int64_t by)
 static bool restock(struct sf_context *context, const struct sf_message *message)
 {
     struct items items;
-    if (!sf_read(context, message, &restock_type, &items))
-        return false;
-    if (!items.count || items.count > COUNT_MAX) {
-        sf_log(context, SF_WARNING, "expected COUNT, at most %d", COUNT_MAX);
-        return true;
-    }
+    if (!sf_try_read(context, message, &restock_type, &items) || items.count > COUNT_MAX)
+        return ignore(context, message);
     change_stock(context, items.count);
     return true;
 }
@@ -111,8 +121,11 @@ static bool release(struct sf_context *context, const struct sf_message *message
 
 static bool stock(struct sf_context *context, const struct sf_message *message)
 {
-    static const struct sf_case cases[] = {
-        {&restock_type, NULL, restock}, {&RESERVE, NULL, reserve}, {&RELEASE, NULL, release}, {0}};
+    static const struct sf_case cases[] = {{&restock_type, NULL, restock},
+                                           {&RESERVE, is_inside, reserve},
+                                           {&RELEASE, is_inside, release},
+                                           {NULL, NULL, ignore},
+                                           {0}};
     return sf_match(context, message, cases);
 }
 
@@ -152,16 +165,15 @@ static void stay(struct sf_context *context)
 {
     sf_cancel(context, ABANDONED_TOKEN);
     sf_send_after(context, ABANDONED_MS, ABANDONED_TOKEN, sf_self(context),
-                  sf_bytes(&ABANDONED, NULL, 0));
+                  sf_as(&ABANDONED, sf_string("")));
 }
 
 static bool add(struct sf_context *context, const struct sf_message *message)
 {
     struct items items;
     int32_t asked = 0;
-    if (!sf_read(context, message, &add_type, &items))
-        return false;
-    if (!items.count || items.count > COUNT_MAX || !*items.item)
+    if (!sf_try_read(context, message, &add_type, &items) || items.count > COUNT_MAX ||
+        !*items.item)
         return tell(context, sf_string("what is wanted? (COUNT ITEM)"));
     stay(context);
     sf_get(context, &ASKED, &asked);
@@ -173,13 +185,13 @@ static bool remove_items(struct sf_context *context, const struct sf_message *me
 {
     struct items items;
     int64_t count = 0;
-    if (!sf_read(context, message, &remove_type, &items))
-        return false;
+    if (!sf_try_read(context, message, &remove_type, &items))
+        return tell(context, sf_string("what is to go? (COUNT ITEM)"));
     stay(context);
     sf_table_get(context, &BASKET, sf_string(items.item), &count);
     if (items.count > count)
         items.count = count; /* more than all is all */
-    if (!items.count)
+    if (!count)
         return tell(context, sf_format(context, "there is no '%s' in the cart", items.item));
     change_basket(context, items.item, -items.count);
     return send_to_stock(context, &RELEASE, &items);
@@ -253,9 +265,10 @@ static bool cart(struct sf_context *context, const struct sf_message *message)
     static const struct sf_case cases[] = {{&add_type, NULL, add},
                                            {&remove_type, NULL, remove_items},
                                            {&checkout_type, NULL, checkout},
-                                           {&RESERVED, NULL, hear},
-                                           {&SHORT, NULL, hear},
-                                           {&ABANDONED, NULL, give_back},
+                                           {&RESERVED, is_inside, hear},
+                                           {&SHORT, is_inside, hear},
+                                           {&ABANDONED, is_inside, give_back},
+                                           {NULL, NULL, ignore},
                                            {0}};
     return sf_match(context, message, cases);
 }

@@ -6,7 +6,7 @@
 
 /* So many of an item. On the wire it is text: "COUNT ITEM". */
 struct items {
-    int64_t count; /* 0 in what makes no sense */
+    int64_t count; /* at least 1 */
     const char *item;
 };
 enum { COUNT_MAX = 1000 * 1000 }; /* in one message from outside: sums do not overflow */

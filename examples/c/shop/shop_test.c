@@ -27,7 +27,7 @@ static bool send(struct sf_harness *harness, const char *cart, const struct sf_t
 static bool send_checkout(struct sf_harness *harness, const char *cart, struct sf_status *status)
 {
     return sf_harness_send(harness, sf_address("shop/cart", cart),
-                           sf_bytes(&checkout_type, NULL, 0), status);
+                           sf_as(&checkout_type, sf_string("")), status);
 }
 
 static bool expect_left(struct sf_harness *harness, const char *item, int64_t expected,
@@ -131,6 +131,27 @@ static bool nonsense_changes_nothing(struct sf_harness *harness, struct sf_statu
            expect_receipt(harness, 1, "ada", "there is no 'hat' in the cart", status);
 }
 
+static bool send_raw(struct sf_harness *harness, const char *function, const char *id,
+                     const char *type, const char *text, struct sf_status *status)
+{
+    return sf_harness_send(harness, sf_address(function, id), sf_raw(type, text, strlen(text)),
+                           status);
+}
+
+/* What functions say to each other: believed from outside, it would fill the stock for nothing. */
+static bool the_outside_is_not_believed(struct sf_harness *harness, struct sf_status *status)
+{
+    return restock(harness, "hat", 3, status) &&
+           send_raw(harness, "shop/stock", "hat", "shop/release", "100 hat", status) &&
+           send_raw(harness, "shop/stock", "hat", "shop/reserve", "1 hat", status) &&
+           send_raw(harness, "shop/stock", "hat", "shop/what", "?", status) &&
+           send_raw(harness, "shop/cart", "ada", "shop/reserved", "5 hat", status) &&
+           send_raw(harness, "shop/cart", "ada", "shop/what", "?", status) &&
+           send_checkout(harness, "ada", status) && sf_harness_run(harness, status) &&
+           expect_left(harness, "hat", 3, status) &&
+           expect_receipt(harness, 0, "ada", "ada has bought nothing", status);
+}
+
 static const struct test {
     const char *name;
     bool (*run)(struct sf_harness *harness, struct sf_status *status);
@@ -140,6 +161,7 @@ static const struct test {
     {"what_is_removed_is_there_for_others", what_is_removed_is_there_for_others},
     {"an_abandoned_cart_gives_back", an_abandoned_cart_gives_back},
     {"nonsense_changes_nothing", nonsense_changes_nothing},
+    {"the_outside_is_not_believed", the_outside_is_not_believed},
 };
 
 static bool run(struct sf_harness *harness, void *user, struct sf_status *status)

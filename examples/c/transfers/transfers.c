@@ -11,47 +11,36 @@
  * deposited. Each call changes state and sends the next message, or does neither: that is the
  * runtime's promise, and the reason why two lines of a call never need to be undone.
  *
- * What would break it (transfers_test.c would show the first three, with a seed):
+ * What would break it (transfers_test.c shows the first four):
  *   - a balance in a static variable, or in a file: a call may be made again after a crash, and
- * what it did outside its context has then been done twice;
+ *     what it did outside its context has then been done twice;
  *   - adding a refused amount back without looking whether it is still pending;
  *   - changing the payer's balance only when `credited` comes: two transfers under way may then
  *     spend the same money;
- *   - letting `pending` expire, as `answered` does: the answer to a forgotten transfer is ignored.
+ *   - believing anybody but the payee that it has refused;
+ *   - letting `pending` expire, as `answered` does: a refusal that comes then gives nothing back.
  */
 #include "transfers.h"
 
 #include <inttypes.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 /* --- orders, as text --- */
-
-static void write_text(struct sf_writer *writer, const char *text)
-{
-    sf_write(writer, text, strlen(text));
-}
 
 static bool encode_order(const struct sf_type *type, const void *object, struct sf_writer *writer,
                          struct sf_status *status)
 {
     (void)type, (void)status;
     const struct order *order = object;
-    char amount[32];
-    (void)snprintf(amount, sizeof amount, " %" PRId64 " ", order->amount);
-    write_text(writer, order->id);
-    write_text(writer, amount);
-    write_text(writer, order->to);
+    sf_write_format(writer, "%s %" PRId64 " %s", order->id, order->amount, order->to);
     return true;
 }
 
-/* Anybody may send nonsense. If that failed the call, it would be made again and again, and the
- * account would do nothing else: so nonsense is an order of nothing, which is answered. */
 static bool decode_order(const struct sf_type *type, struct sf_bytes bytes,
                          struct sf_context *context, void *ret_object, struct sf_status *status)
 {
-    (void)type, (void)status;
+    (void)type;
     char *text = sf_alloc(context, bytes.size + 1), *end = NULL;
     if (bytes.size)
         memcpy(text, bytes.data, bytes.size);
@@ -59,7 +48,7 @@ static bool decode_order(const struct sf_type *type, struct sf_bytes bytes,
     const char *id = strsep(&text, " "), *number = strsep(&text, " ");
     int64_t amount = number ? strtoll(number, &end, 10) : 0;
     if (!*id || !end || *end || amount < 1 || amount > AMOUNT_MAX)
-        amount = 0;
+        return sf_fail(status, SF_INVALID, "expected 'ID AMOUNT' or 'ID AMOUNT TO'");
     *(struct order *)ret_object = (struct order){id, amount, text ? text : ""};
     return true;
 }
@@ -113,9 +102,7 @@ static void change_balance(struct sf_context *context, int64_t by)
 static bool deposit(struct sf_context *context, const struct sf_message *message)
 {
     struct order order;
-    if (!sf_read(context, message, &deposit_type, &order))
-        return false;
-    if (!order.amount)
+    if (!sf_try_read(context, message, &deposit_type, &order))
         return tell(context, sf_string("a deposit is 'ID AMOUNT'"));
     if (is_known(context, &order))
         return true;
@@ -128,9 +115,7 @@ static bool transfer(struct sf_context *context, const struct sf_message *messag
     struct order order;
     int64_t balance = 0;
     const char *payer = sf_self(context).id;
-    if (!sf_read(context, message, &transfer_type, &order))
-        return false;
-    if (!order.amount || !*order.to)
+    if (!sf_try_read(context, message, &transfer_type, &order) || !*order.to)
         return tell(context, sf_string("a transfer is 'ID AMOUNT TO'"));
     if (is_known(context, &order))
         return true;
@@ -152,10 +137,8 @@ static bool credit(struct sf_context *context, const struct sf_message *message)
     struct sf_address payer;
     int64_t balance;
     bool is_accepted;
-    if (!sf_read(context, message, &credit_type, &order))
+    if (!sf_read(context, message, &credit_type, &order) || !sf_caller(context, &payer))
         return false;
-    if (!sf_caller(context, &payer))
-        return true; /* from outside: nobody's money */
 
     struct sf_value name = sf_format(context, "%s %s", payer.id, order.id); /* ids have no blanks */
     if (!sf_table_get(context, &answered_state, name, &is_accepted)) {
@@ -167,15 +150,18 @@ static bool credit(struct sf_context *context, const struct sf_message *message)
     return sf_reply(context, sf_object(is_accepted ? &credited_type : &refused_type, &order));
 }
 
-/* Ends a transfer; one that is no longer pending has ended before. */
+/* Ends a transfer, when the payee says so; one that is no longer pending has ended before. */
 static bool settle(struct sf_context *context, const struct sf_message *message)
 {
     struct order order;
+    struct sf_address payee;
     const char *payer = sf_self(context).id;
     bool is_paid = sf_is(message, &credited_type);
-    if (!sf_read(context, message, is_paid ? &credited_type : &refused_type, &order))
+    if (!sf_read(context, message, is_paid ? &credited_type : &refused_type, &order) ||
+        !sf_caller(context, &payee))
         return false;
-    if (!sf_table_get(context, &pending_state, sf_string(order.id), &order))
+    if (!sf_table_get(context, &pending_state, sf_string(order.id), &order) ||
+        strcmp(payee.id, order.to) != 0)
         return true;
 
     sf_table_remove(context, &pending_state, sf_string(order.id));
@@ -188,23 +174,42 @@ static bool settle(struct sf_context *context, const struct sf_message *message)
                                    order.id, order.to, payer, order.amount));
 }
 
+/* What accounts say to each other counts from nobody else: the outside could make money with it. */
+static bool is_from_account(struct sf_context *context, const struct sf_message *message)
+{
+    (void)message;
+    struct sf_address caller;
+    return sf_caller(context, &caller) && !strcmp(caller.type, "bank/account");
+}
+
+/* A call that failed would be made again and again, and the account would do nothing else. */
+static bool ignore(struct sf_context *context, const struct sf_message *message)
+{
+    sf_log(context, SF_WARNING, "ignores a message of type '%s'",
+           sf_message_type(context, message));
+    return true;
+}
+
 static bool account(struct sf_context *context, const struct sf_message *message)
 {
-    static const struct sf_case cases[] = {
-        {&deposit_type, NULL, deposit}, {&transfer_type, NULL, transfer},
-        {&credit_type, NULL, credit},   {&credited_type, NULL, settle},
-        {&refused_type, NULL, settle},  {0}};
+    static const struct sf_case cases[] = {{&deposit_type, NULL, deposit},
+                                           {&transfer_type, NULL, transfer},
+                                           {&credit_type, is_from_account, credit},
+                                           {&credited_type, is_from_account, settle},
+                                           {&refused_type, is_from_account, settle},
+                                           {NULL, NULL, ignore},
+                                           {0}};
     return sf_match(context, message, cases);
 }
 
-static const struct sf_function ACCOUNT = {
+const struct sf_function account_function = {
     .type = "bank/account",
     .call = account,
     .states = SF_STATES(&balance_state, &pending_state, &answered_state)};
 
 bool transfers_configure(struct sf_module *module, struct sf_status *status)
 {
-    return sf_bind(module, &ACCOUNT, status);
+    return sf_bind(module, &account_function, status);
 }
 
 SF_MODULE(transfers_configure)
