@@ -286,7 +286,10 @@ static void run_resume_ingress(struct errand *errand, void *owner)
         container_of(errand, struct worker_ingress_resume, errand);
     struct kafka_lane *lane = worker->lanes[resume->ingress];
     resume->has_passed = lane && kafka_lane_resume(lane);
-    resume->epoch = engine_epoch(worker->engine);
+    /* What was passed, now or before, is in the open epoch or an earlier one; one without changes
+     * may stay open for ever. */
+    resume->epoch =
+        engine_epoch(worker->engine) - (engine_want(worker->engine) == WANT_NOTHING ? 1 : 0);
     resume->on_done(resume);
 }
 

@@ -1,6 +1,5 @@
 """'statefun dev' at work: it builds, runs, watches, reloads and ends, and leaves nothing behind."""
 import os
-import pty
 import signal
 import subprocess
 import time
@@ -10,6 +9,7 @@ import pytest
 from function_process import free_port
 from projects import Dev, replace
 from statefun_process import PROGRAM, wait_for
+from terminal import open_terminal
 
 READY = "ready after"
 
@@ -162,7 +162,7 @@ def test_colours_are_for_terminals_that_want_them(tmp_path, dev):
     project = project_of(tmp_path / "plain")
 
     def shown(**environment):
-        ours, theirs = pty.openpty()
+        ours, theirs = open_terminal()
         running = dev(project, output=theirs, TERM="xterm", **environment)
         os.close(theirs)
         seen = b""

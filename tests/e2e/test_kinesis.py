@@ -228,8 +228,8 @@ def test_dead_letters_of_all_kinds_go_to_a_stream(kinesis, streams, make):
     assert found[0][1]["kind"] == "unserved" and found[0][1]["ingress"] == "example/texts-in"
     assert found[0][1]["origin"].startswith("stream texts shard shardId-")
     # What this egress itself cannot deliver is stored, and nothing else.
-    wait_for(lambda: statefun.metric("statefun_dead_letters") == 1, what="the other letter")
-    stored = json.loads(statefun.get("/deadletters")[2])["letters"]
+    stored = wait_for(lambda: json.loads(statefun.get("/deadletters")[2])["letters"], what="the other letter")
+    assert statefun.metric("statefun_dead_letters") == 1
     assert [(letter["kind"], letter["egress"]) for letter in stored] == [("undeliverable", "example/counts")]
 
 

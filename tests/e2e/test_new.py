@@ -1,13 +1,13 @@
 """What 'statefun new' makes, and what it refuses."""
 import json
 import os
-import pty
 import subprocess
 import sys
 
 import pytest
 import projects
 from statefun_process import PROGRAM, wait_for
+from terminal import open_terminal
 
 
 def statefun(*arguments, **how):
@@ -69,7 +69,7 @@ def test_without_a_terminal_what_is_not_said_is_the_default(tmp_path):
 
 def converse(directory, answers, *flags):
     """What is seen on a terminal on which each of the answers is typed when a question has come."""
-    ours, theirs = pty.openpty()
+    ours, theirs = open_terminal()
     process = subprocess.Popen([PROGRAM, "new", *flags], cwd=directory, stdin=theirs, stdout=theirs, stderr=theirs)
     os.close(theirs)
     seen = b""

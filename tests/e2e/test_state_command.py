@@ -1,12 +1,12 @@
 """statefun state: on a running application, and on the data directory of one that is stopped."""
 import json
 import os
-import pty
 import subprocess
 import time
 
 import pytest
 from statefun_process import MODULE, PROGRAM, wait_for
+from terminal import open_terminal
 from test_greeter_http import again, visit
 
 TOKEN = "a-token-of-some-length"
@@ -157,10 +157,7 @@ def test_an_import_that_was_killed_is_simply_done_again(tmp_path):
 def test_a_terminal_is_shown_a_bar(tmp_path):
     file = tmp_path / "states"
     file.write_text("".join(line(f"id-{i}", i + 1) for i in range(100000)))
-    try:
-        ours, theirs = pty.openpty()
-    except OSError:
-        pytest.skip("this machine has no pseudo-terminals")
+    ours, theirs = open_terminal()
     process = subprocess.Popen([PROGRAM, "state", "import", file, "--data", tmp_path / "data"], stderr=theirs)
     os.close(theirs)
     shown = b""
