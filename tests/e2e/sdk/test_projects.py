@@ -57,7 +57,7 @@ def dev():
 
 def run_test(project, language, installed):
     result = subprocess.run(TESTS[language], shell=True, cwd=project, capture_output=True, text=True,
-                            timeout=BUILD_SECONDS, env={**os.environ, "CMAKE_PREFIX_PATH": str(installed)})
+                            timeout=BUILD_SECONDS, env={**os.environ, "CMAKE_PREFIX_PATH": str(installed), "PYTHONDONTWRITEBYTECODE": "1"})
     return result.returncode, result.stdout + result.stderr
 
 
