@@ -27,20 +27,18 @@ void arena_destroy(struct arena *arena)
 
 static void begin_block(struct arena *arena, struct arena_block *block)
 {
+    bool is_kept = !block->next && block->capacity <= ARENA_KEEP_BYTES;
     arena->blocks = block;
     arena->at = block->memory;
     arena->end = block->memory + block->capacity;
+    arena->start = is_kept ? block->memory : NULL;
 }
 
-void arena_clear(struct arena *arena)
+void arena_clear_blocks(struct arena *arena)
 {
     struct arena_block *first = arena->blocks;
     if (!first)
         return;
-    if (!first->next && first->capacity <= ARENA_KEEP_BYTES) {
-        begin_block(arena, first);
-        return;
-    }
 
     /* Several blocks, or a huge one: keep one block of what was needed this time, within reason. */
     size_t total = 0;

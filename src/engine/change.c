@@ -9,9 +9,7 @@
 #include "engine/change.h"
 
 #include "engine/inside.h"
-#include "wire/protobuf.h"
 
-enum { BODY_CHANGE = 15 };
 enum { CHANGE_STATE = 1, CHANGE_VALUE = 2, CHANGE_DEADLINE = 3 };
 
 /* --- bodies --- */
@@ -29,11 +27,6 @@ void change_add(struct buffer *body, const struct state_change *change)
     pb_add_bytes(body, BODY_CHANGE, buffer_bytes(&message));
     buffer_destroy(&value);
     buffer_destroy(&message);
-}
-
-bool body_is_change(struct bytes body)
-{
-    return body.size && body.data[0] == (BODY_CHANGE << 3 | PB_BYTES);
 }
 
 bool change_parse(struct bytes body, struct state_change *ret_change)
@@ -75,7 +68,7 @@ enum acceptance engine_change(struct engine *engine, const struct change_request
         return UNKNOWN_TARGET;
     if (!function_may_name_state(type, request->change.state))
         return TOO_MANY_STATES;
-    uint32_t worker = engine_worker_of(engine, partition_of(target.id, engine->options.partitions));
+    uint32_t worker = engine_worker_of(engine, target.id);
     if (!request->ahead && !delivery_has_room(engine, worker, type))
         return REFUSED;
 
@@ -118,7 +111,8 @@ static enum settlement conflict(struct engine *engine, const struct message *mes
 }
 
 /* The type that a put without one means: that of the function, or else of the value in place. */
-static struct bytes known_type(const struct spec *spec, const struct slot *slot)
+static struct bytes known_type(struct engine *engine, const struct spec *spec,
+                               const struct slot *slot)
 {
     struct typed_value value;
     struct sf_status status;
@@ -126,22 +120,21 @@ static struct bytes known_type(const struct spec *spec, const struct slot *slot)
         return spec->is.type;
     if (slot->flags & SLOT_PRESENT &&
         typed_value_parse(bytes_make(slot->value, slot->size), &value, &status))
-        return value.type;
+        return arena_add_bytes(&engine->arena, value.type); /* the slot's memory will be written */
     return (struct bytes){0};
 }
 
 static enum settlement put(struct engine *engine, struct instance *instance, struct spec *spec,
                            const struct message *message, const struct state_change *change)
 {
-    struct typed_value value = change->value;
+    struct bytes type = change->value.type;
     size_t index = (size_t)(spec - instance->type->specs);
-    if (!value.type.size)
-        value.type = known_type(spec, &instance->slots[index]);
-    if (!value.type.size || (!spec->forgotten && !bytes_equal(value.type, spec->is.type)))
+    if (!type.size)
+        type = known_type(engine, spec, &instance->slots[index]);
+    if (!type.size || (!spec->forgotten && !bytes_equal(type, spec->is.type)))
         return conflict(engine, message, spec);
 
-    value.has_value = true;
-    instance_set(engine, instance, index, &value,
+    instance_set(engine, instance, index, type, change->value.value,
                  change->deadline ? change->deadline : spec_deadline(spec, engine->now_ms));
     return SETTLED;
 }

@@ -11,6 +11,7 @@
 #ifndef ENGINE_CHANGE_H
 #define ENGINE_CHANGE_H
 
+#include "wire/protobuf.h"
 #include "wire/typed_value.h"
 
 struct state_change {
@@ -22,7 +23,12 @@ struct state_change {
 
 void change_add(struct buffer *body, const struct state_change *change);
 
-bool body_is_change(struct bytes body);
+enum { BODY_CHANGE = 15 };
+
+static inline bool body_is_change(struct bytes body)
+{
+    return body.size && body.data[0] == (BODY_CHANGE << 3 | PB_BYTES);
+}
 
 /* Reads a body for which that is true; false if it is malformed. */
 bool change_parse(struct bytes body, struct state_change *ret_change);

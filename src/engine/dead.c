@@ -77,8 +77,7 @@ static bool send_message(struct engine *engine, const struct dead_letter *letter
     if (!type)
         return sf_fail(status, SF_NOT_FOUND, "still no endpoint serves %.*s/%.*s",
                        BYTES_ARG(target.ns), BYTES_ARG(target.name));
-    uint32_t partition = partition_of(target.id, engine->options.partitions);
-    *ret_has_room = delivery_has_room(engine, engine_worker_of(engine, partition), type);
+    *ret_has_room = delivery_has_room(engine, engine_worker_of(engine, target.id), type);
     if (*ret_has_room)
         (void)delivery_send(engine, message_new(target.wire, letter->caller, letter->value),
                             &target, type);

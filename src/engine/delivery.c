@@ -130,10 +130,10 @@ static void persist_late(struct engine *engine, const struct instance *instance,
 void delivery_take(struct engine *engine, struct message *message, const struct address *target,
                    struct function_type *type, bool late)
 {
-    struct delta *delta = late ? engine->sealing : engine->open;
-    bool is_change = body_is_change(message_body(message));
-    if (message->receipt && !is_change) { /* a change keeps it, until it is carried out */
+    /* A change keeps its receipt, until it is carried out. */
+    if (message->receipt && !body_is_change(message_body(message))) {
         uint32_t partition = partition_of(target->id, engine->options.partitions);
+        struct delta *delta = late ? engine->sealing : engine->open;
         if (!admit(engine, message, partition, delta)) {
             message_free(message);
             return;
@@ -163,8 +163,7 @@ void delivery_take(struct engine *engine, struct message *message, const struct 
 bool delivery_send(struct engine *engine, struct message *message, const struct address *target,
                    struct function_type *type)
 {
-    uint32_t partition = partition_of(target->id, engine->options.partitions);
-    uint32_t worker = engine_worker_of(engine, partition);
+    uint32_t worker = engine_worker_of(engine, target->id);
     if (worker == engine->options.worker) {
         delivery_take(engine, message, target, type, false);
         return true;

@@ -100,6 +100,8 @@ void dispatch_loaded(struct engine *engine, struct load *load)
 static bool prepare(struct engine *engine, struct instance *instance)
 {
     struct load *load;
+    if (!instance->spilled && instance_is_loaded(instance)) /* mostly */
+        return true;
     while ((load = missing(engine, instance))) {
         if (!engine->options.ports.load(engine->options.ports.owner, load)) {
             instance->lifecycle = LOADING;
@@ -110,7 +112,114 @@ static bool prepare(struct engine *engine, struct instance *instance)
     return true;
 }
 
-/* --- invocations --- */
+/* --- ends --- */
+
+static void end_flight(struct engine *engine, struct instance *instance)
+{
+    assert(instance->lifecycle == IN_FLIGHT);
+    instance->type->in_flight--;
+    engine->in_flight--;
+}
+
+/* Learns the states that the function wants; false if it asks for what it was given. What another
+ * invocation has learnt since this one was sent it was not given. */
+static bool learn(struct engine *engine, const struct invocation *invocation,
+                  const struct from_function *reply, struct sf_status *status)
+{
+    struct function_type *type = invocation->instance->type;
+    bool any_new = false;
+    for (size_t i = 0; i < reply->missing_count; i++) {
+        bool is_new;
+        if (!function_declare(engine, type, &reply->missing[i], &is_new, status))
+            return false;
+        any_new |= is_new;
+    }
+    type->learnt += any_new;
+    return type->learnt > invocation->learnt ||
+           sf_fail(status, SF_INVALID,
+                   "the function asks for states that it was given, or for none");
+}
+
+static void succeed(struct engine *engine, struct instance *instance)
+{
+    instance_drop(engine, instance, instance->invocation->batch);
+    failure_end(engine, instance);
+    instance_go_on(engine, instance);
+}
+
+static void take_reply(struct engine *engine, struct invocation *invocation,
+                       const struct from_function *reply)
+{
+    struct instance *instance = invocation->instance;
+    struct sf_status status;
+    bool good;
+
+    arena_clear(&engine->arena);
+    end_flight(engine, instance);
+    failure_end_outage(engine, instance);
+    if (reply->is_incomplete) {
+        good = learn(engine, invocation, reply, &status);
+        if (good)
+            instance_make_ready(engine, instance, true);
+    } else {
+        good = effects_apply(engine, instance, reply, &status);
+        if (good)
+            succeed(engine, instance);
+    }
+    if (!good) {
+        instance->type->figures.failures++;
+        failure_of_address(engine, instance, bytes_of(status.message), 0, true);
+    }
+}
+
+static void take_failure(struct engine *engine, struct invocation *invocation,
+                         const struct failure *failure)
+{
+    struct instance *instance = invocation->instance;
+    end_flight(engine, instance);
+    instance->type->figures.failures++;
+    if (failure->of_endpoint) {
+        failure_of_endpoint(engine, instance, failure->cause);
+    } else {
+        failure_end_outage(engine, instance);
+        failure_of_address(engine, instance, failure->cause, failure->retry_after_ms, true);
+    }
+}
+
+void engine_reply(struct engine *engine, struct invocation *invocation,
+                  const struct from_function *reply)
+{
+    struct function_type *type = invocation->instance->type;
+    take_reply(engine, invocation, reply);
+    function_update_turn(engine, type);
+}
+
+void engine_fail(struct engine *engine, struct invocation *invocation,
+                 const struct failure *failure)
+{
+    struct function_type *type = invocation->instance->type;
+    take_failure(engine, invocation, failure);
+    function_update_turn(engine, type);
+}
+
+/* A function that answers at once: whoever started it sees to its type's turn. */
+static void call(struct engine *engine, struct instance *instance,
+                 const struct to_function *request)
+{
+    const struct ports *ports = &engine->options.ports;
+    struct sf_status status;
+    size_t messages = request->message_count;
+    engine->calls_left -= messages < engine->calls_left ? messages : engine->calls_left;
+    const struct from_function *reply =
+        ports->call(ports->owner, instance->type->handle, request, &status);
+    if (reply)
+        take_reply(engine, instance->invocation, reply);
+    else
+        take_failure(engine, instance->invocation,
+                     &(struct failure){.cause = bytes_of(status.message)});
+}
+
+/* --- starts --- */
 
 static size_t choose_batch(struct engine *engine, const struct instance *instance,
                            struct bytes **ret_bodies)
@@ -194,23 +303,6 @@ static bool choose_states(struct engine *engine, struct instance *instance,
     return true;
 }
 
-/* A function that answers at once. */
-static void call(struct engine *engine, struct instance *instance,
-                 const struct to_function *request)
-{
-    const struct ports *ports = &engine->options.ports;
-    struct sf_status status;
-    size_t messages = request->message_count;
-    engine->calls_left -= messages < engine->calls_left ? messages : engine->calls_left;
-    const struct from_function *reply =
-        ports->call(ports->owner, instance->type->handle, request, &status);
-    if (reply)
-        engine_reply(engine, instance->invocation, reply);
-    else
-        engine_fail(engine, instance->invocation,
-                    &(struct failure){.cause = bytes_of(status.message)});
-}
-
 static void start(struct engine *engine, struct instance *instance)
 {
     struct function_type *type = instance->type;
@@ -292,82 +384,6 @@ void dispatch_run(struct engine *engine)
         run_changes(engine);
         start_invocations(engine);
     } while (!list_is_empty(&engine->changing) && !epoch_is_stalled(engine));
-}
-
-/* --- ends --- */
-
-static void end_flight(struct engine *engine, struct instance *instance)
-{
-    assert(instance->lifecycle == IN_FLIGHT);
-    instance->type->in_flight--;
-    engine->in_flight--;
-}
-
-/* Learns the states that the function wants; false if it asks for what it was given. What another
- * invocation has learnt since this one was sent it was not given. */
-static bool learn(struct engine *engine, const struct invocation *invocation,
-                  const struct from_function *reply, struct sf_status *status)
-{
-    struct function_type *type = invocation->instance->type;
-    bool any_new = false;
-    for (size_t i = 0; i < reply->missing_count; i++) {
-        bool is_new;
-        if (!function_declare(engine, type, &reply->missing[i], &is_new, status))
-            return false;
-        any_new |= is_new;
-    }
-    type->learnt += any_new;
-    return type->learnt > invocation->learnt ||
-           sf_fail(status, SF_INVALID,
-                   "the function asks for states that it was given, or for none");
-}
-
-static void succeed(struct engine *engine, struct instance *instance)
-{
-    instance_drop(engine, instance, instance->invocation->batch);
-    failure_end(engine, instance);
-    instance_go_on(engine, instance);
-}
-
-void engine_reply(struct engine *engine, struct invocation *invocation,
-                  const struct from_function *reply)
-{
-    struct instance *instance = invocation->instance;
-    struct sf_status status;
-    bool good;
-
-    arena_clear(&engine->arena);
-    end_flight(engine, instance);
-    failure_end_outage(engine, instance);
-    if (reply->is_incomplete) {
-        good = learn(engine, invocation, reply, &status);
-        if (good)
-            instance_make_ready(engine, instance, true);
-    } else {
-        good = effects_apply(engine, instance, reply, &status);
-        if (good)
-            succeed(engine, instance);
-    }
-    if (!good) {
-        instance->type->figures.failures++;
-        failure_of_address(engine, instance, bytes_of(status.message), 0, true);
-    }
-    function_update_turn(engine, instance->type);
-}
-
-void engine_fail(struct engine *engine, struct invocation *invocation,
-                 const struct failure *failure)
-{
-    struct instance *instance = invocation->instance;
-    end_flight(engine, instance);
-    instance->type->figures.failures++;
-    if (failure->of_endpoint) {
-        failure_of_endpoint(engine, instance, failure->cause);
-    } else {
-        failure_end_outage(engine, instance);
-        failure_of_address(engine, instance, failure->cause, failure->retry_after_ms, true);
-    }
-    function_update_turn(engine, instance->type);
 }
 
 struct bytes invocation_address(const struct invocation *invocation)

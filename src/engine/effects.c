@@ -89,8 +89,6 @@ static bool judge_delayed(struct engine *engine, const struct address *sender,
 static bool judge_all_delayed(struct engine *engine, const struct address *sender,
                               const struct from_function *reply, struct sf_status *status)
 {
-    if (!reply->delayed_count)
-        return true;
     struct map seen;
     map_init(&seen);
     bool good = true;
@@ -100,27 +98,21 @@ static bool judge_all_delayed(struct engine *engine, const struct address *sende
     return good;
 }
 
-static bool judge(struct engine *engine, struct function_type *type, const struct address *sender,
-                  const struct from_function *reply, struct sf_status *status)
-{
-    for (size_t i = 0; i < reply->mutation_count; i++)
-        if (!judge_mutation(type, &reply->mutations[i], status))
-            return false;
-    return judge_all_delayed(engine, sender, reply, status);
-}
-
 /* --- applying --- */
 
-static void apply_message(struct engine *engine, struct function_type *type,
-                          const struct address *sender, const struct outgoing_message *outgoing)
+static void apply_message(struct engine *engine, struct function_type *type, struct bytes sender,
+                          struct outgoing_message *outgoing)
 {
     struct function_type *target_type = function_find(engine, &outgoing->target);
     if (!target_type) {
-        letter_put_message(engine, DEAD_UNSERVED, outgoing->target.wire, sender->wire,
-                           outgoing->argument, bytes_of(CAUSE_UNSERVED));
+        letter_put_message(engine, DEAD_UNSERVED, outgoing->target.wire, sender, outgoing->argument,
+                           bytes_of(CAUSE_UNSERVED));
         return;
     }
-    struct message *message = message_new(outgoing->target.wire, sender->wire, outgoing->argument);
+    struct message *message = outgoing->ready;
+    outgoing->ready = NULL;
+    if (!message)
+        message = message_new(outgoing->target.wire, sender, outgoing->argument);
     if (delivery_send(engine, message, &outgoing->target, target_type))
         type->figures.out_local++;
     else
@@ -137,13 +129,13 @@ static void apply_delayed(struct engine *engine, const struct address *sender,
                     (uint64_t)delayed->delay_ms);
 }
 
-static void put_egress_letter(struct engine *engine, const struct address *sender,
+static void put_egress_letter(struct engine *engine, struct bytes sender,
                               const struct egress_message *message, enum dead_kind kind,
                               const char *cause)
 {
     struct buffer egress = {0}, origin = {0};
     buffer_add_format(&egress, "%.*s/%.*s", BYTES_ARG(message->ns), BYTES_ARG(message->name));
-    address_add_text(&origin, sender->wire);
+    address_add_text(&origin, sender);
     letter_put(engine, &(struct dead_letter){.kind = kind,
                                              .cause = bytes_of(cause),
                                              .origin = buffer_bytes(&origin),
@@ -153,8 +145,8 @@ static void put_egress_letter(struct engine *engine, const struct address *sende
     buffer_destroy(&origin);
 }
 
-static void apply_egress(struct engine *engine, struct function_type *type,
-                         const struct address *sender, const struct egress_message *message)
+static void apply_egress(struct engine *engine, struct function_type *type, struct bytes sender,
+                         const struct egress_message *message)
 {
     const struct bindings *bindings = engine->options.bindings;
     uint32_t i = 0;
@@ -188,29 +180,34 @@ static void apply_mutation(struct engine *engine, struct instance *instance,
     }
 
     /* What is stored is a present value, whatever the reply's has_value says: protocol.md 5. */
-    struct typed_value value = mutation->value;
-    value.has_value = true;
     spec->remembered = false;
-    instance_set(engine, instance, index, &value, spec_deadline(spec, engine->now_ms));
+    instance_set(engine, instance, index, spec->is.type, mutation->value.value,
+                 spec_deadline(spec, engine->now_ms));
 }
 
 bool effects_apply(struct engine *engine, struct instance *instance,
                    const struct from_function *reply, struct sf_status *status)
 {
     struct function_type *type = instance->type;
-    struct address sender;
-    bool good = address_parse(instance_address(instance), &sender);
-    assert(good);
+    struct bytes sender = instance_address(instance);
+    struct address parsed = {0}; /* for delayed messages, which few send */
+    if (reply->delayed_count) {
+        bool good = address_parse(sender, &parsed);
+        assert(good);
+    }
 
-    if (!judge(engine, type, &sender, reply, status))
+    for (size_t i = 0; i < reply->mutation_count; i++)
+        if (!judge_mutation(type, &reply->mutations[i], status))
+            return false;
+    if (reply->delayed_count && !judge_all_delayed(engine, &parsed, reply, status))
         return false;
 
     for (size_t i = 0; i < reply->message_count; i++)
-        apply_message(engine, type, &sender, &reply->messages[i]);
+        apply_message(engine, type, sender, &reply->messages[i]);
     for (size_t i = 0; i < reply->delayed_count; i++)
-        apply_delayed(engine, &sender, &reply->delayed[i]);
+        apply_delayed(engine, &parsed, &reply->delayed[i]);
     for (size_t i = 0; i < reply->egress_count; i++)
-        apply_egress(engine, type, &sender, &reply->egresses[i]);
+        apply_egress(engine, type, sender, &reply->egresses[i]);
     for (size_t i = 0; i < reply->mutation_count; i++)
         apply_mutation(engine, instance, &reply->mutations[i]);
     return true;

@@ -312,9 +312,7 @@ static bool has_room(struct engine *engine, const struct record *record, const s
 {
     for (size_t i = 0; i < count_routes(record); i++) {
         struct bytes id = routes[i].has_address ? routes[i].address.id : record->id;
-        uint32_t partition = partition_of(id, engine->options.partitions);
-        uint32_t worker = engine_worker_of(engine, partition);
-        if (!delivery_has_room(engine, worker, routes[i].type))
+        if (!delivery_has_room(engine, engine_worker_of(engine, id), routes[i].type))
             return false;
     }
     return true;

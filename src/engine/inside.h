@@ -201,11 +201,21 @@ size_t instance_spill(struct engine *engine, struct instance *instance);
 void instance_unspill(struct engine *engine, struct instance *instance, struct bytes results);
 
 /* True if all states that its type declares are in memory (then it has as many slots). */
-bool instance_is_loaded(const struct instance *instance);
+static inline bool instance_is_loaded(const struct instance *instance)
+{
+    if (instance->slot_count != instance->type->spec_count)
+        return false;
+    for (size_t i = 0; i < instance->slot_count; i++)
+        if (!(instance->slots[i].flags & SLOT_LOADED))
+            return false;
+    return true;
+}
+
 void instance_fill_slot(struct engine *engine, struct instance *instance, size_t index, bool found,
                         struct bytes stored);
-void instance_set(struct engine *engine, struct instance *instance, size_t index,
-                  const struct typed_value *value, uint64_t deadline);
+/* Neither `type` nor `value` may be part of what the instance holds. */
+void instance_set(struct engine *engine, struct instance *instance, size_t index, struct bytes type,
+                  struct bytes value, uint64_t deadline);
 void instance_clear(struct engine *engine, struct instance *instance, size_t index);
 void instance_touch(struct engine *engine, struct instance *instance, size_t index,
                     uint64_t deadline);
@@ -499,9 +509,14 @@ static inline bool epoch_is_stalled(const struct engine *engine)
            engine->open_bytes + engine->open->entries.size > engine->options.limits.delta_bytes;
 }
 
-static inline uint32_t engine_worker_of(const struct engine *engine, uint32_t partition)
+/* The worker that has the addresses with this id. */
+static inline uint32_t engine_worker_of(const struct engine *engine, struct bytes id)
 {
-    return partition_worker(partition, engine->options.partitions, engine->options.workers);
+    const struct engine_options *options = &engine->options;
+    if (options->workers == 1)
+        return options->worker;
+    return partition_worker(partition_of(id, options->partitions), options->partitions,
+                            options->workers);
 }
 
 static inline bool engine_misbehaves(const struct engine *engine, enum misbehaviour misbehaviour)

@@ -11,17 +11,16 @@
 static void account(struct instance *instance, ptrdiff_t messages, ptrdiff_t bytes)
 {
     struct function_type *type = instance->type;
-    size_t threshold = type->binding->batch_max;
-    bool was_blocked = threshold && instance->message_count >= threshold;
+    size_t threshold = type->binding->batch_max - 1; /* none: no count is above it */
+    size_t before = instance->message_count;
 
     instance->message_count += (size_t)messages;
     instance->message_bytes += (size_t)bytes;
     if (instance->lifecycle != PARKED) /* they wait for people, and hold up nobody else */
         type->backlog_bytes += (size_t)bytes;
     type->figures.backlog += (uint64_t)messages;
-
-    bool is_blocked = threshold && instance->message_count >= threshold;
-    type->figures.blocked += (uint64_t)((int)is_blocked - (int)was_blocked);
+    type->figures.blocked +=
+        (uint64_t)(instance->message_count > threshold) - (uint64_t)(before > threshold);
 }
 
 /* --- being found --- */
@@ -413,16 +412,6 @@ void instance_unspill(struct engine *engine, struct instance *instance, struct b
 
 /* --- states --- */
 
-bool instance_is_loaded(const struct instance *instance)
-{
-    if (instance->slot_count != instance->type->spec_count)
-        return false;
-    for (size_t i = 0; i < instance->slot_count; i++)
-        if (!(instance->slots[i].flags & SLOT_LOADED))
-            return false;
-    return true;
-}
-
 static struct slot *slot_at(struct engine *engine, struct instance *instance, size_t index)
 {
     size_t wanted = instance->type->spec_count;
@@ -447,18 +436,18 @@ static void mark_dirty(struct engine *engine, struct instance *instance, struct 
     }
 }
 
-static void slot_store(struct engine *engine, struct slot *slot, struct bytes value)
+/* Makes it present, with a value of that size, which is still to be written. */
+static uint8_t *slot_resize(struct engine *engine, struct slot *slot, size_t size)
 {
-    if (value.size > slot->capacity || value.size < slot->capacity / 4) {
+    if (size > slot->capacity || size < slot->capacity / 4) {
         engine->cache_bytes -= slot->capacity;
-        slot->value = mem_resize(slot->value, value.size);
-        slot->capacity = (uint32_t)value.size;
+        slot->value = mem_resize(slot->value, size);
+        slot->capacity = (uint32_t)size;
         engine->cache_bytes += slot->capacity;
     }
-    if (value.size)
-        memcpy(slot->value, value.data, value.size);
-    slot->size = (uint32_t)value.size;
+    slot->size = (uint32_t)size;
     slot->flags |= SLOT_LOADED | SLOT_PRESENT;
+    return slot->value;
 }
 
 void instance_fill_slot(struct engine *engine, struct instance *instance, size_t index, bool found,
@@ -470,20 +459,22 @@ void instance_fill_slot(struct engine *engine, struct instance *instance, size_t
         return;
     assert(stored.size >= 8 && "a stored state is too short");
     slot->deadline = u64_get(stored.data);
-    slot_store(engine, slot, bytes_from(stored, 8));
+    struct bytes value = bytes_from(stored, 8);
+    uint8_t *to = slot_resize(engine, slot, value.size);
+    if (value.size)
+        memcpy(to, value.data, value.size);
     slot->generation = 0; /* its type is compared when it is used */
 }
 
-void instance_set(struct engine *engine, struct instance *instance, size_t index,
-                  const struct typed_value *value, uint64_t deadline)
+void instance_set(struct engine *engine, struct instance *instance, size_t index, struct bytes type,
+                  struct bytes value, uint64_t deadline)
 {
     struct slot *slot = slot_at(engine, instance, index);
-    buffer_clear(&engine->value);
-    typed_value_add(&engine->value, value);
-    slot_store(engine, slot, buffer_bytes(&engine->value));
+    (void)typed_value_put(slot_resize(engine, slot, typed_value_size(type.size, value.size)), type,
+                          value);
     slot->deadline = deadline;
     const struct spec *spec = &instance->type->specs[index];
-    slot->generation = bytes_equal(value->type, spec->is.type) ? spec->generation : 0;
+    slot->generation = bytes_equal(type, spec->is.type) ? spec->generation : 0;
     mark_dirty(engine, instance, slot);
 }
 

@@ -3,29 +3,36 @@
 
 #include "wire/invocation.h"
 
-static struct message *message_alloc(struct bytes target, size_t body_size)
+struct message *message_new_blank(size_t target_size, size_t body_size)
 {
-    struct message *message = mem_new_raw(sizeof *message + target.size + body_size);
-    *message = (struct message){
-        .target_size = (uint32_t)target.size,
-        .body_size = (uint32_t)body_size,
-    };
+    struct message *message = mem_new_raw(sizeof *message + target_size + body_size);
     list_init(&message->place);
     list_init(&message->fresh);
+    message->sequence = 0;
+    message->persisted = 0;
+    message->receipt = NULL;
+    message->target_size = (uint32_t)target_size;
+    message->body_size = (uint32_t)body_size;
+    return message;
+}
+
+static struct message *message_to(struct bytes target, size_t body_size)
+{
+    struct message *message = message_new_blank(target.size, body_size);
     memcpy(message->bytes, target.data, target.size);
     return message;
 }
 
 struct message *message_new(struct bytes target, struct bytes caller, struct bytes argument)
 {
-    struct message *message = message_alloc(target, message_body_size(caller, argument));
+    struct message *message = message_to(target, message_body_size(caller.size, argument.size));
     message_body_put(message->bytes + target.size, caller, argument);
     return message;
 }
 
 struct message *message_from_body(struct bytes target, struct bytes body)
 {
-    struct message *message = message_alloc(target, body.size);
+    struct message *message = message_to(target, body.size);
     memcpy(message->bytes + target.size, body.data, body.size);
     return message;
 }
@@ -52,6 +59,7 @@ void message_free(struct message *message)
         return;
     list_take(&message->place);
     list_take(&message->fresh);
-    free(message->receipt);
+    if (message->receipt)
+        free(message->receipt);
     free(message);
 }

@@ -31,6 +31,9 @@ struct message {
 
 struct message *message_new(struct bytes target, struct bytes caller, struct bytes argument);
 
+/* One of which whoever wants it writes the bytes: target, then body. */
+struct message *message_new_blank(size_t target_size, size_t body_size);
+
 /* From a body as it was stored. */
 struct message *message_from_body(struct bytes target, struct bytes body);
 

@@ -12,13 +12,15 @@ enum { PARTITIONS_DEFAULT = 128, PARTITIONS_MAX = 32768 };
 
 static inline uint32_t partition_of(struct bytes id, uint32_t partitions)
 {
-    return (uint32_t)(hash_stable(id) % partitions);
+    uint64_t hash = hash_stable(id);
+    bool is_power_of_two = !(partitions & (partitions - 1)); /* as usual; division takes long */
+    return (uint32_t)(is_power_of_two ? hash & (partitions - 1) : hash % partitions);
 }
 
 /* Neighbouring partitions belong to one worker; shares differ by one partition at most. */
 static inline uint32_t partition_worker(uint32_t partition, uint32_t partitions, uint32_t workers)
 {
-    return (uint32_t)((uint64_t)partition * workers / partitions);
+    return partition * workers / partitions;
 }
 
 #endif

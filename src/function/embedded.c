@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/log.h"
 #include "base/mem.h"
+#include "engine/message.h"
 
 #include <stdlib.h>
 
@@ -73,6 +74,12 @@ static void count(void *owner, struct bytes type, const char *name, int64_t by)
     find_counter(embedded->called, name)->is.value += by;
 }
 
+static uint8_t *new_message(size_t target_size, size_t body_size, struct message **ret_message)
+{
+    *ret_message = message_new_blank(target_size, body_size);
+    return (*ret_message)->bytes;
+}
+
 /* --- functions --- */
 
 struct embedded *embedded_new(struct loop *loop, const struct registry *registry,
@@ -83,7 +90,13 @@ struct embedded *embedded_new(struct loop *loop, const struct registry *registry
     embedded->registry = registry;
     embedded->operations = operations;
     embedded->world = (struct batch_world){
-        .owner = embedded, .async_begin = begin_async, .log = log_text, .count = count};
+        .owner = embedded,
+        .message_new = new_message,
+        .message_free = message_free,
+        .async_begin = begin_async,
+        .log = log_text,
+        .count = count,
+    };
     batch_init(&embedded->batch, &embedded->world);
     list_init(&embedded->functions);
     return embedded;

@@ -63,7 +63,7 @@ bool sf_harness_send(struct sf_harness *harness, struct sf_address target, struc
     struct address address;
     struct value_memory memory = {alloc_in_input, input};
     if (!address_of(&input->arena, target, &address, status) ||
-        !value_encode(memory, value, &encoded, status)) {
+        !value_encode(memory, &value, &encoded, status)) {
         input_free(input);
         return sf_wrap(status, "sf_harness_send");
     }

@@ -203,7 +203,7 @@ bool sf_output_is(const struct sf_output *output, struct sf_value expected)
     if (!output)
         return false;
     struct value_memory memory = {alloc_in_output, output_of(output)};
-    return value_encode(memory, expected, &encoded, NULL) &&
+    return value_encode(memory, &expected, &encoded, NULL) &&
            bytes_is(bytes_from_sf(encoded.type), output->type) &&
            bytes_equal(bytes_from_sf(encoded.value), bytes_from_sf(output->value));
 }
@@ -350,7 +350,7 @@ static bool mismatch(const struct sf_output *output, struct made_output *expecte
     struct output scratch = {0};
     struct buffer argument = {0};
     struct sf_encoded encoded;
-    if (value_encode((struct value_memory){alloc_in_output, &scratch}, value, &encoded, status)) {
+    if (value_encode((struct value_memory){alloc_in_output, &scratch}, &value, &encoded, status)) {
         typed_value_add(&argument, &(struct typed_value){bytes_from_sf(encoded.type),
                                                          bytes_from_sf(encoded.value), true});
         expected->argument = buffer_bytes(&argument);

@@ -249,7 +249,7 @@ static struct bytes owned(struct bytes bytes)
 
 static struct bytes body_of(struct sf_trial *trial, struct bytes caller, struct bytes argument)
 {
-    size_t size = message_body_size(caller, argument);
+    size_t size = message_body_size(caller.size, argument.size);
     uint8_t *body = arena_take(&trial->call, size);
     message_body_put(body, caller, argument);
     return bytes_make(body, size);
@@ -410,7 +410,7 @@ bool sf_trial_call_from(struct sf_trial *trial, const struct sf_address *caller,
     if (!end_look(trial, status))
         return false;
     arena_clear(&trial->call);
-    if (!value_encode((struct value_memory){alloc_in_call, trial}, value, &encoded, status) ||
+    if (!value_encode((struct value_memory){alloc_in_call, trial}, &value, &encoded, status) ||
         (caller && !make_caller(trial, caller, &wire, status)))
         return false;
     struct buffer argument = {0};

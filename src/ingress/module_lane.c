@@ -26,8 +26,9 @@ struct reading {
     struct list node; /* in the lane's `ready` or `waiting` */
     bool is_waiting;
     struct module_batch in_hand;
-    size_t taken; /* of it */
-    struct buffer origin;
+    size_t taken;           /* of it */
+    struct buffer origin;   /* of its records */
+    struct buffer position; /* of one that is rejected, for people */
     uint64_t records, bytes, rejected;
 };
 
@@ -69,13 +70,14 @@ static void add_position(struct buffer *text, struct bytes position)
 static enum acceptance reject(struct reading *reading, const struct sf_record *record,
                               struct bytes position, const char *cause)
 {
-    buffer_clear(&reading->origin);
-    buffer_add_format(&reading->origin, "partition %u, before position ", reading->from->partition);
-    add_position(&reading->origin, position);
+    buffer_clear(&reading->position);
+    buffer_add_format(&reading->position, "partition %u, before position ",
+                      reading->from->partition);
+    add_position(&reading->position, position);
     return engine_reject(reading->lane->engine, reading->source, position,
                          &(struct dead_letter){
                              .cause = bytes_of(cause),
-                             .origin = buffer_bytes(&reading->origin),
+                             .origin = buffer_bytes(&reading->position),
                              .key = bytes_make(record->key.data, record->key.size),
                              .value = bytes_make(record->value.data, record->value.size),
                          });
@@ -87,6 +89,7 @@ static enum acceptance offer(struct reading *reading, const struct module_entry 
     const struct module_batch *batch = &reading->in_hand;
     struct bytes key = module_bytes(batch, entry->key), value = module_bytes(batch, entry->value);
     struct record record = {.source = reading->source,
+                            .origin = buffer_bytes(&reading->origin),
                             .position = module_bytes(batch, entry->position)};
     const struct sf_record from = {
         .key = {entry->has_key ? key.data : NULL, key.size},
@@ -99,9 +102,6 @@ static enum acceptance offer(struct reading *reading, const struct module_entry 
         engine_skip(lane->engine, reading->source, record.position);
         return ACCEPTED;
     }
-    buffer_clear(&reading->origin);
-    buffer_add_format(&reading->origin, "partition %u", reading->from->partition);
-    record.origin = buffer_bytes(&reading->origin);
     if (routers_run(&lane->routers, &from, &record, &status))
         return engine_accept(lane->engine, &record);
 
@@ -226,9 +226,10 @@ static void add_reading(struct module_lane *lane, struct module_source *from)
     reading->from = from;
     list_init(&reading->node);
     list_put_last(&lane->all, &reading->all);
-    buffer_add_format(&reading->origin, "%u", from->partition);
+    buffer_add_format(&reading->origin, "partition %u", from->partition);
+    buffer_add_format(&reading->position, "%u", from->partition);
     reading->source = engine_source(lane->engine, bytes_of(lane->ingress->spec->id),
-                                    buffer_bytes(&reading->origin));
+                                    buffer_bytes(&reading->position));
     pthread_mutex_lock(&from->lock);
     buffer_clear(&from->emitted);
     buffer_add_bytes(&from->emitted, source_position(reading->source));
@@ -273,6 +274,7 @@ static void reading_free(struct reading *reading)
 {
     module_batch_destroy(&reading->in_hand);
     buffer_destroy(&reading->origin);
+    buffer_destroy(&reading->position);
     free(reading);
 }
 

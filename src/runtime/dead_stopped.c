@@ -44,7 +44,7 @@ static bool put_message(struct taking *taking, const struct dead_letter *letter,
         return sf_fail(status, SF_CORRUPT, "its target is no address");
     uint32_t partition = partition_of(target.id, store_partitions(taking->store));
     uint64_t sequence = next_sequence(taking);
-    size_t size = message_body_size(letter->caller, letter->value);
+    size_t size = message_body_size(letter->caller.size, letter->value.size);
     buffer_clear(&taking->value);
     message_body_put(buffer_reserve(&taking->value, size), letter->caller, letter->value);
     delta_put(taking->delta, key_of_message(&taking->key, partition, target.wire, sequence),

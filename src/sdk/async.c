@@ -46,7 +46,7 @@ void async_add_message(struct batch *batch, const struct async_ticket *ticket)
     pb_add_uint(&value, TICKET_NUMBER, ticket->number);
     pb_add_bytes(&value, TICKET_METADATA, ticket->metadata);
     add_typed(&argument, SF_TYPE_ASYNC, buffer_bytes(&value));
-    batch_add_message(batch, &companion, buffer_bytes(&argument));
+    batch_add_message(batch, companion.wire, buffer_bytes(&argument));
     buffer_destroy(&value);
     buffer_destroy(&argument);
 }
@@ -89,6 +89,7 @@ bool async_reply_make(struct arena *arena, struct bytes caller, struct bytes met
 {
     struct buffer value = {0}, argument = {0};
     struct outgoing_message *message = arena_take(arena, sizeof *message);
+    *message = (struct outgoing_message){0};
     if (!address_read(caller, arena, &message->target, status))
         return sf_wrap(status, "the caller of an asynchronous operation");
     async_result_add(&value, end->status, metadata, end->value, end->cause);
@@ -105,7 +106,7 @@ bool async_reply_make(struct arena *arena, struct bytes caller, struct bytes met
 struct sf_async *sf_async_begin(struct sf_context *context, struct sf_value metadata)
 {
     struct sf_encoded encoded;
-    if (!call_encode(context, "sf_async_begin", metadata, &encoded))
+    if (!call_encode(context, "sf_async_begin", &metadata, &encoded))
         return NULL;
     return context->host->async_begin(context, &encoded);
 }
@@ -125,7 +126,7 @@ void sf_async_complete(struct sf_async *async, struct sf_value value)
     struct buffer pieces = {0};
     struct sf_encoded encoded;
     struct sf_status status;
-    if (value_encode((struct value_memory){alloc_on_heap, &pieces}, value, &encoded, &status))
+    if (value_encode((struct value_memory){alloc_on_heap, &pieces}, &value, &encoded, &status))
         async->host->async_complete(async, &encoded);
     else
         async->host->async_fail(async, status.message);

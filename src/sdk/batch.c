@@ -6,7 +6,8 @@
 #include "sdk/async.h"
 #include "sdk/registry.h"
 #include "sdk/value.h"
-#include "wire/protobuf.h"
+
+#include <assert.h>
 
 /* A state that came with the request. */
 struct batch_slot {
@@ -48,23 +49,21 @@ static void *alloc(struct sf_context *context, size_t size)
     return arena_take(&batch_of(context)->arena, size);
 }
 
-/* The next item of an array in the arena, zeroed. */
+/* The next item of an array in the arena, not zeroed. */
 #define ADD(batch, array, count, capacity)                                                         \
-    ((array) = grow(&(batch)->arena, (array), (count), &(capacity), sizeof *(array)),              \
+    ((array) = (count) < (capacity)                                                                \
+                   ? (array)                                                                       \
+                   : grow(&(batch)->arena, (array), (count), &(capacity), sizeof *(array)),        \
      &(array)[(count)++])
 
 static void *grow(struct arena *arena, void *array, size_t count, size_t *capacity, size_t size)
 {
     enum { FIRST_CAPACITY = 4 };
-    if (count == *capacity) {
-        *capacity = *capacity ? *capacity * 2 : FIRST_CAPACITY;
-        void *larger = arena_take(arena, *capacity * size);
-        if (count)
-            memcpy(larger, array, count * size);
-        array = larger;
-    }
-    memset((char *)array + count * size, 0, size);
-    return array;
+    *capacity = *capacity ? *capacity * 2 : FIRST_CAPACITY;
+    void *larger = arena_take(arena, *capacity * size);
+    if (count)
+        memcpy(larger, array, count * size);
+    return larger;
 }
 
 /* --- who --- */
@@ -76,6 +75,16 @@ static char *text_in_arena(struct batch *batch, struct bytes text)
         memcpy(copy, text.data, text.size);
     copy[text.size] = '\0';
     return copy;
+}
+
+/* An address, as the request has it. */
+static struct address parsed(struct bytes wire)
+{
+    struct address address;
+    bool good = address_parse(wire, &address);
+    assert(good && "requests hold canonical addresses");
+    (void)good;
+    return address;
 }
 
 static const char *type_text(struct batch *batch, const struct address *address)
@@ -94,24 +103,33 @@ static const char *type_text(struct batch *batch, const struct address *address)
 static void self(struct sf_context *context, struct sf_address *ret_self)
 {
     struct batch *batch = batch_of(context);
+    struct address address = parsed(batch->self);
     if (!batch->self_type)
-        batch->self_type = type_text(batch, &batch->self);
+        batch->self_type = type_text(batch, &address);
     *ret_self = (struct sf_address){
         batch->self_type,
-        text_in_arena(batch, batch->self.id),
-        batch->self.id.size,
+        text_in_arena(batch, address.id),
+        address.id.size,
     };
+}
+
+static bool is_companion(const struct address *address)
+{
+    return bytes_is(address->ns, ASYNC_FUNCTION_NS) && bytes_is(address->name, ASYNC_FUNCTION_NAME);
 }
 
 static bool caller(struct sf_context *context, struct sf_address *ret_caller)
 {
     struct batch *batch = batch_of(context);
-    if (!batch->caller.wire.size)
+    if (!batch->caller.size)
         return false;
+    struct address address = parsed(batch->caller);
+    if (is_companion(&address)) /* the function's own operation has ended */
+        address = parsed(batch->self);
     *ret_caller = (struct sf_address){
-        type_text(batch, &batch->caller),
-        text_in_arena(batch, batch->caller.id),
-        batch->caller.id.size,
+        type_text(batch, &address),
+        text_in_arena(batch, address.id),
+        address.id.size,
     };
     return true;
 }
@@ -139,7 +157,7 @@ static struct batch_slot *find_slot(struct batch *batch, struct bytes name)
 static struct batch_slot *add_slot(struct batch *batch, struct bytes name)
 {
     struct batch_slot *slot = ADD(batch, batch->slots, batch->slot_count, batch->slot_capacity);
-    slot->name = arena_add_bytes(&batch->arena, name);
+    *slot = (struct batch_slot){.name = arena_add_bytes(&batch->arena, name)};
     return slot;
 }
 
@@ -182,8 +200,9 @@ static struct batch_slot *slot_of(struct batch *batch, const struct sf_state_nam
     if (!slot->is_read && slot->given && slot->given->present) {
         struct typed_value value;
         struct sf_status status;
-        if (!typed_value_parse(slot->given->value, &value, &status)) {
-            (void)sf_wrap(&status, "state '%.*s'", BYTES_ARG(slot->name));
+        if (!typed_value_view(slot->given->value, &value)) {
+            (void)sf_fail(&status, SF_INVALID, "state '%.*s' is no typed value",
+                          BYTES_ARG(slot->name));
             (void)batch_fail(batch, status.message);
             return NULL;
         }
@@ -230,7 +249,8 @@ static bool state_set(struct sf_context *context, const struct sf_state_name *st
     struct batch_slot *slot = slot_to_change(batch, state);
     if (!slot)
         return false;
-    slot->type = arena_add_bytes(&batch->arena, bytes_from_sf(state->type));
+    if (!slot->is_present) /* else it is that type already */
+        slot->type = arena_add_bytes(&batch->arena, bytes_from_sf(state->type));
     slot->value = arena_add_bytes(&batch->arena, bytes_from_sf(value));
     slot->is_present = true;
     slot->is_changed = true;
@@ -273,15 +293,10 @@ static bool save_caches(struct batch *batch)
 
 static struct bytes typed_value_in_arena(struct batch *batch, const struct sf_encoded *value)
 {
-    enum { TYPE = 1, HAS_VALUE = 2, VALUE = 3 };
     struct bytes type = bytes_from_sf(value->type), bytes = bytes_from_sf(value->value);
-    size_t size =
-        pb_bytes_size(TYPE, type.size) + 2 + (bytes.size ? pb_bytes_size(VALUE, bytes.size) : 0);
-    uint8_t *data = arena_take(&batch->arena, size), *to = data;
-    to = pb_put_bytes(to, TYPE, type);
-    to = pb_put_uint(to, HAS_VALUE, 1);
-    if (bytes.size)
-        (void)pb_put_bytes(to, VALUE, bytes);
+    size_t size = typed_value_size(type.size, bytes.size);
+    uint8_t *data = arena_take(&batch->arena, size);
+    (void)typed_value_put(data, type, bytes);
     return bytes_make(data, size);
 }
 
@@ -289,44 +304,70 @@ static bool make_target(struct batch *batch, const struct sf_target *target,
                         struct address *ret_address)
 {
     struct sf_status status;
-    struct bytes ns, name, type = bytes_from_sf(target->type);
-    if (!typename_split(type, &ns, &name)) {
-        (void)sf_fail(&status, SF_INVALID, "target '%.*s': expected a function type namespace/name",
-                      BYTES_ARG(type));
-        return batch_fail(batch, status.message);
-    }
-    return address_make(ns, name, bytes_from_sf(target->id), &batch->arena, ret_address, &status) ||
+    return target_make(&batch->types, target, &batch->arena, ret_address, &status) ||
            batch_fail(batch, status.message);
 }
 
-void batch_add_message(struct batch *batch, const struct address *target, struct bytes argument)
+void batch_add_message(struct batch *batch, struct bytes target, struct bytes argument)
 {
     struct from_function *reply = &batch->reply;
     struct outgoing_message *message =
         ADD(batch, reply->messages, reply->message_count, batch->message_capacity);
-    message->target = *target;
-    message->argument = arena_add_bytes(&batch->arena, argument);
+    *message = (struct outgoing_message){
+        .target = parsed(target),
+        .argument = arena_add_bytes(&batch->arena, argument),
+    };
 }
 
+static uint8_t *message_space(struct batch *batch, size_t target_size, size_t body_size,
+                              struct message **ret_message)
+{
+    const struct batch_world *world = batch->world;
+    *ret_message = NULL;
+    return world->message_new ? world->message_new(target_size, body_size, ret_message)
+                              : arena_take(&batch->arena, target_size + body_size);
+}
+
+static void free_messages(struct batch *batch)
+{
+    for (size_t i = 0; i < batch->reply.message_count; i++)
+        if (batch->reply.messages[i].ready)
+            batch->world->message_free(batch->reply.messages[i].ready);
+}
+
+/* Target and body are written as they will wait and travel. */
 static bool send(struct sf_context *context, const struct sf_target *target,
                  const struct sf_encoded *value)
 {
     struct batch *batch = batch_of(context);
     struct from_function *reply = &batch->reply;
-    struct address address;
-    if (!make_target(batch, target, &address))
-        return false;
+    struct bytes id = bytes_from_sf(target->id), type = bytes_from_sf(value->type),
+                 bytes = bytes_from_sf(value->value);
+    struct sf_status status;
+    const struct address *target_of_type = target_type(&batch->types, target, &status);
+    if (!target_of_type)
+        return batch_fail(batch, status.message);
+
+    size_t target_size = address_size(target_of_type, id);
+    size_t argument_size = typed_value_size(type.size, bytes.size);
+    size_t body_size = message_body_size(batch->self.size, argument_size);
     struct outgoing_message *message =
         ADD(batch, reply->messages, reply->message_count, batch->message_capacity);
-    message->target = address;
-    message->argument = typed_value_in_arena(batch, value);
+    uint8_t *to = message_space(batch, target_size, body_size, &message->ready);
+    address_put(to, target_of_type, id, &message->target);
+    to = message_body_begin(to + target_size, batch->self, argument_size);
+    message->argument = bytes_make(to, argument_size);
+    (void)typed_value_put(to, type, bytes);
     return true;
 }
 
 static struct delayed_message *add_delayed(struct batch *batch)
 {
     struct from_function *reply = &batch->reply;
-    return ADD(batch, reply->delayed, reply->delayed_count, batch->delayed_capacity);
+    struct delayed_message *delayed =
+        ADD(batch, reply->delayed, reply->delayed_count, batch->delayed_capacity);
+    *delayed = (struct delayed_message){0};
+    return delayed;
 }
 
 static bool check_token(struct batch *batch, struct sf_bytes token)
@@ -374,9 +415,7 @@ static bool send_egress(struct sf_context *context, struct sf_bytes egress,
     }
     struct egress_message *message =
         ADD(batch, reply->egresses, reply->egress_count, batch->egress_capacity);
-    message->ns = ns;
-    message->name = name;
-    message->argument = typed_value_in_arena(batch, value);
+    *message = (struct egress_message){ns, name, typed_value_in_arena(batch, value)};
     return true;
 }
 
@@ -397,14 +436,14 @@ static void log_text(struct sf_context *context, enum sf_level level, const char
 {
     struct batch *batch = batch_of(context);
     if (batch->world->log)
-        batch->world->log(batch->world->owner, batch->self.wire, level, text);
+        batch->world->log(batch->world->owner, batch->self, level, text);
 }
 
 static void count(struct sf_context *context, const char *counter, int64_t by)
 {
     struct batch *batch = batch_of(context);
     if (batch->world->count)
-        batch->world->count(batch->world->owner, batch->self.type, counter, by);
+        batch->world->count(batch->world->owner, parsed(batch->self).type, counter, by);
 }
 
 static const struct sf_host calling = {
@@ -437,12 +476,15 @@ void batch_init(struct batch *batch, const struct batch_world *world)
 
 void batch_destroy(struct batch *batch)
 {
+    free_messages(batch);
+    target_types_destroy(&batch->types);
     arena_destroy(&batch->arena);
 }
 
-static bool begin(struct batch *batch, const struct sf_function *function,
+static void begin(struct batch *batch, const struct sf_function *function,
                   const struct to_function *request, int64_t time_ms)
 {
+    free_messages(batch);
     arena_clear(&batch->arena);
     batch->context.host = &calling;
     batch->is_look = batch->is_frozen = false;
@@ -455,34 +497,23 @@ static bool begin(struct batch *batch, const struct sf_function *function,
     batch->delayed_capacity = batch->egress_capacity = 0;
     batch->self_type = NULL;
     batch->has_failed = false;
-    if (!address_parse(request->target, &batch->self))
-        return batch_fail(batch, "the request's target is no address");
+    batch->self = request->target;
+    batch->caller = (struct bytes){0};
     batch->slot_count = batch->slot_capacity = request->state_count;
-    batch->slots = arena_take(&batch->arena, request->state_count * sizeof *batch->slots);
+    if (request->state_count)
+        batch->slots = arena_take(&batch->arena, request->state_count * sizeof *batch->slots);
     for (size_t i = 0; i < request->state_count; i++)
         batch->slots[i] =
             (struct batch_slot){.name = request->states[i].name, .given = &request->states[i]};
-    return true;
-}
-
-static bool is_companion(const struct address *address)
-{
-    return bytes_is(address->ns, ASYNC_FUNCTION_NS) && bytes_is(address->name, ASYNC_FUNCTION_NAME);
 }
 
 static bool call(struct batch *batch, struct bytes body)
 {
-    struct bytes caller_wire, argument;
+    struct bytes argument;
     struct typed_value value;
     struct sf_message message;
-    if (!message_body_parse(body, &caller_wire, &argument) ||
-        !typed_value_parse(argument, &value, NULL))
+    if (!message_body_parse(body, &batch->caller, &argument) || !typed_value_view(argument, &value))
         return batch_fail(batch, "the message is malformed");
-    batch->caller = (struct address){0};
-    if (caller_wire.size && !address_parse(caller_wire, &batch->caller))
-        return batch_fail(batch, "the message's caller is no address");
-    if (is_companion(&batch->caller)) /* the function's own operation has ended */
-        batch->caller = batch->self;
 
     message =
         (struct sf_message){bytes_to_sf(value.type), bytes_to_sf(value.value), value.has_value};
@@ -531,9 +562,9 @@ bool batch_run(struct batch *batch, const struct sf_function *function,
                const struct to_function *request, int64_t time_ms,
                const struct from_function **ret_reply, struct sf_status *status)
 {
-    bool good = begin(batch, function, request, time_ms);
-    if (good)
-        ask_for_declared(batch);
+    bool good = true;
+    begin(batch, function, request, time_ms);
+    ask_for_declared(batch);
     for (size_t i = 0; good && !batch->reply.is_incomplete && i < request->message_count; i++)
         good = call(batch, request->messages[i]);
     if (!good) {
@@ -613,10 +644,9 @@ struct sf_context *batch_look(struct batch *batch, const struct sf_function *fun
                               const struct to_function *request, int64_t time_ms, bool is_frozen)
 {
     static const struct sf_function nothing = {.type = ""};
-    (void)begin(batch, function ? function : &nothing, request, time_ms);
+    begin(batch, function ? function : &nothing, request, time_ms);
     batch->is_look = true;
     batch->is_frozen = is_frozen;
-    batch->caller = (struct address){0};
     batch->context.host = &looking;
     return &batch->context;
 }

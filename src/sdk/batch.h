@@ -10,13 +10,18 @@
 #define SDK_BATCH_H
 
 #include "base/arena.h"
-#include "sdk/host.h"
+#include "sdk/target.h"
 #include "wire/invocation.h"
 
 struct batch;
 
 struct batch_world {
     void *owner;
+
+    /* Memory for a message that a function sends, where its target and then its body will stand:
+     * if the reply is applied where it was made, nothing is copied. NULL: it is the batch's. */
+    uint8_t *(*message_new)(size_t target_size, size_t body_size, struct message **ret_message);
+    void (*message_free)(struct message *message); /* of one that was not taken; NULL is fine */
 
     /* Begins an operation; NULL (after batch_fail): there are none here. `metadata` is the body of
      * a TypedValue, lent. The result is no part of this room's memory. */
@@ -34,8 +39,9 @@ struct batch {
     const struct sf_function *function;
     struct arena arena; /* of the calls, and of the reply */
     int64_t now_ms;
-    struct address self;
-    struct address caller; /* of the present message; wire is empty if there is none */
+    struct bytes self;   /* canonical addresses; the caller of the present message is empty if it */
+    struct bytes caller; /* has none */
+    struct target_types types;
     struct batch_slot *slots;
     size_t slot_count, slot_capacity;
     struct batch_cache *caches; /* of the present message */
@@ -70,8 +76,9 @@ SF_CHECK bool batch_look_end(struct batch *batch, const struct from_function **r
 
 /* --- for the world, during a call --- */
 
-/* Adds a message as if the function had sent it. Copies. */
-void batch_add_message(struct batch *batch, const struct address *target, struct bytes argument);
+/* Adds a message as if the function had sent it, to a canonical address, which is lent until the
+ * reply has been used. Copies the argument. */
+void batch_add_message(struct batch *batch, struct bytes target, struct bytes argument);
 bool batch_fail(struct batch *batch, const char *text); /* returns false */
 
 #endif

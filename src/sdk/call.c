@@ -80,7 +80,7 @@ struct sf_value sf_format(struct sf_context *context, const char *format, ...)
 
 static bool is_of_type(struct sf_bytes name, const struct sf_type *type)
 {
-    return bytes_is(bytes_from_sf(name), type->name);
+    return bytes_equal(bytes_from_sf(name), bytes_from_sf(type_name(type)));
 }
 
 const char *sf_message_type(struct sf_context *context, const struct sf_message *message)
@@ -139,7 +139,7 @@ bool sf_decode(struct sf_context *context, struct sf_value value, const struct s
 {
     struct sf_encoded encoded;
     struct sf_status status;
-    if (!value_encode(call_memory(context), value, &encoded, &status))
+    if (!value_encode(call_memory(context), &value, &encoded, &status))
         return context->host->fail(context, status.message);
     return decode(context, encoded.type, encoded.value, type, ret_value);
 }
@@ -166,7 +166,7 @@ bool sf_match(struct sf_context *context, const struct sf_message *message,
 
 /* --- messages out --- */
 
-bool call_encode(struct sf_context *context, const char *what, struct sf_value value,
+bool call_encode(struct sf_context *context, const char *what, const struct sf_value *value,
                  struct sf_encoded *ret_encoded)
 {
     struct sf_status status;
@@ -180,7 +180,7 @@ bool sf_send(struct sf_context *context, struct sf_address address, struct sf_va
 {
     struct sf_encoded encoded;
     struct sf_target target = target_of(address);
-    return call_encode(context, "sf_send", value, &encoded) &&
+    return call_encode(context, "sf_send", &value, &encoded) &&
            context->host->send(context, &target, &encoded);
 }
 
@@ -200,7 +200,7 @@ bool sf_send_after(struct sf_context *context, int64_t delay_ms, const char *tok
     if (delay_ms < 0)
         return sf_fail_call(context, "sf_send_after: a delay of %lld ms, expected 0 or more",
                             (long long)delay_ms);
-    return call_encode(context, "sf_send_after", value, &encoded) &&
+    return call_encode(context, "sf_send_after", &value, &encoded) &&
            context->host->send_after(context, delay_ms, text_to_sf(token ? token : ""), &target,
                                      &encoded);
 }
@@ -215,7 +215,7 @@ bool sf_cancel(struct sf_context *context, const char *token)
 bool sf_send_egress(struct sf_context *context, const char *egress, struct sf_value value)
 {
     struct sf_encoded encoded;
-    return call_encode(context, "sf_send_egress", value, &encoded) &&
+    return call_encode(context, "sf_send_egress", &value, &encoded) &&
            context->host->send_egress(context, text_to_sf(egress), &encoded);
 }
 

@@ -11,6 +11,7 @@
  *     record     the same for records for egresses
  *     async      the same for asynchronous operations, and how hosts keep them known
  *     registry   what modules have bound (a host's)
+ *     target     whom they send to (a host's)
  *     batch      a host for one invocation: a batch of messages in, effects out
  *     route      a host for routers: a record in, messages out
  *

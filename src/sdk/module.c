@@ -46,7 +46,7 @@ bool sf_forward(struct sf_routing *routing, struct sf_address address, struct sf
     struct sf_encoded encoded;
     struct sf_status status;
     struct sf_target target = target_of(address);
-    if (value_encode((struct value_memory){alloc_in_route, routing}, value, &encoded, &status))
+    if (value_encode((struct value_memory){alloc_in_route, routing}, &value, &encoded, &status))
         return routing->host->forward(routing, &target, &encoded);
     (void)sf_wrap(&status, "sf_forward");
     return routing->host->fail_route(routing, status.message);

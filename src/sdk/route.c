@@ -41,22 +41,16 @@ static bool forward(struct sf_routing *routing, const struct sf_target *target,
                     const struct sf_encoded *value)
 {
     struct route *route = route_of(routing);
-    struct bytes ns, name, type = bytes_from_sf(target->type);
+    struct bytes type = bytes_from_sf(value->type), bytes = bytes_from_sf(value->value);
     struct routed routed;
     struct sf_status status;
-    if (!typename_split(type, &ns, &name)) {
-        (void)sf_fail(&status, SF_INVALID, "target '%.*s': expected a function type namespace/name",
-                      BYTES_ARG(type));
-        return fail(routing, status.message);
-    }
-    if (!address_make(ns, name, bytes_from_sf(target->id), &route->arena, &routed.target, &status))
+    if (!target_make(&route->types, target, &route->arena, &routed.target, &status))
         return fail(routing, status.message);
 
-    struct buffer argument = {0};
-    typed_value_add(&argument, &(struct typed_value){bytes_from_sf(value->type),
-                                                     bytes_from_sf(value->value), true});
-    routed.argument = arena_add_bytes(&route->arena, buffer_bytes(&argument));
-    buffer_destroy(&argument);
+    size_t size = typed_value_size(type.size, bytes.size);
+    uint8_t *argument = arena_take(&route->arena, size);
+    (void)typed_value_put(argument, type, bytes);
+    routed.argument = bytes_make(argument, size);
     *add(route) = routed;
     return true;
 }
@@ -75,6 +69,7 @@ void route_init(struct route *route)
 
 void route_destroy(struct route *route)
 {
+    target_types_destroy(&route->types);
     arena_destroy(&route->arena);
 }
 

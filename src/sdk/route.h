@@ -7,7 +7,7 @@
 
 #include "base/arena.h"
 #include "sdk/registry.h"
-#include "wire/address.h"
+#include "sdk/target.h"
 
 struct routed {
     struct address target;
@@ -17,6 +17,7 @@ struct routed {
 struct route {
     struct sf_routing routing; /* what routers get */
     struct arena arena;
+    struct target_types types;
     struct routed *messages; /* in the order of forwarding */
     size_t count, capacity;
     bool has_failed;

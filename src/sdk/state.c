@@ -33,12 +33,11 @@ static bool expect_kind(struct sf_context *context, const struct sf_state *state
 
 struct sf_state_name state_name_of(const struct sf_state *state)
 {
-    const char *type = state->kind == SF_STATE_TABLE    ? SF_TYPE_TABLE
-                       : state->kind == SF_STATE_BUFFER ? SF_TYPE_BUFFER
-                                                        : state->type->name;
     return (struct sf_state_name){
         .name = text_to_sf(state->name),
-        .type = text_to_sf(type),
+        .type = state->kind == SF_STATE_TABLE    ? text_to_sf(SF_TYPE_TABLE)
+                : state->kind == SF_STATE_BUFFER ? text_to_sf(SF_TYPE_BUFFER)
+                                                 : type_name(state->type),
         .expiry = state->expiry,
         .expire_ms = state->expire_ms,
     };
@@ -50,9 +49,9 @@ static bool encode_as(struct sf_context *context, const struct sf_state *state,
                       const struct sf_type *type, struct sf_value value, struct sf_bytes *ret_bytes)
 {
     struct sf_encoded encoded;
-    if (!call_encode(context, state->name, value, &encoded))
+    if (!call_encode(context, state->name, &value, &encoded))
         return false;
-    if (!bytes_is(bytes_from_sf(encoded.type), type->name))
+    if (!bytes_equal(bytes_from_sf(encoded.type), bytes_from_sf(type_name(type))))
         return sf_fail_call(context, "state '%s' has type '%s', the value is of type '%.*s'",
                             state->name, type->name, (int)encoded.type.size,
                             (const char *)encoded.type.data);

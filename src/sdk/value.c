@@ -17,12 +17,42 @@
 
 const char sf_sdk_version[] = STATEFUN_VERSION;
 
-const struct sf_type sf_int_type = {.name = "io.statefun.types/int", .repr = SF_REPR_INT};
-const struct sf_type sf_long_type = {.name = "io.statefun.types/long", .repr = SF_REPR_LONG};
-const struct sf_type sf_bool_type = {.name = "io.statefun.types/bool", .repr = SF_REPR_BOOL};
-const struct sf_type sf_float_type = {.name = "io.statefun.types/float", .repr = SF_REPR_FLOAT};
-const struct sf_type sf_double_type = {.name = "io.statefun.types/double", .repr = SF_REPR_DOUBLE};
-const struct sf_type sf_string_type = {.name = "io.statefun.types/string", .repr = SF_REPR_STRING};
+/* The names of the built-in types: the only ones that need not be measured and checked. */
+static const char int_name[] = "io.statefun.types/int", long_name[] = "io.statefun.types/long",
+                  bool_name[] = "io.statefun.types/bool", float_name[] = "io.statefun.types/float",
+                  double_name[] = "io.statefun.types/double",
+                  string_name[] = "io.statefun.types/string";
+
+const struct sf_type sf_int_type = {.name = int_name, .repr = SF_REPR_INT};
+const struct sf_type sf_long_type = {.name = long_name, .repr = SF_REPR_LONG};
+const struct sf_type sf_bool_type = {.name = bool_name, .repr = SF_REPR_BOOL};
+const struct sf_type sf_float_type = {.name = float_name, .repr = SF_REPR_FLOAT};
+const struct sf_type sf_double_type = {.name = double_name, .repr = SF_REPR_DOUBLE};
+const struct sf_type sf_string_type = {.name = string_name, .repr = SF_REPR_STRING};
+
+static const struct sf_bytes builtin_names[] = {
+    [SF_REPR_INT] = {int_name, sizeof int_name - 1},
+    [SF_REPR_LONG] = {long_name, sizeof long_name - 1},
+    [SF_REPR_BOOL] = {bool_name, sizeof bool_name - 1},
+    [SF_REPR_FLOAT] = {float_name, sizeof float_name - 1},
+    [SF_REPR_DOUBLE] = {double_name, sizeof double_name - 1},
+    [SF_REPR_STRING] = {string_name, sizeof string_name - 1},
+};
+
+/* The name of a built-in type; NULL if it is none. */
+static const struct sf_bytes *builtin_name(const struct sf_type *type)
+{
+    if (type->repr > SF_REPR_STRING)
+        return NULL;
+    const struct sf_bytes *name = &builtin_names[type->repr];
+    return type->name == name->data ? name : NULL;
+}
+
+struct sf_bytes type_name(const struct sf_type *type)
+{
+    const struct sf_bytes *builtin = builtin_name(type);
+    return builtin ? *builtin : text_to_sf(type->name);
+}
 
 /* --- writing --- */
 
@@ -162,32 +192,44 @@ static bool check_typename(struct sf_bytes name, bool is_raw, struct sf_status *
                    name.size ? (const char *)name.data : "");
 }
 
-bool value_encode(struct value_memory memory, struct sf_value value, struct sf_encoded *ret_encoded,
-                  struct sf_status *status)
+static bool encode_name(const struct sf_value *value, struct sf_bytes *ret_name,
+                        struct sf_status *status)
 {
-    const struct sf_type *type = value.type;
-    if (!type && !value.raw_type)
+    const struct sf_type *type = value->type;
+    const struct sf_bytes *builtin = type ? builtin_name(type) : NULL;
+    if (builtin) {
+        *ret_name = *builtin;
+        return true;
+    }
+    if (!type && !value->raw_type)
         return sf_fail(status, SF_INVALID, "the value is not set");
-    struct sf_bytes name =
-        type ? text_to_sf(type->name) : (struct sf_bytes){value.raw_type, value.raw_type_size};
-    if (!check_typename(name, !type, status))
+    *ret_name =
+        type ? text_to_sf(type->name) : (struct sf_bytes){value->raw_type, value->raw_type_size};
+    return check_typename(*ret_name, !type, status);
+}
+
+bool value_encode(struct value_memory memory, const struct sf_value *value,
+                  struct sf_encoded *ret_encoded, struct sf_status *status)
+{
+    const struct sf_type *type = value->type;
+    if (!encode_name(value, &ret_encoded->type, status))
         return false;
-    ret_encoded->type = name;
-    ret_encoded->value = value.as_bytes;
     switch (type ? type->repr : SF_REPR_BYTES) {
     case SF_REPR_BYTES:
+        ret_encoded->value = value->as_bytes;
         return true;
     case SF_REPR_TEXT:
-        return check_text(value.as_bytes, status);
+        ret_encoded->value = value->as_bytes;
+        return check_text(value->as_bytes, status);
     case SF_REPR_OBJECT:
-        return encode_object(memory, &value, &ret_encoded->value, status);
+        return encode_object(memory, value, &ret_encoded->value, status);
     case SF_REPR_STRING:
-        if (!check_text(value.as_bytes, status))
+        if (!check_text(value->as_bytes, status))
             return false;
-        ret_encoded->value = encode_text(memory, value.as_bytes);
+        ret_encoded->value = encode_text(memory, value->as_bytes);
         return true;
     default:
-        ret_encoded->value = encode_number(memory, type->repr, bits_of(type->repr, &value));
+        ret_encoded->value = encode_number(memory, type->repr, bits_of(type->repr, value));
         return true;
     }
 }

@@ -11,9 +11,11 @@ struct value_memory {
     void *owner;
 };
 
+struct sf_bytes type_name(const struct sf_type *type);
+
 /* Encodes a value as it travels in messages and states. What the result refers to is the memory's,
  * or the value's own. False if the value is unset, or its type refuses it. */
-SF_CHECK bool value_encode(struct value_memory memory, struct sf_value value,
+SF_CHECK bool value_encode(struct value_memory memory, const struct sf_value *value,
                            struct sf_encoded *ret_encoded, struct sf_status *status);
 
 /* The same for the outside world: text and bytes as they are, numbers in big-endian. */

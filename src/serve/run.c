@@ -198,7 +198,7 @@ static void add_result(struct run *run, const struct operation *operation)
     typed_value_add(&argument, &(struct typed_value){.type = bytes_of(SF_TYPE_ASYNC_RESULT),
                                                      .value = buffer_bytes(&result),
                                                      .has_value = true});
-    batch_add_message(&run->batch, &run->batch.self, buffer_bytes(&argument));
+    batch_add_message(&run->batch, run->batch.self, buffer_bytes(&argument));
     buffer_destroy(&result);
     buffer_destroy(&argument);
 }

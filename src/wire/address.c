@@ -75,16 +75,25 @@ static size_t part_size(uint32_t number, struct bytes part)
     return part.size ? pb_bytes_size(number, part.size) : 0;
 }
 
+static bool check_size(size_t size, struct sf_status *status)
+{
+    return size <= ADDRESS_BYTES_MAX ||
+           sf_fail(status, SF_INVALID, "an address may have %d bytes, this one has %zu",
+                   ADDRESS_BYTES_MAX, size);
+}
+
+static bool check_text(bool is_good, struct sf_status *status)
+{
+    return is_good || sf_fail(status, SF_INVALID, "an address must be UTF-8 text");
+}
+
 bool address_make(struct bytes ns, struct bytes name, struct bytes id, struct arena *arena,
                   struct address *ret_address, struct sf_status *status)
 {
     size_t size = part_size(ADDRESS_NAMESPACE, ns) + part_size(ADDRESS_TYPE, name) +
                   part_size(ADDRESS_ID, id);
-    if (size > ADDRESS_BYTES_MAX)
-        return sf_fail(status, SF_INVALID, "an address may have %d bytes, this one has %zu",
-                       ADDRESS_BYTES_MAX, size);
-    if (!is_text(ns, name, id))
-        return sf_fail(status, SF_INVALID, "an address must be UTF-8 text");
+    if (!check_size(size, status) || !check_text(is_text(ns, name, id), status))
+        return false;
 
     uint8_t *wire = arena_take(arena, size);
     uint8_t *id_at = put_part(put_part(wire, ADDRESS_NAMESPACE, &ns), ADDRESS_TYPE, &name);
@@ -99,14 +108,43 @@ bool address_make(struct bytes ns, struct bytes name, struct bytes id, struct ar
     return true;
 }
 
+size_t address_size(const struct address *type, struct bytes id)
+{
+    return type->type.size + part_size(ADDRESS_ID, id);
+}
+
+bool address_check_id(const struct address *type, struct bytes id, struct sf_status *status)
+{
+    return check_size(address_size(type, id), status) && check_text(bytes_are_utf8(id), status);
+}
+
+/* The same place in another copy of what it is a part of. */
+static struct bytes moved(struct bytes part, struct bytes from, const uint8_t *to)
+{
+    return part.size ? bytes_make(to + (part.data - from.data), part.size) : part;
+}
+
+void address_put(uint8_t *to, const struct address *type, struct bytes id,
+                 struct address *ret_address)
+{
+    size_t type_size = type->type.size;
+    if (type_size)
+        memcpy(to, type->type.data, type_size);
+    const uint8_t *end = put_part(to + type_size, ADDRESS_ID, &id);
+    *ret_address = (struct address){
+        .wire = bytes_make(to, (size_t)(end - to)),
+        .ns = moved(type->ns, type->type, to),
+        .name = moved(type->name, type->type, to),
+        .id = id,
+        .type = bytes_make(to, type_size),
+    };
+}
+
 bool address_read(struct bytes message, struct arena *arena, struct address *ret_address,
                   struct sf_status *status)
 {
-    if (message.size <= ADDRESS_BYTES_MAX && address_parse(message, ret_address)) {
-        if (!is_text(ret_address->ns, ret_address->name, ret_address->id))
-            return sf_fail(status, SF_INVALID, "an address must be UTF-8 text");
-        return true;
-    }
+    if (message.size <= ADDRESS_BYTES_MAX && address_parse(message, ret_address))
+        return check_text(is_text(ret_address->ns, ret_address->name, ret_address->id), status);
 
     struct bytes parts[ADDRESS_ID + 1] = {0};
     struct pb_reader reader = pb_read(message);

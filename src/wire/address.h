@@ -35,6 +35,13 @@ bool address_read(struct bytes message, struct arena *arena, struct address *ret
 bool address_make(struct bytes ns, struct bytes name, struct bytes id, struct arena *arena,
                   struct address *ret_address, struct sf_status *status);
 
+/* An address of the same type as `type` with another id: its size, which may be too much, and
+ * whether it may be. Then it can be written at `to`, which has room for it. */
+size_t address_size(const struct address *type, struct bytes id);
+bool address_check_id(const struct address *type, struct bytes id, struct sf_status *status);
+void address_put(uint8_t *to, const struct address *type, struct bytes id,
+                 struct address *ret_address);
+
 /* "namespace/name/id" for people. */
 void address_add_text(struct buffer *text, struct bytes wire);
 

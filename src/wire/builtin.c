@@ -45,17 +45,22 @@ void builtin_add_bits(struct buffer *value, enum builtin builtin, uint64_t bits)
 bool builtin_bits(enum builtin builtin, struct bytes value, uint64_t *ret_bits)
 {
     size_t size = number_size(builtin);
-    uint64_t bits = 0;
-    if (!value.size) {
-        *ret_bits = 0;
+    uint32_t four;
+    *ret_bits = 0;
+    if (!value.size)
         return true;
-    }
     if (value.size != 1 + size || value.data[0] != (1 << 3 | builtins[builtin].wire))
         return false;
-    memcpy(&bits, value.data + 1, size);
-    bits = le64toh(bits);
-    *ret_bits = bits;
-    return bits && (builtin != BUILTIN_BOOL || bits == 1);
+    if (size == sizeof *ret_bits) {
+        memcpy(ret_bits, value.data + 1, sizeof *ret_bits);
+        *ret_bits = le64toh(*ret_bits);
+    } else if (size == sizeof four) {
+        memcpy(&four, value.data + 1, sizeof four);
+        *ret_bits = le32toh(four);
+    } else {
+        *ret_bits = value.data[1];
+    }
+    return *ret_bits && (builtin != BUILTIN_BOOL || *ret_bits == 1);
 }
 
 /* Canonical is what we would have written: no default, no byte more than is needed. */

@@ -4,17 +4,24 @@
  * nothing is allocated per field. The tests compare it with protobuf-c. */
 #include "wire/invocation_inside.h"
 
-size_t message_body_size(struct bytes caller, struct bytes argument)
+size_t message_body_size(size_t caller_size, size_t argument_size)
 {
-    return (caller.size ? pb_bytes_size(INVOCATION_CALLER, caller.size) : 0) +
-           pb_bytes_size(INVOCATION_ARGUMENT, argument.size);
+    return (caller_size ? pb_bytes_size(INVOCATION_CALLER, caller_size) : 0) +
+           pb_bytes_size(INVOCATION_ARGUMENT, argument_size);
+}
+
+uint8_t *message_body_begin(uint8_t *to, struct bytes caller, size_t argument_size)
+{
+    if (caller.size)
+        to = pb_put_bytes(to, INVOCATION_CALLER, caller);
+    return pb_put_head(to, INVOCATION_ARGUMENT, argument_size);
 }
 
 void message_body_put(uint8_t *to, struct bytes caller, struct bytes argument)
 {
-    if (caller.size)
-        to = pb_put_bytes(to, INVOCATION_CALLER, caller);
-    (void)pb_put_bytes(to, INVOCATION_ARGUMENT, argument);
+    to = message_body_begin(to, caller, argument.size);
+    if (argument.size)
+        memcpy(to, argument.data, argument.size);
 }
 
 bool message_body_parse(struct bytes body, struct bytes *ret_caller, struct bytes *ret_argument)
@@ -26,6 +33,8 @@ bool message_body_parse(struct bytes body, struct bytes *ret_caller, struct byte
 
     (void)pb_take_short(&reader, INVOCATION_CALLER, ret_caller);
     has_argument = pb_take_short(&reader, INVOCATION_ARGUMENT, ret_argument);
+    if (has_argument && reader.at == reader.end)
+        return true;
     while (pb_next(&reader, &field)) {
         if (field.type != PB_BYTES)
             return false;

@@ -15,8 +15,11 @@
 /* The body of one ToFunction.Invocation: appends `caller` (a canonical address, or empty for a
  * message from an ingress) and `argument` (the body of a TypedValue). This is also how a waiting
  * message is kept in memory and in the store. */
-size_t message_body_size(struct bytes caller, struct bytes argument);
+size_t message_body_size(size_t caller_size, size_t argument_size);
 void message_body_put(uint8_t *to, struct bytes caller, struct bytes argument);
+
+/* The same for an argument that is not written yet: it goes where this returns. */
+uint8_t *message_body_begin(uint8_t *to, struct bytes caller, size_t argument_size);
 
 /* The caller (empty if none) and the argument in such a body; false if it is none. */
 bool message_body_parse(struct bytes body, struct bytes *ret_caller, struct bytes *ret_argument);
@@ -59,6 +62,10 @@ enum { MUTATION_DELETE = 0, MUTATION_MODIFY = 1 };
 struct outgoing_message {
     struct address target;
     struct bytes argument; /* the body of a TypedValue */
+
+    /* If it is already in the memory in which it will wait (struct batch_world); it changes hands
+     * with the reply, and whoever takes it says so by NULL. */
+    struct message *ready;
 };
 
 struct delayed_message {

@@ -55,7 +55,7 @@ static bool read_state(struct reading *reading, struct bytes message)
 static struct bytes body_of(struct reading *reading, struct bytes came, bool is_as_it_came,
                             struct bytes caller, struct bytes argument)
 {
-    size_t size = message_body_size(caller, argument);
+    size_t size = message_body_size(caller.size, argument.size);
     if (is_as_it_came && size == came.size)
         return came;
     uint8_t *body = arena_take(reading->arena, size);

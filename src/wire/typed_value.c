@@ -16,8 +16,7 @@ enum {
 enum { WRAPPED_VALUE = 1 };
 enum { HEADER_KEY = 1, HEADER_VALUE = 2 };
 
-bool typed_value_parse(struct bytes message, struct typed_value *ret_value,
-                       struct sf_status *status)
+bool typed_value_view(struct bytes message, struct typed_value *ret_value)
 {
     static const uint8_t present[] = {TYPED_HAS_VALUE << 3 | PB_VARINT, 1};
     struct typed_value value = {0};
@@ -31,7 +30,7 @@ bool typed_value_parse(struct bytes message, struct typed_value *ret_value,
         reader.at += sizeof present;
     }
     (void)pb_take_short(&reader, TYPED_VALUE, &value.value);
-    while (pb_next(&reader, &field)) {
+    while (reader.at != reader.end && pb_next(&reader, &field)) {
         if (field.number == TYPED_TYPENAME && field.type == PB_BYTES)
             value.type = field.bytes;
         else if (field.number == TYPED_HAS_VALUE && field.type == PB_VARINT)
@@ -39,12 +38,32 @@ bool typed_value_parse(struct bytes message, struct typed_value *ret_value,
         else if (field.number == TYPED_VALUE && field.type == PB_BYTES)
             value.value = field.bytes;
     }
-    if (reader.failed)
-        return sf_fail(status, SF_INVALID, "a typed value is not valid protobuf");
-    if (!bytes_are_utf8(value.type))
-        return sf_fail(status, SF_INVALID, "the type name of a typed value is not UTF-8");
     *ret_value = value;
+    return !reader.failed;
+}
+
+bool typed_value_parse(struct bytes message, struct typed_value *ret_value,
+                       struct sf_status *status)
+{
+    if (!typed_value_view(message, ret_value))
+        return sf_fail(status, SF_INVALID, "a typed value is not valid protobuf");
+    if (!bytes_are_utf8(ret_value->type))
+        return sf_fail(status, SF_INVALID, "the type name of a typed value is not UTF-8");
     return true;
+}
+
+size_t typed_value_size(size_t type_size, size_t value_size)
+{
+    return (type_size ? pb_bytes_size(TYPED_TYPENAME, type_size) : 0) + 2 +
+           (value_size ? pb_bytes_size(TYPED_VALUE, value_size) : 0);
+}
+
+uint8_t *typed_value_put(uint8_t *to, struct bytes type, struct bytes value)
+{
+    if (type.size)
+        to = pb_put_bytes(to, TYPED_TYPENAME, type);
+    to = pb_put_uint(to, TYPED_HAS_VALUE, 1);
+    return value.size ? pb_put_bytes(to, TYPED_VALUE, value) : to;
 }
 
 void typed_value_add(struct buffer *buffer, const struct typed_value *value)

@@ -21,8 +21,16 @@ struct typed_value {
 bool typed_value_parse(struct bytes message, struct typed_value *ret_value,
                        struct sf_status *status);
 
+/* The same of bytes that are known to be one: their text is not checked again. */
+bool typed_value_view(struct bytes message, struct typed_value *ret_value);
+
 /* Appends the canonical body. */
 void typed_value_add(struct buffer *buffer, const struct typed_value *value);
+
+/* The canonical body of a value that is present: its size; and writes it, returning the place
+ * behind. */
+size_t typed_value_size(size_t type_size, size_t value_size);
+uint8_t *typed_value_put(uint8_t *to, struct bytes type, struct bytes value);
 
 /* Appends an encoded io.statefun.types/string holding `text`: no bytes at all for an empty text. */
 void string_value_add(struct buffer *buffer, struct bytes text);

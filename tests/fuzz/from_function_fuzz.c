@@ -29,7 +29,7 @@ static const char *pass_on(struct bytes reply)
     if (from_function_parse(reply, &arena, &parsed, NULL))
         for (size_t i = 0; i < parsed.message_count && !complaint; i++) {
             const struct outgoing_message *message = &parsed.messages[i];
-            size_t body_size = message_body_size(message->target.wire, message->argument);
+            size_t body_size = message_body_size(message->target.wire.size, message->argument.size);
             uint8_t *body = arena_take(&arena, body_size);
             message_body_put(body, message->target.wire, message->argument);
 

@@ -199,6 +199,25 @@ static enum call_end end_call(struct world *world, struct machine_worker *worker
     return CALL_ANSWERS;
 }
 
+/* Some of the messages are already in the memory in which they will wait. */
+static const struct from_function *make_ready(struct world *world, struct bytes sender)
+{
+    struct from_function *reply = &world->called_reply;
+    for (size_t i = 0; i < reply->message_count; i++)
+        if (random_chance(&world->random, 500))
+            reply->messages[i].ready =
+                message_new(reply->messages[i].target.wire, sender, reply->messages[i].argument);
+    return reply;
+}
+
+/* Those of a reply that was not applied. */
+static void free_ready(struct world *world)
+{
+    for (size_t i = 0; i < world->called_reply.message_count; i++)
+        message_free(world->called_reply.messages[i].ready);
+    world->called_reply.message_count = 0;
+}
+
 /* A function that answers at once has no endpoint that could be away: it is alone with its failure.
  */
 static const struct from_function *on_call(void *owner, void *function,
@@ -208,14 +227,15 @@ static const struct from_function *on_call(void *owner, void *function,
     struct machine_worker *worker;
     struct world *world = world_of(owner, &worker);
     struct app_call call = {.function = function, .request = *request, .sent_ms = world->now_ms};
+    free_ready(world);
     arena_clear(&world->called_arena);
     world->result.invocations++;
     enum call_end end = end_call(world, worker, &call, &world->called_arena, &world->called_reply);
     if (end == CALL_ANSWERS)
-        return &world->called_reply;
+        return make_ready(world, request->target);
     if (end == CALL_FAILS_WITH_ITS_ENDPOINT && !app_must_fail(&world->app, &call)) {
         app_execute(&world->app, &call, world->now_ms, &world->called_arena, &world->called_reply);
-        return &world->called_reply;
+        return make_ready(world, request->target);
     }
     trace(world, "a call of worker %u fails at once", worker->number);
     (void)sf_fail(status, SF_INVALID, "simulated failure");
@@ -975,6 +995,7 @@ static void end(struct world *world)
     for (size_t i = 0; i < APP_EGRESSES; i++)
         free(world->delivered[i].ids);
     operators_free(world->operators);
+    free_ready(world);
     arena_destroy(&world->called_arena);
     app_destroy(&world->app);
 }

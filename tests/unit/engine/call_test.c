@@ -60,8 +60,8 @@ static void it_is_called_without_a_flight_and_its_effects_count(void **state)
     struct script *s = *state;
     struct answering a;
     begin(s, &a);
-    struct outgoing_message message = {script_address(s, "a", "g", "bob"),
-                                       script_typed(s, "text", "hi bob")};
+    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob"),
+                                       .argument = script_typed(s, "text", "hi bob")};
     a.reply = (struct from_function){.messages = &message, .message_count = 1};
     script_send(s, "f", "ann", "hello");
     assert_int_equal(a.calls, 1);
@@ -116,8 +116,8 @@ static void a_function_that_always_sends_to_itself_ends_a_run_by_its_pace(void *
     struct script *s = *state;
     struct answering a;
     begin(s, &a);
-    struct outgoing_message message = {script_address(s, "a", "f", "ann"),
-                                       script_typed(s, "text", "again")};
+    struct outgoing_message message = {.target = script_address(s, "a", "f", "ann"),
+                                       .argument = script_typed(s, "text", "again")};
     a.reply = (struct from_function){.messages = &message, .message_count = 1};
     engine_pace(s->engine, 100);
     script_send(s, "f", "ann", "hello");

@@ -13,8 +13,8 @@ static void expect_refusal(struct script *s, struct call *call, struct from_func
                            const char *part)
 {
     struct egress_message egress = {bytes_of("a"), bytes_of("out"), script_typed(s, "record", "x")};
-    struct outgoing_message message = {script_address(s, "a", "g", "bob"),
-                                       script_typed(s, "text", "hi")};
+    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob"),
+                                       .argument = script_typed(s, "text", "hi")};
     reply->egresses = &egress;
     reply->egress_count = 1;
     reply->messages = &message;
@@ -264,8 +264,10 @@ static void a_message_to_an_unknown_function_becomes_a_dead_letter(void **state)
     struct script *s = *state;
     script_send(s, "f", "ann", "hello");
     struct outgoing_message messages[] = {
-        {script_address(s, "a", "nobody", "x"), script_typed(s, "text", "lost")},
-        {script_address(s, "a", "g", "bob"), script_typed(s, "text", "fine")}};
+        {.target = script_address(s, "a", "nobody", "x"),
+         .argument = script_typed(s, "text", "lost")},
+        {.target = script_address(s, "a", "g", "bob"), .argument = script_typed(s, "text", "fine")},
+    };
     struct from_function reply = {.messages = messages, .message_count = 2};
     script_answer(s, script_call(s), &reply);
     expect_call(script_call(s), "g", "bob", "fine");

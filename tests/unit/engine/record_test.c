@@ -181,8 +181,8 @@ static void messages_between_functions_are_never_refused(void **state)
     struct script *s = *state;
     script_send(s, "f", "ann", "hello");
     engine_outbox_full(s->engine, true);
-    struct outgoing_message message = {script_address(s, "a", "g", "bob"),
-                                       script_typed(s, "text", "hi")};
+    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob"),
+                                       .argument = script_typed(s, "text", "hi")};
     struct from_function reply = {.messages = &message, .message_count = 1};
     script_answer(s, script_call(s), &reply);
     expect_call(script_call(s), "g", "bob", "hi");

@@ -55,7 +55,7 @@ struct fixture {
 
 static struct bytes body_of(struct fixture *f, struct bytes caller, struct bytes argument)
 {
-    size_t size = message_body_size(caller, argument);
+    size_t size = message_body_size(caller.size, argument.size);
     uint8_t *body = arena_take(&f->arena, size);
     message_body_put(body, caller, argument);
     return bytes_make(body, size);

@@ -73,7 +73,7 @@ static inline struct bytes calling_typed(struct calling *c, const struct typed_v
 static inline struct bytes calling_encode(struct calling *c, struct sf_value value)
 {
     struct sf_encoded encoded;
-    assert_good(value_encode((struct value_memory){calling_alloc, c}, value, &encoded, &c->status),
+    assert_good(value_encode((struct value_memory){calling_alloc, c}, &value, &encoded, &c->status),
                 &c->status);
     return calling_typed(
         c, &(struct typed_value){bytes_from_sf(encoded.type), bytes_from_sf(encoded.value), true});
@@ -83,7 +83,7 @@ static inline struct bytes calling_encode(struct calling *c, struct sf_value val
 
 static inline void add_message(struct calling *c, struct bytes caller, struct bytes argument)
 {
-    size_t size = message_body_size(caller, argument);
+    size_t size = message_body_size(caller.size, argument.size);
     uint8_t *body = arena_take(&c->arena, size);
     message_body_put(body, caller, argument);
     c->messages[c->message_count++] = bytes_make(body, size);

@@ -57,8 +57,9 @@ static void another_message_is_not_encoded_as_this_one(void **state)
     struct calling *c = *state;
     TypedValue other = TYPED_VALUE__INIT;
     struct sf_encoded encoded;
-    assert_false(value_encode((struct value_memory){calling_alloc, c}, sf_object(&ADDRESS, &other),
-                              &encoded, &c->status));
+    struct sf_value value = sf_object(&ADDRESS, &other);
+    assert_false(
+        value_encode((struct value_memory){calling_alloc, c}, &value, &encoded, &c->status));
     assert_mentions(c->status.message, "the message is a TypedValue, expected a Address");
 }
 

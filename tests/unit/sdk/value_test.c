@@ -6,7 +6,7 @@
 static struct sf_encoded encode(struct calling *c, struct sf_value value)
 {
     struct sf_encoded encoded;
-    assert_good(value_encode((struct value_memory){calling_alloc, c}, value, &encoded, &c->status),
+    assert_good(value_encode((struct value_memory){calling_alloc, c}, &value, &encoded, &c->status),
                 &c->status);
     return encoded;
 }
@@ -96,10 +96,12 @@ static void text_of_a_type_of_ones_own_is_bytes_as_they_are(void **state)
     EXPECT_BYTES(encoded.value, "3 apples");
     assert_bytes(bytes_from_sf(encoded.type), "shop/order");
     EXPECT_BYTES(encode(c, sf_as(&DEPOSIT, sf_long(258))).value, "\x09\x02\x01\0\0\0\0\0\0");
-    assert_false(value_encode((struct value_memory){calling_alloc, c},
-                              sf_as(&ORDER, sf_string("\xff")), &encoded, &c->status));
-    assert_false(value_encode((struct value_memory){calling_alloc, c},
-                              sf_as(&ORDER, sf_string(NULL)), &encoded, &c->status));
+    struct sf_value broken = sf_as(&ORDER, sf_string("\xff")),
+                    unset = sf_as(&ORDER, sf_string(NULL));
+    assert_false(
+        value_encode((struct value_memory){calling_alloc, c}, &broken, &encoded, &c->status));
+    assert_false(
+        value_encode((struct value_memory){calling_alloc, c}, &unset, &encoded, &c->status));
 }
 
 static bool read_order(struct sf_context *context, const struct sf_message *message)
@@ -188,7 +190,7 @@ static void refuse(struct calling *c, struct sf_value value, const char *part)
     struct sf_encoded encoded;
     struct sf_bytes plain;
     struct value_memory memory = {calling_alloc, c};
-    assert_false(value_encode(memory, value, &encoded, &c->status));
+    assert_false(value_encode(memory, &value, &encoded, &c->status));
     assert_int_equal(c->status.code, SF_INVALID);
     assert_mentions(c->status.message, part);
     if (!strstr(part, "namespace/name")) {

@@ -154,7 +154,7 @@ static inline struct bytes request_to(struct arena *arena, const char *name, int
         &status);
     for (; texts[count]; count++) {
         struct bytes argument = typed_string(arena, texts[count]);
-        size_t size = message_body_size((struct bytes){0}, argument);
+        size_t size = message_body_size(0, argument.size);
         uint8_t *body = arena_take(arena, size);
         message_body_put(body, (struct bytes){0}, argument);
         messages[count] = bytes_make(body, size);

@@ -94,7 +94,7 @@ static struct bytes random_body(struct random *random, struct arena *arena, stru
 {
     sent->caller = random_chance(random, 500) ? random_address(random, arena) : (struct bytes){0};
     sent->argument = random_value(random, arena);
-    size_t size = message_body_size(sent->caller, sent->argument);
+    size_t size = message_body_size(sent->caller.size, sent->argument.size);
     uint8_t *body = arena_take(arena, size);
     message_body_put(body, sent->caller, sent->argument);
     return bytes_make(body, size);

@@ -1,0 +1,30 @@
+/* target.h - whom functions and routers send to: a type as they write it, and an id, to an address.
+ *
+ * Who has sent to a type mostly goes on to: the last one is kept as it will be written. */
+#ifndef SDK_TARGET_H
+#define SDK_TARGET_H
+
+#include "base/arena.h"
+#include "sdk/host.h"
+#include "wire/address.h"
+
+/* All zeros is a valid state. */
+struct target_types {
+    struct arena arena;
+    struct bytes text; /* "namespace/name" of the last; empty: there is none */
+    struct address address;
+};
+
+void target_types_destroy(struct target_types *types);
+
+/* An address of the target's type, for address_put, which may be used with the target's id. Lives
+ * until the next call. NULL: there is no such address. */
+const struct address *target_type(struct target_types *types, const struct sf_target *target,
+                                  struct sf_status *status);
+
+/* The target's address, written in `arena`. */
+SF_CHECK bool target_make(struct target_types *types, const struct sf_target *target,
+                          struct arena *arena, struct address *ret_address,
+                          struct sf_status *status);
+
+#endif
