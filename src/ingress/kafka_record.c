@@ -7,7 +7,6 @@
 #include "wire/protobuf.h"
 #include "wire/typed_value.h"
 
-enum { TYPED_VALUE = 3 }; /* the field of TypedValue that argument_head leaves out */
 enum { OFFSET_DIGITS_MAX = 19 };
 
 static const char no_key[] =

@@ -18,8 +18,6 @@ enum {
     TURN_BYTES_MAX = 4 << 20,
 };
 
-enum { TYPED_VALUE = 3 }; /* the field of TypedValue that argument_head leaves out */
-
 struct reading {
     struct kinesis_lane *lane;
     struct kinesis_shard *shard;

@@ -24,17 +24,12 @@ void message_body_put(uint8_t *to, struct bytes caller, struct bytes argument)
         memcpy(to, argument.data, argument.size);
 }
 
-bool message_body_parse(struct bytes body, struct bytes *ret_caller, struct bytes *ret_argument)
+bool message_body_parse_any(struct bytes body, struct bytes *ret_caller, struct bytes *ret_argument)
 {
     struct pb_reader reader = pb_read(body);
     struct pb_field field;
     bool has_argument = false;
     *ret_caller = (struct bytes){0};
-
-    (void)pb_take_short(&reader, INVOCATION_CALLER, ret_caller);
-    has_argument = pb_take_short(&reader, INVOCATION_ARGUMENT, ret_argument);
-    if (has_argument && reader.at == reader.end)
-        return true;
     while (pb_next(&reader, &field)) {
         if (field.type != PB_BYTES)
             return false;

@@ -10,6 +10,7 @@
 #include "base/bytes.h"
 #include "statefun/status.h"
 #include "wire/address.h"
+#include "wire/protobuf.h"
 #include "wire/typed_value.h"
 
 /* The body of one ToFunction.Invocation: appends `caller` (a canonical address, or empty for a
@@ -21,8 +22,22 @@ void message_body_put(uint8_t *to, struct bytes caller, struct bytes argument);
 /* The same for an argument that is not written yet: it goes where this returns. */
 uint8_t *message_body_begin(uint8_t *to, struct bytes caller, size_t argument_size);
 
+enum { INVOCATION_CALLER = 1, INVOCATION_ARGUMENT = 2 };
+
+/* For message_body_parse: what does not have the common form. */
+bool message_body_parse_any(struct bytes body, struct bytes *ret_caller,
+                            struct bytes *ret_argument);
+
 /* The caller (empty if none) and the argument in such a body; false if it is none. */
-bool message_body_parse(struct bytes body, struct bytes *ret_caller, struct bytes *ret_argument);
+static inline bool message_body_parse(struct bytes body, struct bytes *ret_caller,
+                                      struct bytes *ret_argument)
+{
+    struct pb_reader reader = pb_read(body);
+    *ret_caller = (struct bytes){0};
+    (void)pb_take_short(&reader, INVOCATION_CALLER, ret_caller);
+    return (pb_take_short(&reader, INVOCATION_ARGUMENT, ret_argument) && reader.at == reader.end) ||
+           message_body_parse_any(body, ret_caller, ret_argument);
+}
 
 struct request_state {
     struct bytes name;

@@ -9,7 +9,6 @@
 enum { REQUEST_INVOCATION = 100, RESPONSE_RESULT = 100, RESPONSE_INCOMPLETE = 101 };
 enum { BATCH_TARGET = 1, BATCH_STATE = 2, BATCH_INVOCATIONS = 3 };
 enum { PERSISTED_NAME = 1, PERSISTED_VALUE = 2 };
-enum { INVOCATION_CALLER = 1, INVOCATION_ARGUMENT = 2 };
 enum { RESULT_MUTATIONS = 1, RESULT_MESSAGES = 2, RESULT_DELAYED = 3, RESULT_EGRESSES = 4 };
 enum { MUTATION_TYPE = 1, MUTATION_NAME = 2, MUTATION_VALUE = 3 };
 enum { OUTGOING_TARGET = 1, OUTGOING_ARGUMENT = 2 };
@@ -24,7 +23,6 @@ enum { EGRESS_NAMESPACE = 1, EGRESS_TYPE = 2, EGRESS_ARGUMENT = 3 };
 enum { INCOMPLETE_MISSING = 1 };
 enum { SPEC_NAME = 1, SPEC_EXPIRATION = 2, SPEC_TYPENAME = 3 };
 enum { EXPIRATION_MODE = 1, EXPIRATION_AFTER_MS = 2 };
-enum { TYPED_NAME = 1, TYPED_HAS_VALUE = 2, TYPED_VALUE_BYTES = 3 };
 
 /* Returns `array` with room for one element more than `count`: grown at powers of two. */
 void *invocation_room(struct arena *arena, void *array, size_t count, size_t element_size);

@@ -171,16 +171,16 @@ static uint8_t *put_uint(uint8_t *to, uint32_t number, uint64_t value)
 
 static size_t typed_size(const struct typed_value *value)
 {
-    return text_size(TYPED_NAME, value->type) + uint_size(TYPED_HAS_VALUE, value->has_value) +
-           text_size(TYPED_VALUE_BYTES, value->value);
+    return text_size(TYPED_TYPENAME, value->type) + uint_size(TYPED_HAS_VALUE, value->has_value) +
+           text_size(TYPED_VALUE, value->value);
 }
 
 static uint8_t *put_typed(uint8_t *to, uint32_t number, const struct typed_value *value)
 {
     to = pb_put_head(to, number, typed_size(value));
-    to = put_text(to, TYPED_NAME, value->type);
+    to = put_text(to, TYPED_TYPENAME, value->type);
     to = put_uint(to, TYPED_HAS_VALUE, value->has_value);
-    return put_text(to, TYPED_VALUE_BYTES, value->value);
+    return put_text(to, TYPED_VALUE, value->value);
 }
 
 static size_t mutation_size(const struct state_mutation *mutation)

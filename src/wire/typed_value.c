@@ -3,8 +3,7 @@
 
 #include "wire/protobuf.h"
 
-/* Field numbers of TypedValue and KafkaProducerRecord, protocol.md 1.1 and 1.3. */
-enum { TYPED_TYPENAME = 1, TYPED_HAS_VALUE = 2, TYPED_VALUE = 3 };
+/* Field numbers of KafkaProducerRecord, protocol.md 1.3. */
 enum { KAFKA_KEY = 1, KAFKA_VALUE = 2, KAFKA_TOPIC = 3 };
 enum { KAFKA_IS_EXACT = 536870911 }; /* ours: the highest number that there is */
 enum {
@@ -16,21 +15,12 @@ enum {
 enum { WRAPPED_VALUE = 1 };
 enum { HEADER_KEY = 1, HEADER_VALUE = 2 };
 
-bool typed_value_view(struct bytes message, struct typed_value *ret_value)
+bool typed_value_view_any(struct bytes message, struct typed_value *ret_value)
 {
-    static const uint8_t present[] = {TYPED_HAS_VALUE << 3 | PB_VARINT, 1};
     struct typed_value value = {0};
     struct pb_reader reader = pb_read(message);
     struct pb_field field;
-
-    /* The common form, as far as it is met. */
-    (void)pb_take_short(&reader, TYPED_TYPENAME, &value.type);
-    if (reader.end - reader.at >= 2 && !memcmp(reader.at, present, sizeof present)) {
-        value.has_value = true;
-        reader.at += sizeof present;
-    }
-    (void)pb_take_short(&reader, TYPED_VALUE, &value.value);
-    while (reader.at != reader.end && pb_next(&reader, &field)) {
+    while (pb_next(&reader, &field)) {
         if (field.number == TYPED_TYPENAME && field.type == PB_BYTES)
             value.type = field.bytes;
         else if (field.number == TYPED_HAS_VALUE && field.type == PB_VARINT)

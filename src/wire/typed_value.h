@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "statefun/status.h"
+#include "wire/protobuf.h"
 
 struct typed_value {
     struct bytes type; /* type name */
@@ -21,8 +22,26 @@ struct typed_value {
 bool typed_value_parse(struct bytes message, struct typed_value *ret_value,
                        struct sf_status *status);
 
+/* Field numbers of TypedValue, protocol.md 1.1. */
+enum { TYPED_TYPENAME = 1, TYPED_HAS_VALUE = 2, TYPED_VALUE = 3 };
+
+/* For typed_value_view: what does not have the common form. */
+bool typed_value_view_any(struct bytes message, struct typed_value *ret_value);
+
 /* The same of bytes that are known to be one: their text is not checked again. */
-bool typed_value_view(struct bytes message, struct typed_value *ret_value);
+static inline bool typed_value_view(struct bytes message, struct typed_value *ret_value)
+{
+    enum { TAG_PRESENT = TYPED_HAS_VALUE << 3 | PB_VARINT };
+    struct pb_reader reader = pb_read(message);
+    *ret_value = (struct typed_value){0};
+    (void)pb_take_short(&reader, TYPED_TYPENAME, &ret_value->type);
+    if (reader.end - reader.at >= 2 && reader.at[0] == TAG_PRESENT && reader.at[1] == 1) {
+        ret_value->has_value = true;
+        reader.at += 2;
+    }
+    (void)pb_take_short(&reader, TYPED_VALUE, &ret_value->value);
+    return reader.at == reader.end || typed_value_view_any(message, ret_value);
+}
 
 /* Appends the canonical body. */
 void typed_value_add(struct buffer *buffer, const struct typed_value *value);

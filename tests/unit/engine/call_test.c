@@ -132,6 +132,42 @@ static void a_function_that_always_sends_to_itself_ends_a_run_by_its_pace(void *
     assert_int_equal(script_count(s, KEY_MESSAGE), 0);
 }
 
+static struct message *ready_message(const struct outgoing_message *outgoing, struct bytes sender)
+{
+    return message_new(outgoing->target.wire, sender, outgoing->argument);
+}
+
+static void a_message_that_is_ready_is_taken_as_it_is(void **state)
+{
+    struct script *s = *state;
+    struct answering a;
+    begin(s, &a);
+    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob"),
+                                       .argument = script_typed(s, "text", "hi bob")};
+    message.ready = ready_message(&message, script_address(s, "a", "f", "ann").wire);
+    a.reply = (struct from_function){.messages = &message, .message_count = 1};
+    script_send(s, "f", "ann", "hello");
+    assert_null(message.ready);
+    expect_call(script_call(s), "g", "bob", "hi bob");
+}
+
+static void a_reply_that_is_refused_keeps_what_is_ready(void **state)
+{
+    struct script *s = *state;
+    struct answering a;
+    begin(s, &a);
+    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob"),
+                                       .argument = script_typed(s, "text", "hi bob")};
+    struct state_mutation mutation = mutation_of("never-declared", "a/int", "1");
+    message.ready = ready_message(&message, script_address(s, "a", "f", "ann").wire);
+    a.reply = (struct from_function){
+        .messages = &message, .message_count = 1, .mutations = &mutation, .mutation_count = 1};
+    script_send(s, "f", "ann", "hello");
+    script_expect_no_call(s);
+    assert_non_null(message.ready);
+    message_free(message.ready);
+}
+
 static void the_longest_prefix_serves_a_name(void **state)
 {
     struct script *s = *state;
@@ -163,6 +199,8 @@ int main(void)
         SCRIPT(it_fails_as_others_do_and_is_called_again_later),
         SCRIPT(it_is_given_states_that_it_asks_for),
         SCRIPT(a_function_that_always_sends_to_itself_ends_a_run_by_its_pace),
+        SCRIPT(a_message_that_is_ready_is_taken_as_it_is),
+        SCRIPT(a_reply_that_is_refused_keeps_what_is_ready),
         SCRIPT(the_longest_prefix_serves_a_name),
     };
     return cmocka_run_group_tests_name("call", tests, NULL, NULL);
