@@ -79,8 +79,10 @@ void instance_begin_invocation(struct engine *engine, struct instance *instance)
 {
     struct invocation *invocation =
         engine->spare_invocation ? engine->spare_invocation : mem_new_raw(sizeof *invocation);
+    static const struct invocation fresh; /* copied faster than zeros are written */
     engine->spare_invocation = NULL;
-    *invocation = (struct invocation){.instance = instance};
+    *invocation = fresh;
+    invocation->instance = instance;
     instance->invocation = invocation;
 }
 
