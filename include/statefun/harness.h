@@ -271,8 +271,8 @@ void sf_print_output(void *file, const struct sf_output *output);
 /* --- what it looks like inside --- */
 
 /* A context to look at the states of an address with: sf_get, sf_table_get, sf_buffer_next, ...
- * What would change something fails or is lost. Shows what the last run left. Never NULL;
- * sf_look_failure says what went wrong. Lives until the harness runs again. */
+ * What would change something fails. Shows what the last run left. Never NULL; sf_look_failure says
+ * what went wrong. Lives until the harness runs again. */
 struct sf_context *sf_harness_look(struct sf_harness *harness, struct sf_address address);
 
 /* Messages that wait (behind an operation of sf_harness_run_now, say), and delayed ones. */

@@ -109,7 +109,17 @@ struct sf_host {
     /* --- asynchronous operations, any thread --- */
     void (*async_complete)(struct sf_async *async, const struct sf_encoded *value);
     void (*async_fail)(struct sf_async *async, const char *cause);
+
+    /* --- added since; may be missing: HOST_HAS --- */
+
+    /* For what is kept in a cache: false if states can only be looked at; then the call has failed.
+     * Missing: they can be changed. */
+    bool (*state_may_change)(struct sf_context *context);
 };
+
+/* Does a host, perhaps an older one, have this entry? */
+#define HOST_HAS(host, entry)                                                                      \
+    ((host)->size > offsetof(struct sf_host, entry) && (host)->entry != NULL)
 
 /* What the host's objects begin with. */
 struct sf_context {

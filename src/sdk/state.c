@@ -247,6 +247,12 @@ static struct collection *collection_of(struct sf_context *context, const struct
     return cache->object;
 }
 
+/* To be asked before a change. */
+static bool may_change(struct sf_context *context)
+{
+    return !HOST_HAS(context->host, state_may_change) || context->host->state_may_change(context);
+}
+
 bool sf_clear(struct sf_context *context, const struct sf_state *state)
 {
     if (!expect_kind(context, state, state->kind))
@@ -255,7 +261,7 @@ bool sf_clear(struct sf_context *context, const struct sf_state *state)
     if (state->kind == SF_STATE_VALUE)
         return context->host->state_clear(context, &name);
     struct collection *collection = collection_of(context, state, state->kind);
-    if (!collection)
+    if (!collection || !may_change(context))
         return false;
     collection->count = 0;
     collection->is_dirty = true;
@@ -324,7 +330,7 @@ bool sf_table_set(struct sf_context *context, const struct sf_state *state, stru
 {
     struct collection *table;
     struct bytes key_bytes, value_bytes;
-    if (!look_up(context, state, key, &table, &key_bytes) ||
+    if (!look_up(context, state, key, &table, &key_bytes) || !may_change(context) ||
         !keep(context, state, state->type, value, &value_bytes))
         return false;
     struct entry *entry = find_entry(table, key_bytes);
@@ -343,7 +349,7 @@ bool sf_table_remove(struct sf_context *context, const struct sf_state *state, s
 {
     struct collection *table;
     struct bytes bytes;
-    if (!look_up(context, state, key, &table, &bytes))
+    if (!look_up(context, state, key, &table, &bytes) || !may_change(context))
         return false;
     struct entry *entry = find_entry(table, bytes);
     if (!entry)
@@ -390,7 +396,7 @@ bool sf_buffer_append(struct sf_context *context, const struct sf_state *state,
 {
     struct collection *buffer = collection_of(context, state, SF_STATE_BUFFER);
     struct bytes bytes;
-    if (!buffer || !keep(context, state, state->type, value, &bytes))
+    if (!buffer || !may_change(context) || !keep(context, state, state->type, value, &bytes))
         return false;
     struct entry *entry = add_entry(context, buffer);
     entry->value = bytes;
