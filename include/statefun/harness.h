@@ -108,6 +108,14 @@ struct sf_trial;
  * several: NULL means the function's own. */
 SF_CHECK bool sf_trial_new(const struct sf_function *function, const char *type, const char *id,
                            struct sf_trial **ret_trial, struct sf_status *status);
+
+/* The same for the function that a module binds for `type` ("namespace/name"), by the configure
+ * function that it has for the runtime: for one whose struct is not at hand. `config` is what
+ * sf_config gives it, "KEY=VALUE", ended by NULL; may be NULL. What else the module binds is not
+ * called. SF_NOT_FOUND if it binds no such function. */
+SF_CHECK bool sf_trial_of(sf_configure configure, const char *const *config, const char *type,
+                          const char *id, struct sf_trial **ret_trial, struct sf_status *status);
+
 void sf_trial_free(struct sf_trial *trial); /* NULL is fine */
 
 /* Calls the function with a message (from `caller`, if it is not NULL). False, with the function's

@@ -9,17 +9,6 @@
 
 /* --- options --- */
 
-static char **copy_config(const char *const *config)
-{
-    size_t count = 0;
-    while (config && config[count])
-        count++;
-    char **copy = mem_new((count + 1) * sizeof *copy);
-    for (size_t i = 0; i < count; i++)
-        copy[i] = mem_string(config[i]);
-    return copy;
-}
-
 static bool check_options(const struct sf_harness_options *options, struct sf_status *status)
 {
     if (options->workers > MACHINE_WORKERS_MAX)
@@ -28,10 +17,6 @@ static bool check_options(const struct sf_harness_options *options, struct sf_st
     if (options->start_ms < 0)
         return sf_fail(status, SF_INVALID, "the clock begins at %lld ms, expected 0 or more",
                        (long long)options->start_ms);
-    for (size_t i = 0; options->config && options->config[i]; i++)
-        if (!strchr(options->config[i], '='))
-            return sf_fail(status, SF_INVALID, "configuration '%s': expected KEY=VALUE",
-                           options->config[i]);
     return true;
 }
 
@@ -67,12 +52,13 @@ bool sf_harness_new(const struct sf_harness_options *options, struct sf_harness 
     static const struct sf_harness_options none;
     if (!options)
         options = &none;
-    if (!check_options(options, status))
+    char **config;
+    if (!check_options(options, status) || !config_copy(options->config, &config, status))
         return false;
 
     struct sf_harness *harness = mem_new(sizeof *harness);
     harness->options = *options;
-    harness->config = copy_config(options->config);
+    harness->config = config;
     harness->now_ms = options->start_ms ? options->start_ms : START_MS;
     harness->limits = engine_limits_default;
     harness->limits.in_flight_max = 0;
@@ -125,9 +111,7 @@ void sf_harness_free(struct sf_harness *harness)
     registry_destroy(&harness->registry);
     list_for_each_safe (&harness->remotes, node)
         remote_free(container_of(node, struct remote_functions, link));
-    for (size_t i = 0; harness->config[i]; i++)
-        free(harness->config[i]);
-    free(harness->config);
+    config_free(harness->config);
     free(harness->functions);
     free(harness->weights);
     buffer_destroy(&harness->failing);

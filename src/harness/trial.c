@@ -27,7 +27,8 @@ struct pending {
 };
 
 struct sf_trial {
-    struct registry registry; /* of the one function, which checks it */
+    struct registry registry; /* of the one function, or of the module that binds it */
+    char **config;
     const struct sf_function *function;
     struct batch_world world;
     struct batch batch;
@@ -64,38 +65,61 @@ static bool make_self(struct sf_trial *trial, const char *type, const char *id,
                       struct sf_status *status)
 {
     struct bytes ns, name;
-    const struct sf_function *function = trial->function;
-    if (!type && strchr(function->type, '*'))
-        return sf_fail(status, SF_INVALID, "function %s needs the type of an address",
-                       function->type);
-    type = type ? type : function->type;
+    if (!type)
+        return sf_fail(status, SF_INVALID, "a trial needs the type of an address");
     if (!typename_split(bytes_of(type), &ns, &name))
         return sf_fail(status, SF_INVALID, "type '%s': expected \"namespace/name\"", type);
-    if (registry_find(&trial->registry, ns, name) != function)
-        return sf_fail(status, SF_INVALID, "function %s does not serve type %s", function->type,
-                       type);
+    trial->function = registry_find(&trial->registry, ns, name);
+    if (!trial->function)
+        return sf_fail(status, SF_NOT_FOUND, "no function that is bound serves type %s", type);
     return address_make(ns, name, bytes_of(id), &trial->memory, &trial->self, status);
+}
+
+static struct sf_trial *trial_new(void)
+{
+    struct sf_trial *trial = mem_new(sizeof *trial);
+    trial->now_ms = START_MS;
+    trial->world = (struct batch_world){.owner = trial, .async_begin = async_begin, .count = count};
+    batch_init(&trial->batch, &trial->world);
+    trial->asyncs = asyncs_new(1, NULL, NULL);
+    list_init(&trial->begun);
+    list_init(&trial->pending);
+    return trial;
+}
+
+static bool begin(struct sf_trial *trial, bool good, struct sf_trial **ret_trial)
+{
+    if (good)
+        *ret_trial = trial;
+    else
+        sf_trial_free(trial);
+    return good;
 }
 
 bool sf_trial_new(const struct sf_function *function, const char *type, const char *id,
                   struct sf_trial **ret_trial, struct sf_status *status)
 {
-    struct sf_trial *trial = mem_new(sizeof *trial);
-    trial->function = function;
-    trial->now_ms = START_MS;
-    trial->world = (struct batch_world){.owner = trial, .async_begin = async_begin, .count = count};
-    batch_init(&trial->batch, &trial->world);
+    struct sf_trial *trial = trial_new();
     registry_init(&trial->registry, &(struct registry_options){0});
-    trial->asyncs = asyncs_new(1, NULL, NULL);
-    list_init(&trial->begun);
-    list_init(&trial->pending);
-    if (!sf_bind(&trial->registry.module, function, status) ||
-        !make_self(trial, type, id, status)) {
-        sf_trial_free(trial);
-        return false;
-    }
-    *ret_trial = trial;
-    return true;
+    bool good = sf_bind(&trial->registry.module, function, status);
+    if (good && !type && strchr(function->type, '*'))
+        good =
+            sf_fail(status, SF_INVALID, "function %s needs the type of an address", function->type);
+    return begin(trial, good && make_self(trial, type ? type : function->type, id, status),
+                 ret_trial);
+}
+
+bool sf_trial_of(sf_configure configure, const char *const *config, const char *type,
+                 const char *id, struct sf_trial **ret_trial, struct sf_status *status)
+{
+    struct sf_trial *trial = trial_new();
+    bool good = config_copy(config, &trial->config, status);
+    registry_init(&trial->registry,
+                  &(struct registry_options){.owner = trial->config, .config = config_of_list});
+    return begin(trial,
+                 good && registry_add(&trial->registry, configure, status) &&
+                     make_self(trial, type, id, status),
+                 ret_trial);
 }
 
 static void pending_free(struct pending *pending)
@@ -124,6 +148,7 @@ void sf_trial_free(struct sf_trial *trial)
     counters_destroy(&trial->counters);
     batch_destroy(&trial->batch);
     registry_destroy(&trial->registry);
+    config_free(trial->config);
     arena_destroy(&trial->memory);
     arena_destroy(&trial->call);
     free(trial);

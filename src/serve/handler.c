@@ -128,27 +128,11 @@ void handler_expose(struct sf_handler *handler, struct buffer *text)
 
 /* --- the handler --- */
 
-static bool copy_config(const char *const *config, char ***ret_config, struct sf_status *status)
-{
-    size_t count = 0;
-    while (config && config[count])
-        count++;
-    char **copies = mem_new((count + 1) * sizeof *copies);
-    *ret_config = copies;
-    for (size_t i = 0; i < count; i++) {
-        const char *equals = strchr(config[i], '=');
-        if (!equals || equals == config[i])
-            return sf_fail(status, SF_INVALID, "configuration '%s': expected KEY=VALUE", config[i]);
-        copies[i] = mem_string(config[i]);
-    }
-    return true;
-}
-
 bool sf_handler_new(sf_configure configure, const char *const *config,
                     struct sf_handler **ret_handler, struct sf_status *status)
 {
     struct sf_handler *handler = mem_new(sizeof *handler);
-    bool good = copy_config(config, &handler->config, status);
+    bool good = config_copy(config, &handler->config, status);
     registry_init(&handler->registry, &(struct registry_options){
                                           .functions_only = true,
                                           .what_runs = "a remote function",
@@ -176,9 +160,7 @@ void sf_handler_free(struct sf_handler *handler)
         return;
     registry_destroy(&handler->registry);
     counters_destroy(&handler->counters);
-    for (char **item = handler->config; *item; item++)
-        free(*item);
-    free(handler->config);
+    config_free(handler->config);
     free(handler->functions);
     free(handler);
 }
