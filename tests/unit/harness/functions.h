@@ -144,6 +144,10 @@ static inline bool operate(struct sf_context *context, const struct sf_message *
         text = "unknown";
         break;
     }
+    struct sf_address self = sf_self(context), caller = {0};
+    if (!sf_caller(context, &caller) || strcmp(caller.type, self.type) != 0 ||
+        strcmp(caller.id, self.id) != 0)
+        return sf_fail_call(context, "the result comes from %s", caller.type ? caller.type : "");
     sf_decode(context, result.metadata, &sf_string_type, &metadata);
     sf_get(context, &ENDS, &ends);
     return sf_set(context, &ENDS, sf_format(context, "%s%s: %s;", ends, metadata, text));
