@@ -297,7 +297,10 @@ struct sf_letter {
 size_t sf_harness_letter_count(const struct sf_harness *harness);
 const struct sf_letter *sf_harness_letter(const struct sf_harness *harness, size_t index);
 
+/* How far a counter has come: of a function type (sf_count), of an ingress (sf_count_route). */
 int64_t sf_harness_counter(const struct sf_harness *harness, const char *type, const char *counter);
+int64_t sf_harness_route_counter(const struct sf_harness *harness, const char *ingress,
+                                 const char *counter);
 
 /* --- the simulator --- */
 

@@ -312,8 +312,6 @@ bool sf_decode(struct sf_context *context, struct sf_value value, const struct s
 
 /* --- logging and metrics --- */
 
-enum sf_level { SF_DEBUG, SF_INFO, SF_WARNING, SF_ERROR };
-
 /* Into the log of the runtime (embedded) or to standard error, with the function's address. */
 void sf_log(struct sf_context *context, enum sf_level level, const char *format, ...)
     __attribute__((format(printf, 3, 4)));

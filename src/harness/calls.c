@@ -76,16 +76,31 @@ struct sf_async *calls_begin_async(void *owner, struct batch *batch, struct byte
     return asyncs_begin(harness->asyncs, &harness->begun, batch, metadata);
 }
 
-void calls_log(void *owner, struct bytes address, enum sf_level level, const char *text)
+static void print_log(const struct sf_harness *harness, enum sf_level level, const char *who,
+                      const char *text)
 {
     static const char *const levels[] = {"debug", "info", "warning", "error"};
-    struct sf_harness *harness = owner;
+    if (harness->options.prints_log)
+        (void)fprintf(stderr, "%s %s: %s\n", levels[level], who, text);
+}
+
+void calls_log(void *owner, struct bytes address, enum sf_level level, const char *text)
+{
     struct buffer who = {0};
-    if (!harness->options.prints_log)
-        return;
     address_add_text(&who, address);
-    (void)fprintf(stderr, "%s %s: %s\n", levels[level], buffer_text(&who), text);
+    print_log(owner, level, buffer_text(&who), text);
     buffer_destroy(&who);
+}
+
+void calls_log_route(void *owner, const char *ingress, enum sf_level level, const char *text)
+{
+    print_log(owner, level, ingress, text);
+}
+
+void calls_count_route(void *owner, const char *ingress, const char *counter, int64_t by)
+{
+    struct sf_harness *harness = owner;
+    counters_add(&harness->route_counters, bytes_of(ingress), counter, by);
 }
 
 void calls_count(void *owner, struct bytes type, const char *counter, int64_t by)

@@ -73,7 +73,9 @@ bool sf_harness_new(const struct sf_harness_options *options, struct sf_harness 
     harness->world = (struct batch_world){
         .owner = harness, .async_begin = calls_begin_async, .log = calls_log, .count = calls_count};
     batch_init(&harness->batch, &harness->world);
-    route_init(&harness->route);
+    route_init(
+        &harness->route,
+        (struct route_world){.owner = harness, .log = calls_log_route, .count = calls_count_route});
     list_init(&harness->remotes);
     list_init(&harness->begun);
     list_init(&harness->held);

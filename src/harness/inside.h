@@ -144,7 +144,7 @@ struct sf_harness {
     struct buffer last_letter; /* its key */
     struct list expected;
     struct list looks;
-    struct counters counters;
+    struct counters counters, route_counters;
 };
 
 /* harness.c */
@@ -169,6 +169,8 @@ void calls_free(struct sf_harness *harness);
 struct sf_async *calls_begin_async(void *owner, struct batch *batch, struct bytes metadata);
 void calls_log(void *owner, struct bytes address, enum sf_level level, const char *text);
 void calls_count(void *owner, struct bytes type, const char *counter, int64_t by);
+void calls_log_route(void *owner, const char *ingress, enum sf_level level, const char *text);
+void calls_count_route(void *owner, const char *ingress, const char *counter, int64_t by);
 
 /* results.c */
 bool results_accept(struct bytes argument, struct bytes *ret_record, struct sf_status *status);

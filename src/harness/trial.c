@@ -1,8 +1,8 @@
 /* trial.c - a batch of one message, and what an engine would do with its effects, without one. */
 #include "harness/asyncs.h"
-#include "harness/counters.h"
 #include "harness/outputs.h"
 #include "sdk/batch.h"
+#include "sdk/counts.h"
 #include "sdk/registry.h"
 #include "sdk/value.h"
 
@@ -42,7 +42,7 @@ struct sf_trial {
     struct list begun;   /* in the call */
     struct list pending; /* struct pending */
     struct outputs sent, delayed, egress;
-    struct counters counters;
+    struct counts counts;
     bool is_looking; /* there may be changes by sf_trial_states */
 };
 
@@ -58,7 +58,7 @@ static void count(void *owner, struct bytes type, const char *counter, int64_t b
 {
     struct sf_trial *trial = owner;
     (void)type;
-    counters_add(&trial->counters, (struct bytes){0}, counter, by);
+    counts_add(&trial->counts, counter, by);
 }
 
 static bool make_self(struct sf_trial *trial, const char *type, const char *id,
@@ -145,7 +145,7 @@ void sf_trial_free(struct sf_trial *trial)
     outputs_clear(&trial->sent);
     outputs_clear(&trial->delayed);
     outputs_clear(&trial->egress);
-    counters_destroy(&trial->counters);
+    counts_destroy(&trial->counts);
     batch_destroy(&trial->batch);
     registry_destroy(&trial->registry);
     config_free(trial->config);
@@ -582,7 +582,7 @@ void sf_trial_clear(struct sf_trial *trial)
 
 int64_t sf_trial_counter(const struct sf_trial *trial, const char *counter)
 {
-    return counters_get(&trial->counters, (struct bytes){0}, counter);
+    return counts_get(&trial->counts, counter);
 }
 
 const char *sf_look_failure(struct sf_context *context)

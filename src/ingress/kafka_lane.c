@@ -555,3 +555,8 @@ void kafka_lane_each(const struct kafka_lane *lane,
         visit(owner, &figures);
     }
 }
+
+const struct routers *kafka_lane_routers(const struct kafka_lane *lane)
+{
+    return &lane->routers;
+}

@@ -335,3 +335,8 @@ void kinesis_lane_each(const struct kinesis_lane *lane,
                      });
     }
 }
+
+const struct routers *kinesis_lane_routers(const struct kinesis_lane *lane)
+{
+    return &lane->routers;
+}

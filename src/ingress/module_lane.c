@@ -315,3 +315,8 @@ void module_lane_each(const struct module_lane *lane,
                      });
     }
 }
+
+const struct routers *module_lane_routers(const struct module_lane *lane)
+{
+    return &lane->routers;
+}

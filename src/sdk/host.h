@@ -11,6 +11,7 @@
  *     record     the same for records for egresses
  *     async      the same for asynchronous operations, and how hosts keep them known
  *     registry   what modules have bound (a host's)
+ *     counts     what functions and routers count (a host's)
  *     batch      a host for one invocation: a batch of messages in, effects out
  *     route      a host for routers: a record in, messages out
  *
@@ -115,6 +116,9 @@ struct sf_host {
     /* For what is kept in a cache: false if states can only be looked at; then the call has failed.
      * Missing: they can be changed. */
     bool (*state_may_change)(struct sf_context *context);
+
+    void (*log_route)(struct sf_routing *routing, enum sf_level level, const char *text);
+    void (*count_route)(struct sf_routing *routing, const char *counter, int64_t by);
 };
 
 /* Does a host, perhaps an older one, have this entry? */

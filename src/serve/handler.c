@@ -1,8 +1,8 @@
 /* handler.c - see handler.h; and sf_handle. */
 #include "serve/run.h"
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "sdk/log_level.h"
 #include "sdk/value.h"
 
 #include <time.h>
@@ -10,8 +10,6 @@
 enum { LOG_PAUSE_MS = 10 * 1000 };
 
 /* --- what functions ask of the world; any thread --- */
-
-static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR};
 
 /* "namespace/name" of an address, for free(). */
 static char *type_of(const struct address *address)
@@ -22,7 +20,7 @@ static char *type_of(const struct address *address)
 static void log_line(void *owner, struct bytes wire, enum sf_level level, const char *text)
 {
     struct address address = {0};
-    enum log_level at = (unsigned)level <= SF_ERROR ? levels[level] : LOG_ERROR;
+    enum log_level at = log_level_of(level);
     (void)owner;
     if (!log_wants(at))
         return;

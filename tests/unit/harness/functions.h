@@ -169,6 +169,8 @@ static inline bool route_words(struct sf_routing *routing, const struct sf_recor
         memcpy(id, record->key.data, record->key.size);
         id[record->key.size] = '\0';
     }
+    sf_count_route(routing, "words", 1);
+    sf_log_route(routing, SF_INFO, "a word for %s", id);
     sf_forward(routing, sf_address("example/notebook", id), sf_string(text));
     sf_forward(routing, sf_address("example/notebook", "all"), sf_string(text));
     return true;

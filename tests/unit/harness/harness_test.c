@@ -157,7 +157,9 @@ static void records_go_through_the_routers_of_their_ingress(void **state)
     int32_t count;
     GOOD(sf_harness_records(f->harness, "example/words", records, 3, &f->status));
     GOOD(sf_harness_record(f->harness, "example/words", records, &f->status));
+    assert_int_equal(sf_harness_route_counter(f->harness, "example/words", "words"), 0);
     run(f);
+    assert_int_equal(sf_harness_route_counter(f->harness, "example/words", "words"), 4);
     assert_int_equal(lines_of(f, "ann"), 2);
     assert_int_equal(lines_of(f, "bob"), 1);
     assert_int_equal(lines_of(f, "nobody"), 1);
