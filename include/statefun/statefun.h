@@ -198,8 +198,9 @@ bool sf_set(struct sf_context *context, const struct sf_state *state, struct sf_
 /* Of any kind of state: empties it. */
 bool sf_clear(struct sf_context *context, const struct sf_state *state);
 
-/* Tables. A table lies in one state: reading or changing an entry costs as much as reading or
- * changing it as a whole, which is for hundreds of entries, not for millions. */
+/* Tables. A table lies in one state: a call that touches an entry goes over all of them once, and
+ * one that changes an entry writes the whole. That is for hundreds of entries, not for millions;
+ * docs/c-sdk.md has figures. */
 bool sf_table_get(struct sf_context *context, const struct sf_state *table, struct sf_value key,
                   void *ret_value);
 bool sf_table_set(struct sf_context *context, const struct sf_state *table, struct sf_value key,
