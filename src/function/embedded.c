@@ -3,6 +3,7 @@
 
 #include "base/list.h"
 #include "base/mem.h"
+#include "sdk/batch.h"
 #include "sdk/counts.h"
 #include "sdk/log_level.h"
 

@@ -77,7 +77,6 @@ bool sf_harness_new(const struct sf_harness_options *options, struct sf_harness 
         &harness->route,
         (struct route_world){.owner = harness, .log = calls_log_route, .count = calls_count_route});
     list_init(&harness->remotes);
-    list_init(&harness->begun);
     list_init(&harness->held);
     list_init(&harness->pulled);
     list_init(&harness->egresses);
@@ -104,7 +103,7 @@ void sf_harness_free(struct sf_harness *harness)
         return;
     if (harness->is_started)
         calls_free(harness);
-    asyncs_free(harness->asyncs);
+    operations_free(harness->operations);
     machine_destroy(&harness->machine);
     input_destroy(harness);
     results_destroy(harness);
@@ -240,7 +239,8 @@ bool harness_begin_life(struct sf_harness *harness, struct sf_status *status)
                   .report = on_report,
                   .misbehave = harness->is_simulated ? on_misbehave : NULL},
     };
-    harness->asyncs = asyncs_new(++harness->life, NULL, NULL);
+    harness->operations = operations_new(++harness->life);
+    desk_init(&harness->desk, harness->operations, NULL, NULL);
     harness->has_unconfirmed = true; /* what a crash left was delivered when it became durable */
     if (!machine_start(&harness->machine, &life, status))
         return false;
@@ -251,8 +251,8 @@ bool harness_begin_life(struct sf_harness *harness, struct sf_status *status)
 void harness_crash(struct sf_harness *harness)
 {
     calls_free(harness);
-    asyncs_free(harness->asyncs);
-    harness->asyncs = NULL;
+    operations_free(harness->operations);
+    harness->operations = NULL;
     machine_crash(&harness->machine);
 }
 

@@ -9,11 +9,11 @@
 #ifndef HARNESS_INSIDE_H
 #define HARNESS_INSIDE_H
 
-#include "harness/asyncs.h"
 #include "harness/counters.h"
 #include "harness/machine.h"
 #include "harness/outputs.h"
 #include "sdk/batch.h"
+#include "sdk/operations.h"
 #include "sdk/registry.h"
 #include "sdk/route.h"
 
@@ -58,6 +58,7 @@ struct call {
     struct arena arena;
     struct to_function request;
     struct bytes caller, metadata; /* of a companion's */
+    struct visit visit;
 };
 
 /* Functions behind a URL. The call is this struct's, so that only who makes one needs it. */
@@ -126,8 +127,8 @@ struct sf_harness {
     uint64_t disk_ms; /* the coordinator's clock, which costs nothing */
     struct batch_world world;
     struct batch batch;
-    struct asyncs *asyncs;
-    struct list begun;       /* in the call that is carried out */
+    struct operations *operations;
+    struct desk desk;
     struct list held;        /* companions' calls, whose operations are under way */
     uint64_t calls;          /* carried out in this run */
     struct sf_status broken; /* no call can be carried out */

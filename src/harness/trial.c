@@ -1,8 +1,8 @@
 /* trial.c - a batch of one message, and what an engine would do with its effects, without one. */
-#include "harness/asyncs.h"
 #include "harness/outputs.h"
 #include "sdk/batch.h"
 #include "sdk/counts.h"
+#include "sdk/operations.h"
 #include "sdk/registry.h"
 #include "sdk/value.h"
 
@@ -22,6 +22,7 @@ struct trial_state {
 /* An operation that has been begun and has not ended. */
 struct pending {
     struct list link;
+    struct visit visit;
     struct bytes companion; /* owned, canonical */
     struct bytes metadata;  /* owned */
 };
@@ -38,8 +39,8 @@ struct sf_trial {
     int64_t now_ms;
     struct trial_state *states;
     size_t state_count;
-    struct asyncs *asyncs;
-    struct list begun;   /* in the call */
+    struct operations *operations;
+    struct desk desk;
     struct list pending; /* struct pending */
     struct outputs sent, delayed, egress;
     struct counts counts;
@@ -51,7 +52,7 @@ struct sf_trial {
 static struct sf_async *async_begin(void *owner, struct batch *batch, struct bytes metadata)
 {
     struct sf_trial *trial = owner;
-    return asyncs_begin(trial->asyncs, &trial->begun, batch, metadata);
+    return operations_begin(trial->operations, batch, metadata);
 }
 
 static void count(void *owner, struct bytes type, const char *counter, int64_t by)
@@ -81,8 +82,8 @@ static struct sf_trial *trial_new(void)
     trial->now_ms = START_MS;
     trial->world = (struct batch_world){.owner = trial, .async_begin = async_begin, .count = count};
     batch_init(&trial->batch, &trial->world);
-    trial->asyncs = asyncs_new(1, NULL, NULL);
-    list_init(&trial->begun);
+    trial->operations = operations_new(1);
+    desk_init(&trial->desk, trial->operations, NULL, NULL);
     list_init(&trial->pending);
     return trial;
 }
@@ -134,9 +135,11 @@ void sf_trial_free(struct sf_trial *trial)
 {
     if (!trial)
         return;
-    asyncs_free(trial->asyncs);
+    while (desk_drop(&trial->desk))
+        continue;
     list_for_each_safe (&trial->pending, node)
         pending_free(container_of(node, struct pending, link));
+    operations_free(trial->operations);
     for (size_t i = 0; i < trial->state_count; i++) {
         free((void *)trial->states[i].name.data);
         buffer_destroy(&trial->states[i].value);
@@ -292,7 +295,7 @@ static void expect_end(struct sf_trial *trial, const struct outgoing_message *me
     pending->companion = owned(message->target.wire);
     pending->metadata = owned(ticket.metadata);
     list_put_last(&trial->pending, &pending->link);
-    (void)asyncs_wait(trial->asyncs, &ticket, pending); /* it has just been begun */
+    desk_put(&trial->desk, &pending->visit, &ticket);
 }
 
 static void cancel(struct sf_trial *trial, struct bytes token)
@@ -389,7 +392,6 @@ static bool run(struct sf_trial *trial, struct bytes body, struct sf_status *sta
             batch_run(&trial->batch, trial->function, &request, trial->now_ms, &reply, status);
         is_over = good && !reply->is_incomplete;
         good = good && (is_over ? judge(trial, reply, status) : learn(trial, reply, status));
-        asyncs_settle(trial->asyncs, &trial->begun, good && is_over);
         if (!good)
             return false;
     }
@@ -503,17 +505,16 @@ bool sf_trial_finish(struct sf_trial *trial, uint64_t ms_max, struct sf_status *
     while (!list_is_empty(&trial->pending)) {
         struct async_end end;
         struct from_function reply;
-        void *waiter;
         arena_clear(&trial->call);
-        if (!asyncs_await(trial->asyncs, ms_max))
+        if (!desk_await(&trial->desk, ms_max))
             return sf_fail(status, SF_TIMEOUT,
                            "an asynchronous operation has not ended within %" PRIu64 " ms", ms_max);
-        if (!asyncs_next(trial->asyncs, &trial->call, &waiter, &end))
-            continue;
-        struct pending *pending = waiter;
+        struct visit *visit = desk_next(&trial->desk, &end);
+        struct pending *pending = container_of(visit, struct pending, visit);
         struct bytes companion = arena_add_bytes(&trial->call, pending->companion);
         bool good = async_reply_make(&trial->call, trial->self.wire, pending->metadata, &end,
                                      &reply, status);
+        visit_done(visit);
         pending_free(pending);
         if (!good || !call(trial, companion, reply.messages[0].argument, status))
             return false;

@@ -13,6 +13,7 @@
  *     registry   what modules have bound (a host's)
  *     counts     what functions and routers count (a host's)
  *     batch      a host for one invocation: a batch of messages in, effects out
+ *     operations asynchronous operations of a process, until their results are told (a host's)
  *     route      a host for routers: a record in, messages out
  *
  * A module that was built separately reaches its host only through this table, so that neither
