@@ -108,6 +108,14 @@ struct sf_trial;
  * several: NULL means the function's own. */
 SF_CHECK bool sf_trial_new(const struct sf_function *function, const char *type, const char *id,
                            struct sf_trial **ret_trial, struct sf_status *status);
+
+/* The same for the function that a module binds for `type` ("namespace/name"), by the configure
+ * function that it has for the runtime: for one whose struct is not at hand. `config` is what
+ * sf_config gives it, "KEY=VALUE", ended by NULL; may be NULL. What else the module binds is not
+ * called. SF_NOT_FOUND if it binds no such function. */
+SF_CHECK bool sf_trial_of(sf_configure configure, const char *const *config, const char *type,
+                          const char *id, struct sf_trial **ret_trial, struct sf_status *status);
+
 void sf_trial_free(struct sf_trial *trial); /* NULL is fine */
 
 /* Calls the function with a message (from `caller`, if it is not NULL). False, with the function's
@@ -271,8 +279,8 @@ void sf_print_output(void *file, const struct sf_output *output);
 /* --- what it looks like inside --- */
 
 /* A context to look at the states of an address with: sf_get, sf_table_get, sf_buffer_next, ...
- * What would change something fails or is lost. Shows what the last run left. Never NULL;
- * sf_look_failure says what went wrong. Lives until the harness runs again. */
+ * What would change something fails. Shows what the last run left. Never NULL; sf_look_failure says
+ * what went wrong. Lives until the harness runs again. */
 struct sf_context *sf_harness_look(struct sf_harness *harness, struct sf_address address);
 
 /* Messages that wait (behind an operation of sf_harness_run_now, say), and delayed ones. */
@@ -289,7 +297,10 @@ struct sf_letter {
 size_t sf_harness_letter_count(const struct sf_harness *harness);
 const struct sf_letter *sf_harness_letter(const struct sf_harness *harness, size_t index);
 
+/* How far a counter has come: of a function type (sf_count), of an ingress (sf_count_route). */
 int64_t sf_harness_counter(const struct sf_harness *harness, const char *type, const char *counter);
+int64_t sf_harness_route_counter(const struct sf_harness *harness, const char *ingress,
+                                 const char *counter);
 
 /* --- the simulator --- */
 

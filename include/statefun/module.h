@@ -68,6 +68,14 @@ bool sf_forward(struct sf_routing *routing, struct sf_address target, struct sf_
 bool sf_fail_route(struct sf_routing *routing, const char *format, ...)
     __attribute__((format(printf, 2, 3)));
 
+/* As sf_log, with the ingress. */
+void sf_log_route(struct sf_routing *routing, enum sf_level level, const char *format, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* Adds to a counter of the ingress, which metrics show under this name; `by` may be negative. It
+ * counts at once: again, if the router is called again for the record, and also if it fails. */
+void sf_count_route(struct sf_routing *routing, const char *counter, int64_t by);
+
 /* --- ingresses in C --- */
 
 struct sf_source; /* one partition of an ingress, while it runs */

@@ -15,9 +15,9 @@ extern "C" {
 
 /* The whole of a remote function's main. Arguments: --listen HOST:PORT (default 127.0.0.1:8000;
  * port 0: the kernel picks) or --listen unix:PATH, --threads N (default: one for each processor),
- * --config KEY=VALUE, --log-level LEVEL, --help. Prints "listening on ..." when it does; ends, with
- * what is under way done, on SIGTERM and SIGINT, and at once on the second of them. Returns the
- * exit code.
+ * --config KEY=VALUE, --log-level LEVEL, --stop-within SECONDS (default 10), --help. Prints
+ * "listening on ..." when it does; ends, with what is under way done, as sf_server_stop does, on
+ * SIGTERM and SIGINT, and at once on the second of them. Returns the exit code.
  *
  * It serves, besides the functions (POST, at any path): GET /health, and GET /metrics in
  * Prometheus' text format. */
@@ -28,6 +28,7 @@ struct sf_serve_options {
     unsigned threads;          /* 0: one for each processor */
     size_t body_bytes_max;     /* of a request; 0: 64 MB */
     const char *const *config; /* "KEY=VALUE", ended by NULL; may be NULL */
+    unsigned stop_ms_max;      /* how long what is under way may take at the end; 0: 10 s */
 };
 
 /* The same in a program of yours. Functions are called on the server's threads; a signal is never
@@ -38,7 +39,12 @@ SF_CHECK bool sf_server_start(const struct sf_serve_options *options, sf_configu
 
 /* Where it listens: "127.0.0.1:41234" or "unix:/path". Lives as long as the server. */
 const char *sf_server_address(const struct sf_server *server);
-void sf_server_stop(struct sf_server *server); /* waits for what is under way; NULL is fine */
+
+/* Takes no more requests, and waits for those under way, but never longer than `stop_ms_max` and a
+ * second. Those that still wait for an asynchronous operation then lose their connections, so that
+ * the runtime sends them again elsewhere; the operations may still be ended, to no effect. A
+ * function that has not even returned goes on on its thread, which is left behind. NULL is fine. */
+void sf_server_stop(struct sf_server *server);
 
 /* The protocol alone, under an HTTP server of yours: one handler, any number of threads. */
 struct sf_handler;

@@ -198,8 +198,9 @@ bool sf_set(struct sf_context *context, const struct sf_state *state, struct sf_
 /* Of any kind of state: empties it. */
 bool sf_clear(struct sf_context *context, const struct sf_state *state);
 
-/* Tables. A table lies in one state: reading or changing an entry costs as much as reading or
- * changing it as a whole, which is for hundreds of entries, not for millions. */
+/* Tables. A table lies in one state: a call that touches an entry goes over all of them once, and
+ * one that changes an entry writes the whole. That is for hundreds of entries, not for millions;
+ * docs/c-sdk.md has figures. */
 bool sf_table_get(struct sf_context *context, const struct sf_state *table, struct sf_value key,
                   void *ret_value);
 bool sf_table_set(struct sf_context *context, const struct sf_state *table, struct sf_value key,
@@ -311,8 +312,6 @@ bool sf_decode(struct sf_context *context, struct sf_value value, const struct s
                void *ret_value);
 
 /* --- logging and metrics --- */
-
-enum sf_level { SF_DEBUG, SF_INFO, SF_WARNING, SF_ERROR };
 
 /* Into the log of the runtime (embedded) or to standard error, with the function's address. */
 void sf_log(struct sf_context *context, enum sf_level level, const char *format, ...)

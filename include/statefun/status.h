@@ -50,6 +50,9 @@ bool sf_wrap(struct sf_status *status, const char *format, ...)
 /* The code's name in lower case, e.g. "not_found"; for logs. Never NULL. */
 const char *sf_code_name(enum sf_code code);
 
+/* Of a line of the log. */
+enum sf_level { SF_DEBUG, SF_INFO, SF_WARNING, SF_ERROR };
+
 #pragma GCC visibility pop
 #ifdef __cplusplus
 }

@@ -4,12 +4,14 @@
 
 #include "base/mem.h"
 
+#include <stdatomic.h>
 #include <stdio.h>
 #include <time.h>
 #include <unistd.h>
 
-static enum log_level least_level = LOG_INFO;
-static enum log_format line_format = LOG_AS_TEXT;
+/* A thread that a stopped server has left behind may still read them. */
+static _Atomic enum log_level least_level = LOG_INFO;
+static _Atomic enum log_format line_format = LOG_AS_TEXT;
 static int line_fd = STDERR_FILENO;
 
 static const char *const level_names[] = {"DEBUG", "INFO", "WARN", "ERROR"};
@@ -27,7 +29,7 @@ void log_redirect(int fd)
 
 bool log_wants(enum log_level level)
 {
-    return level >= least_level;
+    return level >= atomic_load_explicit(&least_level, memory_order_relaxed);
 }
 
 static void add_time(struct buffer *line)

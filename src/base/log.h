@@ -27,7 +27,7 @@ struct log_field {
 #define LOG_BYTES(k, v)  ((struct log_field){.key = (k), .text = (v)})
 #define LOG_NUMBER(k, v) ((struct log_field){.key = (k), .number = (int64_t)(v), .is_number = true})
 
-/* For all threads; call before they start. The default is text, from LOG_INFO on. */
+/* For all threads, from now on. The default is text, from LOG_INFO on. */
 void log_configure(enum log_level least, enum log_format format);
 
 /* Where lines go instead of standard error; -1 restores it. For tests. */

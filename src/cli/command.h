@@ -61,6 +61,7 @@ enum { OWN_FLAGS_MAX = 16 };
 
 struct inputs {
     struct settings *settings;
+    const char *config; /* the file that settings were read from; NULL: none */
     const char **modules;
     size_t module_count;
     struct diagnostics diagnostics;

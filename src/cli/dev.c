@@ -44,6 +44,7 @@ struct dev {
     struct dev_file file;
     char **flags; /* of the command line, for the runtime */
     size_t flag_count;
+    char *config; /* absolute; NULL: none */
     char *program;
 
     struct watch *watch;
@@ -97,16 +98,20 @@ static void make_data_parents(const char *path)
     free(copy);
 }
 
-/* Flags of the command line come last: they win. */
+/* Flags of the command line come last: they win. But the file that --config names there lies where
+ * we come from. */
 static void start_runtime(struct dev *dev)
 {
     char *const ours[] = {dev->program,   "run",         "--module",  dev->file.module, "--data",
                           dev->file.data, "--http-bind", "127.0.0.1", "--stop-timeout", "2s"};
+    char *const config[] = {"--config", dev->config};
     enum { OURS = sizeof ours / sizeof *ours };
-    char **program = mem_new((OURS + dev->flag_count + 1) * sizeof *program);
+    char **program = mem_new((OURS + dev->flag_count + 2 + 1) * sizeof *program);
     memcpy(program, ours, sizeof ours);
     if (dev->flag_count)
         memcpy(program + OURS, dev->flags, dev->flag_count * sizeof *program);
+    if (dev->config)
+        memcpy(program + OURS + dev->flag_count, config, sizeof config);
     make_data_parents(dev->file.data);
     dev->started_ms = loop_now_ms(dev->loop);
     start(dev, RUNTIME, &(struct child_work){.program = program});
@@ -446,6 +451,15 @@ static bool run(struct dev *dev, struct sf_status *status)
     return good;
 }
 
+/* Before going elsewhere. NULL: there is none; for free(). */
+static char *absolute_config(const char *path)
+{
+    char *here = path && *path != '/' ? getcwd(NULL, 0) : NULL;
+    char *absolute = here ? mem_format("%s/%s", here, path) : path ? mem_string(path) : NULL;
+    free(here);
+    return absolute;
+}
+
 /* Goes to the project, and reads what stands there. */
 static bool prepare(struct dev *dev, const struct command *command, int *ret_code)
 {
@@ -459,6 +473,7 @@ static bool prepare(struct dev *dev, const struct command *command, int *ret_cod
         return false;
     }
     const char *directory = inputs->argument_count ? inputs->arguments[0] : ".";
+    dev->config = absolute_config(inputs->config);
     if (chdir(directory) != 0) {
         command_wrong(command, "cannot go to the project %s: %s", text_quoted(directory).text,
                       strerror(errno));
@@ -492,6 +507,8 @@ int dev_run(const struct command *command, int argc, char **argv)
     }
     dev->flags = argv + 1; /* getopt has put what is no flag behind them */
     dev->flag_count = (size_t)(dev->inputs.arguments - argv - 1);
+    if (dev->flag_count && strcmp(dev->flags[dev->flag_count - 1], "--") == 0)
+        dev->flag_count--; /* more flags follow, for the runtime */
     if (prepare(dev, command, &code)) {
         struct sf_status status;
         dev->inputs.modules = mem_new(sizeof *dev->inputs.modules);
@@ -502,6 +519,7 @@ int dev_run(const struct command *command, int argc, char **argv)
     if (dev->file.memory)
         dev_file_destroy(&dev->file);
     inputs_destroy(&dev->inputs);
+    free(dev->config);
     free(dev);
     return code;
 }

@@ -175,8 +175,10 @@ bool inputs_read(struct inputs *inputs, const struct command *command, int argc,
     bool good = read_command_line(inputs, &line, command, argc, argv, ret_code);
     if (good) {
         const char *config = line.config ? line.config : getenv(CONFIG_VARIABLE);
-        if (config && *config)
+        if (config && *config) {
+            inputs->config = config;
             settings_read_file(inputs->settings, config, &inputs->diagnostics);
+        }
         settings_read_environment(inputs->settings, &inputs->diagnostics);
         for (size_t i = 0; i < line.flag_count; i++)
             settings_set_flag(inputs->settings, line.flags[i].setting, line.flags[i].text,

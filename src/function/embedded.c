@@ -2,23 +2,19 @@
 #include "function/embedded.h"
 
 #include "base/list.h"
-#include "base/log.h"
 #include "base/mem.h"
 #include "engine/message.h"
+#include "sdk/batch.h"
+#include "sdk/counts.h"
+#include "sdk/log_level.h"
 
 #include <stdlib.h>
-
-struct counter {
-    struct list all;
-    struct embedded_counter is;
-    char *name;
-};
 
 struct embedded_function {
     struct list all; /* in embedded->functions */
     const struct sf_function *function;
     struct bytes ns, name; /* owned */
-    struct list counters;
+    struct counts counts;
 };
 
 struct embedded {
@@ -41,8 +37,7 @@ static struct sf_async *begin_async(void *owner, struct batch *batch, struct byt
 
 static void log_text(void *owner, struct bytes address, enum sf_level level, const char *text)
 {
-    static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR};
-    enum log_level here = level <= SF_ERROR ? levels[level] : LOG_ERROR;
+    enum log_level here = log_level_of(level);
     (void)owner;
     if (!log_wants(here))
         return;
@@ -52,26 +47,11 @@ static void log_text(void *owner, struct bytes address, enum sf_level level, con
     buffer_destroy(&name);
 }
 
-/* A function has a handful of counters. */
-static struct counter *find_counter(struct embedded_function *function, const char *name)
-{
-    list_for_each (&function->counters, node) {
-        struct counter *counter = container_of(node, struct counter, all);
-        if (!strcmp(counter->name, name))
-            return counter;
-    }
-    struct counter *counter = mem_new(sizeof *counter);
-    counter->name = mem_string(name);
-    counter->is = (struct embedded_counter){function->ns, function->name, counter->name, 0};
-    list_put_last(&function->counters, &counter->all);
-    return counter;
-}
-
 static void count(void *owner, struct bytes type, const char *name, int64_t by)
 {
     struct embedded *embedded = owner;
     (void)type;
-    find_counter(embedded->called, name)->is.value += by;
+    counts_add(&embedded->called->counts, name, by);
 }
 
 static uint8_t *new_message(size_t target_size, size_t body_size, struct message **ret_message)
@@ -104,11 +84,7 @@ struct embedded *embedded_new(struct loop *loop, const struct registry *registry
 
 static void function_free(struct embedded_function *function)
 {
-    list_for_each_safe (&function->counters, node) {
-        struct counter *counter = container_of(node, struct counter, all);
-        free(counter->name);
-        free(counter);
-    }
+    counts_destroy(&function->counts);
     free((void *)function->ns.data);
     free((void *)function->name.data);
     free(function);
@@ -134,7 +110,6 @@ struct embedded_function *embedded_attach(struct embedded *embedded, struct byte
     function->function = found;
     function->ns = bytes_make(bytes_string(ns), ns.size);
     function->name = bytes_make(bytes_string(name), name.size);
-    list_init(&function->counters);
     list_put_last(&embedded->functions, &function->all);
     return function;
 }
@@ -158,7 +133,9 @@ void embedded_each_counter(const struct embedded *embedded,
 {
     list_for_each (&embedded->functions, node) {
         struct embedded_function *function = container_of(node, struct embedded_function, all);
-        list_for_each (&function->counters, inner)
-            visit(owner, &container_of(inner, struct counter, all)->is);
+        for (size_t i = 0; i < function->counts.count; i++)
+            visit(owner, &(struct embedded_counter){function->ns, function->name,
+                                                    function->counts.items[i].name,
+                                                    function->counts.items[i].value});
     }
 }

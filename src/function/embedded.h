@@ -3,7 +3,7 @@
 #ifndef FUNCTION_EMBEDDED_H
 #define FUNCTION_EMBEDDED_H
 
-#include "function/operations.h"
+#include "function/operation_desk.h"
 #include "sdk/registry.h"
 
 struct embedded;

@@ -61,6 +61,8 @@ static void call_free(struct call *call)
 
 void calls_free(struct sf_harness *harness)
 {
+    while (desk_drop(&harness->desk))
+        continue; /* visits are parts of the calls */
     for (uint32_t i = 0; i < harness->machine.workers; i++)
         list_for_each_safe (&harness->machine.worker[i].calls, node)
             call_free(container_of(node, struct call, link));
@@ -73,19 +75,34 @@ void calls_free(struct sf_harness *harness)
 struct sf_async *calls_begin_async(void *owner, struct batch *batch, struct bytes metadata)
 {
     struct sf_harness *harness = owner;
-    return asyncs_begin(harness->asyncs, &harness->begun, batch, metadata);
+    return operations_begin(harness->operations, batch, metadata);
+}
+
+static void print_log(const struct sf_harness *harness, enum sf_level level, const char *who,
+                      const char *text)
+{
+    static const char *const levels[] = {"debug", "info", "warning", "error"};
+    if (harness->options.prints_log)
+        (void)fprintf(stderr, "%s %s: %s\n", levels[level], who, text);
 }
 
 void calls_log(void *owner, struct bytes address, enum sf_level level, const char *text)
 {
-    static const char *const levels[] = {"debug", "info", "warning", "error"};
-    struct sf_harness *harness = owner;
     struct buffer who = {0};
-    if (!harness->options.prints_log)
-        return;
     address_add_text(&who, address);
-    (void)fprintf(stderr, "%s %s: %s\n", levels[level], buffer_text(&who), text);
+    print_log(owner, level, buffer_text(&who), text);
     buffer_destroy(&who);
+}
+
+void calls_log_route(void *owner, const char *ingress, enum sf_level level, const char *text)
+{
+    print_log(owner, level, ingress, text);
+}
+
+void calls_count_route(void *owner, const char *ingress, const char *counter, int64_t by)
+{
+    struct sf_harness *harness = owner;
+    counters_add(&harness->route_counters, bytes_of(ingress), counter, by);
 }
 
 void calls_count(void *owner, struct bytes type, const char *counter, int64_t by)
@@ -113,7 +130,9 @@ static void end_operation(struct call *call, const struct async_end *end)
 {
     struct from_function answer;
     struct sf_status status;
-    if (async_reply_make(&call->arena, call->caller, call->metadata, end, &answer, &status))
+    bool good = async_reply_make(&call->arena, call->caller, call->metadata, end, &answer, &status);
+    visit_done(&call->visit);
+    if (good)
         reply(call, &answer);
     else
         fail(call, &status);
@@ -128,10 +147,7 @@ static void call_companion(struct sf_harness *harness, struct call *call)
         return;
     }
     call->metadata = ticket.metadata;
-    if (!asyncs_wait(harness->asyncs, &ticket, call)) {
-        end_operation(call, &(struct async_end){.status = SF_ASYNC_UNKNOWN});
-        return;
-    }
+    desk_put(&harness->desk, &call->visit, &ticket);
     list_take(&call->link);
     list_put_last(&harness->held, &call->link);
 }
@@ -139,13 +155,10 @@ static void call_companion(struct sf_harness *harness, struct call *call)
 bool calls_operation_ends(struct sf_harness *harness)
 {
     struct async_end end;
-    void *waiter;
-    struct arena arena = {0};
-    bool any = harness->asyncs && asyncs_next(harness->asyncs, &arena, &waiter, &end);
-    if (any)
-        end_operation(waiter, &end);
-    arena_destroy(&arena);
-    return any;
+    struct visit *visit = desk_next(&harness->desk, &end);
+    if (visit)
+        end_operation(container_of(visit, struct call, visit), &end);
+    return visit != NULL;
 }
 
 static struct remote_functions *remote_of(const struct sf_harness *harness,
@@ -192,7 +205,6 @@ static void call_function(struct sf_harness *harness, struct call *call)
     struct address self;
     bool is_lost = !harness->is_calm && random_chance(&harness->random, harness->chances.repeat);
     bool good = run(harness, call, &answer, &status);
-    asyncs_settle(harness->asyncs, &harness->begun, good && !answer.is_incomplete && !is_lost);
     if (is_lost || (!good && is_broken(harness, call, &status)))
         return; /* it stays, and will be repeated */
     if (!good) {

@@ -1,4 +1,4 @@
-/* counters.h - what functions have counted with sf_count. */
+/* counters.h - what functions, or routers, have counted, by whom they belong to. */
 #ifndef HARNESS_COUNTERS_H
 #define HARNESS_COUNTERS_H
 
@@ -14,8 +14,8 @@ struct counters {
 /* An empty one is all zeros. */
 void counters_destroy(struct counters *counters);
 
-/* `type` is the wire form of a function type; empty in a trial. */
-void counters_add(struct counters *counters, struct bytes type, const char *name, int64_t by);
-int64_t counters_get(const struct counters *counters, struct bytes type, const char *name);
+/* `whose`: the wire form of a function type, or the id of an ingress. */
+void counters_add(struct counters *counters, struct bytes whose, const char *name, int64_t by);
+int64_t counters_get(const struct counters *counters, struct bytes whose, const char *name);
 
 #endif

@@ -9,17 +9,6 @@
 
 /* --- options --- */
 
-static char **copy_config(const char *const *config)
-{
-    size_t count = 0;
-    while (config && config[count])
-        count++;
-    char **copy = mem_new((count + 1) * sizeof *copy);
-    for (size_t i = 0; i < count; i++)
-        copy[i] = mem_string(config[i]);
-    return copy;
-}
-
 static bool check_options(const struct sf_harness_options *options, struct sf_status *status)
 {
     if (options->workers > MACHINE_WORKERS_MAX)
@@ -28,10 +17,6 @@ static bool check_options(const struct sf_harness_options *options, struct sf_st
     if (options->start_ms < 0)
         return sf_fail(status, SF_INVALID, "the clock begins at %lld ms, expected 0 or more",
                        (long long)options->start_ms);
-    for (size_t i = 0; options->config && options->config[i]; i++)
-        if (!strchr(options->config[i], '='))
-            return sf_fail(status, SF_INVALID, "configuration '%s': expected KEY=VALUE",
-                           options->config[i]);
     return true;
 }
 
@@ -67,12 +52,13 @@ bool sf_harness_new(const struct sf_harness_options *options, struct sf_harness 
     static const struct sf_harness_options none;
     if (!options)
         options = &none;
-    if (!check_options(options, status))
+    char **config;
+    if (!check_options(options, status) || !config_copy(options->config, &config, status))
         return false;
 
     struct sf_harness *harness = mem_new(sizeof *harness);
     harness->options = *options;
-    harness->config = copy_config(options->config);
+    harness->config = config;
     harness->now_ms = options->start_ms ? options->start_ms : START_MS;
     harness->limits = engine_limits_default;
     harness->limits.in_flight_max = 0;
@@ -87,9 +73,10 @@ bool sf_harness_new(const struct sf_harness_options *options, struct sf_harness 
     harness->world = (struct batch_world){
         .owner = harness, .async_begin = calls_begin_async, .log = calls_log, .count = calls_count};
     batch_init(&harness->batch, &harness->world);
-    route_init(&harness->route);
+    route_init(
+        &harness->route,
+        (struct route_world){.owner = harness, .log = calls_log_route, .count = calls_count_route});
     list_init(&harness->remotes);
-    list_init(&harness->begun);
     list_init(&harness->held);
     list_init(&harness->pulled);
     list_init(&harness->egresses);
@@ -116,7 +103,7 @@ void sf_harness_free(struct sf_harness *harness)
         return;
     if (harness->is_started)
         calls_free(harness);
-    asyncs_free(harness->asyncs);
+    operations_free(harness->operations);
     machine_destroy(&harness->machine);
     input_destroy(harness);
     results_destroy(harness);
@@ -125,9 +112,7 @@ void sf_harness_free(struct sf_harness *harness)
     registry_destroy(&harness->registry);
     list_for_each_safe (&harness->remotes, node)
         remote_free(container_of(node, struct remote_functions, link));
-    for (size_t i = 0; harness->config[i]; i++)
-        free(harness->config[i]);
-    free(harness->config);
+    config_free(harness->config);
     free(harness->functions);
     free(harness->weights);
     buffer_destroy(&harness->failing);
@@ -254,7 +239,8 @@ bool harness_begin_life(struct sf_harness *harness, struct sf_status *status)
                   .report = on_report,
                   .misbehave = harness->is_simulated ? on_misbehave : NULL},
     };
-    harness->asyncs = asyncs_new(++harness->life, NULL, NULL);
+    harness->operations = operations_new(++harness->life);
+    desk_init(&harness->desk, harness->operations, NULL, NULL);
     harness->has_unconfirmed = true; /* what a crash left was delivered when it became durable */
     if (!machine_start(&harness->machine, &life, status))
         return false;
@@ -265,8 +251,8 @@ bool harness_begin_life(struct sf_harness *harness, struct sf_status *status)
 void harness_crash(struct sf_harness *harness)
 {
     calls_free(harness);
-    asyncs_free(harness->asyncs);
-    harness->asyncs = NULL;
+    operations_free(harness->operations);
+    harness->operations = NULL;
     machine_crash(&harness->machine);
 }
 

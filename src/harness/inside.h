@@ -9,11 +9,11 @@
 #ifndef HARNESS_INSIDE_H
 #define HARNESS_INSIDE_H
 
-#include "harness/asyncs.h"
 #include "harness/counters.h"
 #include "harness/machine.h"
 #include "harness/outputs.h"
 #include "sdk/batch.h"
+#include "sdk/operations.h"
 #include "sdk/registry.h"
 #include "sdk/route.h"
 
@@ -58,6 +58,7 @@ struct call {
     struct arena arena;
     struct to_function request;
     struct bytes caller, metadata; /* of a companion's */
+    struct visit visit;
 };
 
 /* Functions behind a URL. The call is this struct's, so that only who makes one needs it. */
@@ -126,8 +127,8 @@ struct sf_harness {
     uint64_t disk_ms; /* the coordinator's clock, which costs nothing */
     struct batch_world world;
     struct batch batch;
-    struct asyncs *asyncs;
-    struct list begun;       /* in the call that is carried out */
+    struct operations *operations;
+    struct desk desk;
     struct list held;        /* companions' calls, whose operations are under way */
     uint64_t calls;          /* carried out in this run */
     struct sf_status broken; /* no call can be carried out */
@@ -144,7 +145,7 @@ struct sf_harness {
     struct buffer last_letter; /* its key */
     struct list expected;
     struct list looks;
-    struct counters counters;
+    struct counters counters, route_counters;
 };
 
 /* harness.c */
@@ -169,6 +170,8 @@ void calls_free(struct sf_harness *harness);
 struct sf_async *calls_begin_async(void *owner, struct batch *batch, struct bytes metadata);
 void calls_log(void *owner, struct bytes address, enum sf_level level, const char *text);
 void calls_count(void *owner, struct bytes type, const char *counter, int64_t by);
+void calls_log_route(void *owner, const char *ingress, enum sf_level level, const char *text);
+void calls_count_route(void *owner, const char *ingress, const char *counter, int64_t by);
 
 /* results.c */
 bool results_accept(struct bytes argument, struct bytes *ret_record, struct sf_status *status);

@@ -341,6 +341,12 @@ int64_t sf_harness_counter(const struct sf_harness *harness, const char *type, c
     return value;
 }
 
+int64_t sf_harness_route_counter(const struct sf_harness *harness, const char *ingress,
+                                 const char *counter)
+{
+    return counters_get(&harness->route_counters, bytes_of(ingress), counter);
+}
+
 void results_destroy(struct sf_harness *harness)
 {
     results_forget_looks(harness);
@@ -359,4 +365,5 @@ void results_destroy(struct sf_harness *harness)
     free(harness->letters);
     buffer_destroy(&harness->last_letter);
     counters_destroy(&harness->counters);
+    counters_destroy(&harness->route_counters);
 }

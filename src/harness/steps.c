@@ -194,7 +194,7 @@ static bool settle_some(struct sf_harness *harness, struct sf_status *status)
 static bool await_operations(struct sf_harness *harness, struct sf_status *status)
 {
     uint64_t most = harness->options.async_ms_max ? harness->options.async_ms_max : ASYNC_MS_MAX;
-    if (asyncs_await(harness->asyncs, most))
+    if (desk_await(&harness->desk, most))
         return true;
     struct buffer who = {0};
     address_add_text(&who, list_first(&harness->held, struct call, link)->caller);

@@ -1,8 +1,8 @@
 /* trial.c - a batch of one message, and what an engine would do with its effects, without one. */
-#include "harness/asyncs.h"
-#include "harness/counters.h"
 #include "harness/outputs.h"
 #include "sdk/batch.h"
+#include "sdk/counts.h"
+#include "sdk/operations.h"
 #include "sdk/registry.h"
 #include "sdk/value.h"
 
@@ -22,12 +22,14 @@ struct trial_state {
 /* An operation that has been begun and has not ended. */
 struct pending {
     struct list link;
+    struct visit visit;
     struct bytes companion; /* owned, canonical */
     struct bytes metadata;  /* owned */
 };
 
 struct sf_trial {
-    struct registry registry; /* of the one function, which checks it */
+    struct registry registry; /* of the one function, or of the module that binds it */
+    char **config;
     const struct sf_function *function;
     struct batch_world world;
     struct batch batch;
@@ -37,11 +39,11 @@ struct sf_trial {
     int64_t now_ms;
     struct trial_state *states;
     size_t state_count;
-    struct asyncs *asyncs;
-    struct list begun;   /* in the call */
+    struct operations *operations;
+    struct desk desk;
     struct list pending; /* struct pending */
     struct outputs sent, delayed, egress;
-    struct counters counters;
+    struct counts counts;
     bool is_looking; /* there may be changes by sf_trial_states */
 };
 
@@ -50,52 +52,75 @@ struct sf_trial {
 static struct sf_async *async_begin(void *owner, struct batch *batch, struct bytes metadata)
 {
     struct sf_trial *trial = owner;
-    return asyncs_begin(trial->asyncs, &trial->begun, batch, metadata);
+    return operations_begin(trial->operations, batch, metadata);
 }
 
 static void count(void *owner, struct bytes type, const char *counter, int64_t by)
 {
     struct sf_trial *trial = owner;
     (void)type;
-    counters_add(&trial->counters, (struct bytes){0}, counter, by);
+    counts_add(&trial->counts, counter, by);
 }
 
 static bool make_self(struct sf_trial *trial, const char *type, const char *id,
                       struct sf_status *status)
 {
     struct bytes ns, name;
-    const struct sf_function *function = trial->function;
-    if (!type && strchr(function->type, '*'))
-        return sf_fail(status, SF_INVALID, "function %s needs the type of an address",
-                       function->type);
-    type = type ? type : function->type;
+    if (!type)
+        return sf_fail(status, SF_INVALID, "a trial needs the type of an address");
     if (!typename_split(bytes_of(type), &ns, &name))
         return sf_fail(status, SF_INVALID, "type '%s': expected \"namespace/name\"", type);
-    if (registry_find(&trial->registry, ns, name) != function)
-        return sf_fail(status, SF_INVALID, "function %s does not serve type %s", function->type,
-                       type);
+    trial->function = registry_find(&trial->registry, ns, name);
+    if (!trial->function)
+        return sf_fail(status, SF_NOT_FOUND, "no function that is bound serves type %s", type);
     return address_make(ns, name, bytes_of(id), &trial->memory, &trial->self, status);
+}
+
+static struct sf_trial *trial_new(void)
+{
+    struct sf_trial *trial = mem_new(sizeof *trial);
+    trial->now_ms = START_MS;
+    trial->world = (struct batch_world){.owner = trial, .async_begin = async_begin, .count = count};
+    batch_init(&trial->batch, &trial->world);
+    trial->operations = operations_new(1);
+    desk_init(&trial->desk, trial->operations, NULL, NULL);
+    list_init(&trial->pending);
+    return trial;
+}
+
+static bool begin(struct sf_trial *trial, bool good, struct sf_trial **ret_trial)
+{
+    if (good)
+        *ret_trial = trial;
+    else
+        sf_trial_free(trial);
+    return good;
 }
 
 bool sf_trial_new(const struct sf_function *function, const char *type, const char *id,
                   struct sf_trial **ret_trial, struct sf_status *status)
 {
-    struct sf_trial *trial = mem_new(sizeof *trial);
-    trial->function = function;
-    trial->now_ms = START_MS;
-    trial->world = (struct batch_world){.owner = trial, .async_begin = async_begin, .count = count};
-    batch_init(&trial->batch, &trial->world);
+    struct sf_trial *trial = trial_new();
     registry_init(&trial->registry, &(struct registry_options){0});
-    trial->asyncs = asyncs_new(1, NULL, NULL);
-    list_init(&trial->begun);
-    list_init(&trial->pending);
-    if (!sf_bind(&trial->registry.module, function, status) ||
-        !make_self(trial, type, id, status)) {
-        sf_trial_free(trial);
-        return false;
-    }
-    *ret_trial = trial;
-    return true;
+    bool good = sf_bind(&trial->registry.module, function, status);
+    if (good && !type && strchr(function->type, '*'))
+        good =
+            sf_fail(status, SF_INVALID, "function %s needs the type of an address", function->type);
+    return begin(trial, good && make_self(trial, type ? type : function->type, id, status),
+                 ret_trial);
+}
+
+bool sf_trial_of(sf_configure configure, const char *const *config, const char *type,
+                 const char *id, struct sf_trial **ret_trial, struct sf_status *status)
+{
+    struct sf_trial *trial = trial_new();
+    bool good = config_copy(config, &trial->config, status);
+    registry_init(&trial->registry,
+                  &(struct registry_options){.owner = trial->config, .config = config_of_list});
+    return begin(trial,
+                 good && registry_add(&trial->registry, configure, status) &&
+                     make_self(trial, type, id, status),
+                 ret_trial);
 }
 
 static void pending_free(struct pending *pending)
@@ -110,9 +135,11 @@ void sf_trial_free(struct sf_trial *trial)
 {
     if (!trial)
         return;
-    asyncs_free(trial->asyncs);
+    while (desk_drop(&trial->desk))
+        continue;
     list_for_each_safe (&trial->pending, node)
         pending_free(container_of(node, struct pending, link));
+    operations_free(trial->operations);
     for (size_t i = 0; i < trial->state_count; i++) {
         free((void *)trial->states[i].name.data);
         buffer_destroy(&trial->states[i].value);
@@ -121,9 +148,10 @@ void sf_trial_free(struct sf_trial *trial)
     outputs_clear(&trial->sent);
     outputs_clear(&trial->delayed);
     outputs_clear(&trial->egress);
-    counters_destroy(&trial->counters);
+    counts_destroy(&trial->counts);
     batch_destroy(&trial->batch);
     registry_destroy(&trial->registry);
+    config_free(trial->config);
     arena_destroy(&trial->memory);
     arena_destroy(&trial->call);
     free(trial);
@@ -267,7 +295,7 @@ static void expect_end(struct sf_trial *trial, const struct outgoing_message *me
     pending->companion = owned(message->target.wire);
     pending->metadata = owned(ticket.metadata);
     list_put_last(&trial->pending, &pending->link);
-    (void)asyncs_wait(trial->asyncs, &ticket, pending); /* it has just been begun */
+    desk_put(&trial->desk, &pending->visit, &ticket);
 }
 
 static void cancel(struct sf_trial *trial, struct bytes token)
@@ -364,7 +392,6 @@ static bool run(struct sf_trial *trial, struct bytes body, struct sf_status *sta
             batch_run(&trial->batch, trial->function, &request, trial->now_ms, &reply, status);
         is_over = good && !reply->is_incomplete;
         good = good && (is_over ? judge(trial, reply, status) : learn(trial, reply, status));
-        asyncs_settle(trial->asyncs, &trial->begun, good && is_over);
         if (!good)
             return false;
     }
@@ -478,17 +505,16 @@ bool sf_trial_finish(struct sf_trial *trial, uint64_t ms_max, struct sf_status *
     while (!list_is_empty(&trial->pending)) {
         struct async_end end;
         struct from_function reply;
-        void *waiter;
         arena_clear(&trial->call);
-        if (!asyncs_await(trial->asyncs, ms_max))
+        if (!desk_await(&trial->desk, ms_max))
             return sf_fail(status, SF_TIMEOUT,
                            "an asynchronous operation has not ended within %" PRIu64 " ms", ms_max);
-        if (!asyncs_next(trial->asyncs, &trial->call, &waiter, &end))
-            continue;
-        struct pending *pending = waiter;
+        struct visit *visit = desk_next(&trial->desk, &end);
+        struct pending *pending = container_of(visit, struct pending, visit);
         struct bytes companion = arena_add_bytes(&trial->call, pending->companion);
         bool good = async_reply_make(&trial->call, trial->self.wire, pending->metadata, &end,
                                      &reply, status);
+        visit_done(visit);
         pending_free(pending);
         if (!good || !call(trial, companion, reply.messages[0].argument, status))
             return false;
@@ -557,7 +583,7 @@ void sf_trial_clear(struct sf_trial *trial)
 
 int64_t sf_trial_counter(const struct sf_trial *trial, const char *counter)
 {
-    return counters_get(&trial->counters, (struct bytes){0}, counter);
+    return counts_get(&trial->counts, counter);
 }
 
 const char *sf_look_failure(struct sf_context *context)

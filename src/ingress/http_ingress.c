@@ -376,3 +376,8 @@ void http_ingress_figures(const struct http_ingress *ingress,
     *ret_figures = ingress->figures;
     ret_figures->waiting = ingress->waiting.count;
 }
+
+const struct routers *http_ingress_routers(const struct http_ingress *ingress)
+{
+    return &ingress->routers;
+}

@@ -18,6 +18,7 @@
 
 struct http_ingress;
 struct registry;
+struct routers;
 
 struct http_ingress_options {
     struct loop *loop;
@@ -51,5 +52,6 @@ struct http_ingress_figures {
 };
 void http_ingress_figures(const struct http_ingress *ingress,
                           struct http_ingress_figures *ret_figures);
+const struct routers *http_ingress_routers(const struct http_ingress *ingress);
 
 #endif

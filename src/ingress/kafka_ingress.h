@@ -25,6 +25,7 @@
 #include "spec/application.h"
 
 struct registry;
+struct routers;
 struct kafka_ingress;
 struct kafka_partition; /* on its way from the control to a lane */
 struct kafka_lane;
@@ -93,6 +94,7 @@ struct kafka_lane_figures {
 void kafka_lane_each(const struct kafka_lane *lane,
                      void (*visit)(void *owner, const struct kafka_lane_figures *figures),
                      void *owner);
+const struct routers *kafka_lane_routers(const struct kafka_lane *lane);
 
 /* Where, why and when an ingress has stopped by itself, at a record that it must not go past. */
 struct kafka_halt {

@@ -4,34 +4,23 @@
  * librdkafka fetches up to its limits and then stops, and no pausing is needed (resuming has bugs
  * in 2.0.2). A queue that gets something while it was empty posts a letter to the lane.
  *
- *                 ┌──────────── all read, or in hand again ────────────┐
- *     IDLE ──letter──▶ READY ──bunch──┬──▶ IDLE (the queue was empty)  │
- *                        ▲            ├──▶ READY, at the end ──────────┘
- *                        └── room ─── └──▶ WAITING (a record was refused and stays in hand)
- *     (not while the ingress has halted at a record that it must not go past)
+ * That makes it ready (ingress/lane.h); it is idle again when its queue was found empty. LOST is
+ * one whose position does not exist, until the control has told a new one. Nothing is read while
+ * the ingress has halted at a record that it must not go past.
  *
- *     any ──its position does not exist──▶ LOST ──a new one from the control──▶ IDLE
- *
- * Records are taken in bunches and a turn takes a bounded number of them. What is left of a bunch
- * stays in hand and goes first the next time: the order within a partition is the topic's. */
+ * Records are taken in bunches. What is left of a bunch when a turn is over stays in hand and goes
+ * first the next time: the order within a partition is the topic's. */
 #include "ingress/kafka_inside.h"
-#include "ingress/patience.h"
+#include "ingress/lane.h"
 
 #include "base/log.h"
 #include "base/mem.h"
-#include "loop/inbox.h"
 
 #include <assert.h>
 
-enum {
-    BUNCH = 250,
-    TURN_RECORDS_MAX = 1000,
-    TURN_BYTES_MAX = 4 << 20,
-};
+enum { BUNCH = 250 };
 
 #define ID(lane) LOG_TEXT("ingress", (lane)->ingress->id)
-
-enum reading_state { IDLE, READY, WAITING, LOST };
 
 /* The position at the end of an epoch that may not be durable yet. */
 struct mark {
@@ -40,12 +29,10 @@ struct mark {
 };
 
 struct reading {
+    struct lane_reading is;
     struct kafka_lane *lane;
     struct kafka_feed *feed;
     rd_kafka_queue_t *queue;
-    struct list node; /* in the lane's `ready` or `waiting` */
-    struct list all;
-    enum reading_state state;
     struct source *source;
     int64_t position; /* of the next record */
 
@@ -66,30 +53,16 @@ struct reading {
 };
 
 struct kafka_lane {
+    struct lane is;
     struct kafka_ingress *ingress;
-    struct loop *loop;
-    struct engine *engine;
-    struct inbox *inbox;
-    struct loop_waker waker;
-    struct loop_task more; /* another turn: something is ready, or the engine has to run */
-    struct list all, ready, waiting, marked;
-    struct patience patience;
-    struct routers routers;
+    struct list marked;
     struct buffer id;
-    bool is_stopped;
     rd_kafka_message_t *bunch[BUNCH];
 };
 
-/* --- states --- */
-
-static void set_state(struct reading *reading, enum reading_state state)
+static struct reading *reading_of(struct list *node) /* of a list of all */
 {
-    list_take(&reading->node);
-    reading->state = state;
-    if (state == READY)
-        list_put_last(&reading->lane->ready, &reading->node);
-    else if (state == WAITING)
-        list_put_last(&reading->lane->waiting, &reading->node);
+    return container_of(container_of(node, struct lane_reading, all), struct reading, is);
 }
 
 /* A thread of librdkafka's, under the queue's lock: no call of the library is allowed here. */
@@ -101,7 +74,7 @@ static void on_records(rd_kafka_t *client, void *opaque)
         return;
     struct letters letters = {0};
     letters_add(&letters, &reading->letter);
-    inbox_put(reading->lane->inbox, &letters);
+    inbox_put(reading->lane->is.inbox, &letters);
 }
 
 /* --- records --- */
@@ -111,7 +84,7 @@ static void on_records(rd_kafka_t *client, void *opaque)
 static void mark(struct reading *reading)
 {
     struct kafka_lane *lane = reading->lane;
-    uint64_t epoch = engine_epoch(lane->engine);
+    uint64_t epoch = engine_epoch(lane->is.engine);
     reading->marks[epoch & 1] = (struct mark){epoch, reading->position};
     if (list_is_empty(&reading->marked))
         list_put_last(&lane->marked, &reading->marked);
@@ -137,7 +110,7 @@ static void take_error(struct reading *reading, const rd_kafka_message_t *messag
                  LOG_TEXT("reason", rd_kafka_message_errstr(message)));
     reading->last_error = message->err;
     if (is_out_of_range || is_damage(message->err)) {
-        set_state(reading, LOST);
+        lane_set(&reading->is, LOST);
         kafka_control_ask_reset(lane->ingress, reading->feed, reading->position);
     }
 }
@@ -151,7 +124,7 @@ static bool take_record(struct reading *reading, const rd_kafka_message_t *messa
         .source = reading->source,
         .feed = reading->feed,
         .topic = reading->feed->topic,
-        .routers = &lane->routers,
+        .routers = &lane->is.routers,
         .forwards_headers = lane->ingress->spec->forwards_headers,
         .argument = &reading->argument,
         .id = &lane->id,
@@ -161,22 +134,17 @@ static bool take_record(struct reading *reading, const rd_kafka_message_t *messa
     enum kafka_fate fate;
     if (message->offset < reading->position)
         return true; /* counted already */
-    if (kafka_record_offer(lane->engine, &offer, message, &fate) == REFUSED) {
-        set_state(reading, WAITING);
+    if (kafka_record_offer(lane->is.engine, &offer, message, &fate) == REFUSED) {
+        lane_set(&reading->is, WAITING);
         return false;
     }
-    patience_rewarded(&lane->patience);
+    patience_rewarded(&lane->is.patience);
     reading->position = message->offset + 1;
     reading->last_error = RD_KAFKA_RESP_ERR_NO_ERROR;
     reading->fates[fate]++;
     reading->bytes += fate == KAFKA_BECAME_MESSAGE ? message->len : 0;
     return true;
 }
-
-/* What a turn may still take. */
-struct allowance {
-    size_t records, bytes;
-};
 
 /* Takes messages, and destroys them, until the allowance is used up or the reading is not READY any
  * more. Returns how many: one that was refused is not among them. */
@@ -185,14 +153,13 @@ static size_t take(struct reading *reading, rd_kafka_message_t *const *messages,
 {
     int64_t before = reading->position;
     size_t taken = 0;
-    while (taken < count && allowance->records && allowance->bytes && reading->state == READY) {
+    while (taken < count && allowance_is_left(allowance) && reading->is.state == READY) {
         rd_kafka_message_t *message = messages[taken];
         if (message->err)
             take_error(reading, message);
         else if (!take_record(reading, message))
             break;
-        allowance->records--;
-        allowance->bytes -= message->len < allowance->bytes ? message->len : allowance->bytes;
+        allowance_take(allowance, message->len);
         rd_kafka_message_destroy(message);
         taken++;
     }
@@ -225,7 +192,7 @@ static void keep_in_hand(struct reading *reading, rd_kafka_message_t *const *mes
 static void read_again(struct reading *reading)
 {
     atomic_store(&reading->feed->is_reread, false);
-    set_state(reading, LOST);
+    lane_set(&reading->is, LOST);
     drop_in_hand(reading);
     reading->feed->is_operators = true;
     kafka_control_ask_reset(reading->lane->ingress, reading->feed, reading->position);
@@ -276,65 +243,38 @@ static bool read_queue(struct reading *reading, struct allowance *allowance)
     return count == BUNCH || reading->in_hand;
 }
 
-static bool has_halted(const struct kafka_lane *lane)
+static void read_on(struct lane_reading *is, struct allowance *allowance)
 {
-    return atomic_load_explicit(&lane->ingress->is_halted, memory_order_acquire);
+    struct reading *reading = container_of(is, struct reading, is);
+    bool has_more =
+        reading->in_hand ? read_hand(reading, allowance) : read_queue(reading, allowance);
+    if (is->state == LOST)
+        drop_in_hand(reading);
+    else if (is->state == READY)
+        lane_set(is, has_more ? READY : IDLE);
 }
 
-static void read_some(struct kafka_lane *lane)
+static void take_letter(struct lane *lane, struct letter *letter)
 {
-    struct allowance allowance = {TURN_RECORDS_MAX, TURN_BYTES_MAX};
-    if (has_halted(lane))
-        return;
-    while (!has_halted(lane) && allowance.records && allowance.bytes &&
-           !list_is_empty(&lane->ready)) {
-        struct reading *reading = list_first(&lane->ready, struct reading, node);
-        bool has_more =
-            reading->in_hand ? read_hand(reading, &allowance) : read_queue(reading, &allowance);
-        if (reading->state == LOST)
-            drop_in_hand(reading);
-        else if (reading->state == READY)
-            set_state(reading, has_more ? READY : IDLE);
-    }
-    /* One turn more than there are records, in which the engine runs what was taken last. */
-    if (allowance.records < TURN_RECORDS_MAX || !list_is_empty(&lane->ready))
-        loop_task_set(lane->loop, &lane->more);
+    struct reading *reading = container_of(letter, struct reading, letter);
+    /* Before the queue is read: what comes meanwhile must not go unnoticed. */
+    atomic_store(&reading->is_posted, false);
+    if (reading->is.state == IDLE && !lane->is_stopped)
+        lane_set(&reading->is, READY);
 }
 
-static void on_more(struct loop_task *task)
+static bool has_halted(const struct lane *lane)
 {
-    read_some(container_of(task, struct kafka_lane, more));
+    const struct kafka_ingress *ingress = container_of(lane, struct kafka_lane, is)->ingress;
+    return atomic_load_explicit(&ingress->is_halted, memory_order_acquire);
 }
 
-static void on_wake(struct loop_waker *waker)
-{
-    struct kafka_lane *lane = container_of(waker, struct kafka_lane, waker);
-    struct letters letters = inbox_take(lane->inbox);
-    for (struct letter *letter; (letter = letters_take(&letters));) {
-        struct reading *reading = container_of(letter, struct reading, letter);
-        /* Before the queue is read: what comes meanwhile must not go unnoticed. */
-        atomic_store(&reading->is_posted, false);
-        if (reading->state == IDLE && !lane->is_stopped)
-            set_state(reading, READY);
-    }
-    if (!list_is_empty(&lane->ready))
-        read_some(lane);
-}
-
-/* --- room --- */
-
-static void on_offer(struct patience *patience)
-{
-    struct kafka_lane *lane = container_of(patience, struct kafka_lane, patience);
-    while (!list_is_empty(&lane->waiting))
-        set_state(list_first(&lane->waiting, struct reading, node), READY);
-    read_some(lane);
-}
+static const struct lane_kind kafka = {
+    .take_letter = take_letter, .read = read_on, .has_halted = has_halted};
 
 void kafka_lane_room(struct kafka_lane *lane)
 {
-    if (!has_halted(lane) && !list_is_empty(&lane->waiting))
-        patience_room(&lane->patience);
+    lane_room(&lane->is);
 }
 
 /* --- going on after a halt --- */
@@ -344,7 +284,7 @@ void kafka_lane_room(struct kafka_lane *lane)
 static bool pass(struct reading *reading)
 {
     struct allowance one = {1, SIZE_MAX};
-    bool may_read = reading->state == READY && !reading->lane->is_stopped;
+    bool may_read = reading->is.state == READY && !reading->lane->is.is_stopped;
     if (reading->in_hand && atomic_load(&reading->feed->pass) && may_read)
         (void)read_hand(reading, &one);
     return !atomic_load(&reading->feed->pass);
@@ -353,12 +293,11 @@ static bool pass(struct reading *reading)
 bool kafka_lane_resume(struct kafka_lane *lane)
 {
     bool has_passed = true;
-    while (!list_is_empty(&lane->waiting))
-        set_state(list_first(&lane->waiting, struct reading, node), READY);
-    list_for_each (&lane->all, node)
-        has_passed &= pass(container_of(node, struct reading, all));
-    if (!lane->is_stopped)
-        loop_task_set(lane->loop, &lane->more);
+    lane_offer_again(&lane->is);
+    list_for_each (&lane->is.all, node)
+        has_passed &= pass(reading_of(node));
+    if (!lane->is.is_stopped)
+        loop_task_set(lane->is.loop, &lane->is.more);
     return has_passed;
 }
 
@@ -391,10 +330,10 @@ static void start(struct reading *reading)
 {
     struct kafka_lane *lane = reading->lane;
     /* What is left in the queue is out of date, and hides that it is not empty: read it away. */
-    set_state(reading, READY);
-    loop_task_set(lane->loop, &lane->more);
+    lane_set(&reading->is, READY);
+    loop_task_set(lane->is.loop, &lane->is.more);
     if (reading->position < 0) { /* of module.yaml: there is no such offset */
-        set_state(reading, LOST);
+        lane_set(&reading->is, LOST);
         kafka_control_ask_reset(lane->ingress, reading->feed, reading->position);
     } else if (rd_kafka_consume_start_queue(reading->feed->topic->handle, reading->feed->partition,
                                             reading->position, reading->queue)) {
@@ -413,7 +352,7 @@ static void begin_at(struct reading *reading, int64_t offset)
     if (offset < 0)
         return;
     u64_put(position, (uint64_t)offset);
-    engine_begin_source(reading->lane->engine, reading->source,
+    engine_begin_source(reading->lane->is.engine, reading->source,
                         bytes_make(position, sizeof position));
     mark(reading);
 }
@@ -424,15 +363,14 @@ static struct reading *reading_new(struct kafka_lane *lane, const struct kafka_p
     struct reading *reading = mem_new(sizeof *reading);
     reading->lane = lane;
     reading->feed = feed;
-    list_init(&reading->node);
     list_init(&reading->marked);
-    list_put_last(&lane->all, &reading->all);
+    lane_add(&lane->is, &reading->is);
     buffer_add_bytes(&reading->argument, buffer_bytes(&feed->topic->argument_head));
 
     const char *topic = feed->topic->spec->topic;
     buffer_add_format(&reading->origin, "%s/%d", topic, (int)feed->partition);
     reading->source =
-        engine_source(lane->engine, bytes_of(lane->ingress->id), buffer_bytes(&reading->origin));
+        engine_source(lane->is.engine, bytes_of(lane->ingress->id), buffer_bytes(&reading->origin));
     buffer_clear(&reading->origin);
     buffer_add_format(&reading->origin, "topic %s partition %d offset ", topic,
                       (int)feed->partition);
@@ -445,17 +383,15 @@ static struct reading *reading_new(struct kafka_lane *lane, const struct kafka_p
 
 static struct reading *find(struct kafka_lane *lane, const struct kafka_feed *feed)
 {
-    list_for_each (&lane->all, node) {
-        struct reading *reading = container_of(node, struct reading, all);
-        if (reading->feed == feed)
-            return reading;
-    }
+    list_for_each (&lane->is.all, node)
+        if (reading_of(node)->feed == feed)
+            return reading_of(node);
     return NULL;
 }
 
 void kafka_lane_add(struct kafka_lane *lane, struct kafka_partition *partition)
 {
-    if (!lane->is_stopped) {
+    if (!lane->is.is_stopped) {
         struct reading *reading = find(lane, partition->feed);
         assert(partition->is_reset == (reading != NULL));
         if (!reading)
@@ -477,32 +413,20 @@ struct kafka_lane *kafka_lane_new(struct kafka_ingress *ingress, struct loop *lo
 {
     struct kafka_lane *lane = mem_new(sizeof *lane);
     lane->ingress = ingress;
-    lane->loop = loop;
-    lane->engine = engine;
-    lane->inbox = inbox_new(loop);
-    lane->waker.on_wake = on_wake;
-    lane->more.on_task = on_more;
-    patience_init(&lane->patience, loop, on_offer);
-    routers_init(&lane->routers, ingress->options.registry, ingress->id);
-    list_init(&lane->all);
-    list_init(&lane->ready);
-    list_init(&lane->waiting);
     list_init(&lane->marked);
-    loop_waker_add(loop, &lane->waker);
+    lane_open(&lane->is, &kafka, loop, engine, ingress->options.registry, ingress->id);
     return lane;
 }
 
 void kafka_lane_stop(struct kafka_lane *lane)
 {
-    lane->is_stopped = true;
-    list_for_each (&lane->all, node) {
-        struct reading *reading = container_of(node, struct reading, all);
+    lane_stop(&lane->is);
+    list_for_each (&lane->is.all, node) {
+        struct reading *reading = reading_of(node);
         rd_kafka_queue_cb_event_enable(reading->queue, NULL, NULL);
-        set_state(reading, IDLE);
+        lane_set(&reading->is, IDLE);
         drop_in_hand(reading);
     }
-    patience_end(&lane->patience);
-    loop_task_cancel(lane->loop, &lane->more);
 }
 
 static void reading_free(struct reading *reading)
@@ -518,12 +442,9 @@ void kafka_lane_free(struct kafka_lane *lane)
     if (!lane)
         return;
     kafka_lane_stop(lane);
-    loop_waker_remove(lane->loop, &lane->waker);
-    (void)inbox_take(lane->inbox); /* the letters are part of the readings */
-    inbox_free(lane->inbox);
-    list_for_each_safe (&lane->all, node)
-        reading_free(container_of(node, struct reading, all));
-    routers_destroy(&lane->routers);
+    lane_close(&lane->is);
+    list_for_each_safe (&lane->is.all, node)
+        reading_free(reading_of(node));
     buffer_destroy(&lane->id);
     free(lane);
 }
@@ -532,8 +453,8 @@ void kafka_lane_each(const struct kafka_lane *lane,
                      void (*visit)(void *owner, const struct kafka_lane_figures *figures),
                      void *owner)
 {
-    list_for_each (&((struct kafka_lane *)lane)->all, node) {
-        const struct reading *reading = container_of(node, struct reading, all);
+    list_for_each (&((struct kafka_lane *)lane)->is.all, node) {
+        const struct reading *reading = reading_of(node);
         struct kafka_lane_figures figures = {
             .topic = reading->feed->topic->spec->topic,
             .partition = reading->feed->partition,
@@ -543,9 +464,9 @@ void kafka_lane_each(const struct kafka_lane *lane,
                        reading->fates[KAFKA_FORWARDED],
             .skipped = reading->fates[KAFKA_SKIPPED],
             .forwarded = reading->fates[KAFKA_FORWARDED],
-            .has_halted = has_halted(lane),
+            .has_halted = has_halted(&lane->is),
             .position = reading->position < 0 ? -1 : reading->position,
-            .waits_for_room = reading->state == WAITING && !has_halted(lane),
+            .waits_for_room = reading->is.state == WAITING && !has_halted(&lane->is),
         };
         int64_t low;
         if (rd_kafka_get_watermark_offsets(lane->ingress->client, figures.topic, figures.partition,
@@ -554,4 +475,9 @@ void kafka_lane_each(const struct kafka_lane *lane,
             figures.high_watermark = -1;
         visit(owner, &figures);
     }
+}
+
+const struct routers *kafka_lane_routers(const struct kafka_lane *lane)
+{
+    return &lane->is.routers;
 }

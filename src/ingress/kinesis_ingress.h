@@ -20,6 +20,7 @@
 #include "spec/application.h"
 
 struct registry;
+struct routers;
 struct kinesis_ingress;
 struct kinesis_shard; /* on its way from the control to a lane; it lives as long as the ingress */
 struct kinesis_lane;
@@ -77,6 +78,7 @@ struct kinesis_lane_figures {
 void kinesis_lane_each(const struct kinesis_lane *lane,
                        void (*visit)(void *owner, const struct kinesis_lane_figures *figures),
                        void *owner);
+const struct routers *kinesis_lane_routers(const struct kinesis_lane *lane);
 
 /* For `statefun check --connect`. */
 SF_CHECK bool kinesis_ingress_check(const struct kinesis_ingress_spec *spec, uint64_t timeout_ms,

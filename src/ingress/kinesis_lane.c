@@ -1,30 +1,19 @@
 /* kinesis_lane.c - one worker's share of a Kinesis ingress: from batches into the engine.
  *
- *     IDLE ──a batch──▶ READY ──▶ IDLE (all of it accepted: the next one is asked for)
- *                       ▲   └──▶ WAITING (a record was refused, and stays in hand)
- *                       └─room────┘
+ * A reading is ready while it has a batch in hand, unless that waits for room (ingress/lane.h).
+ * When all of it was accepted the next one is asked for.
  *
  * When the last batch of a shard is through, its position becomes "ended"; the control hears of it
- * when that is durable, and then the shard's children begin. A turn takes a bounded number of
- * records. */
+ * when that is durable, and then the shard's children begin. */
 #include "ingress/kinesis_inside.h"
-#include "ingress/patience.h"
-#include "ingress/routers.h"
+#include "ingress/lane.h"
 
 #include "wire/protobuf.h"
 
-enum {
-    TURN_RECORDS_MAX = 1000,
-    TURN_BYTES_MAX = 4 << 20,
-};
-
 struct reading {
-    struct kinesis_lane *lane;
+    struct lane_reading is;
     struct kinesis_shard *shard;
     struct source *source;
-    struct list all;
-    struct list node; /* in the lane's `ready` or `waiting` */
-    bool is_waiting;
     struct kinesis_batch *in_hand; /* NULL: nothing */
     size_t taken;                  /* of it */
     struct buffer position;        /* as stored */
@@ -36,25 +25,19 @@ struct reading {
 };
 
 struct kinesis_lane {
+    struct lane is;
     struct kinesis_ingress *ingress;
-    struct loop *loop;
-    struct engine *engine;
-    struct inbox *inbox;
-    struct loop_waker waker;
-    struct loop_task more; /* another turn: something is ready, or the engine has to run */
-    struct list all, ready, waiting;
-    struct patience patience;
-    struct routers routers;
     size_t ending; /* readings with an ended_epoch */
-    bool is_stopped;
 };
 
-static void set_list(struct reading *reading, struct list *list)
+static struct reading *reading_of(struct list *node) /* of a list of all */
 {
-    list_take(&reading->node);
-    reading->is_waiting = list == &reading->lane->waiting;
-    if (list)
-        list_put_last(list, &reading->node);
+    return container_of(container_of(node, struct lane_reading, all), struct reading, is);
+}
+
+static struct kinesis_lane *lane_of(struct lane *lane)
+{
+    return container_of(lane, struct kinesis_lane, is);
 }
 
 /* --- records --- */
@@ -70,7 +53,7 @@ static void set_position(struct reading *reading, char letter, struct bytes rest
 static enum acceptance route(struct reading *reading, const struct kinesis_entry *entry,
                              struct record *record)
 {
-    struct kinesis_lane *lane = reading->lane;
+    struct lane *lane = reading->is.lane;
     const struct kinesis_stream_spec *stream = reading->shard->stream->spec;
     struct bytes value = kinesis_bytes(reading->in_hand, entry->data);
     const struct sf_record from = {
@@ -111,114 +94,79 @@ static enum acceptance offer(struct reading *reading, const struct kinesis_entry
         .target_count = stream->spec->target_count,
         .argument = buffer_bytes(&reading->argument),
     };
-    return routers_exist(&reading->lane->routers) ? route(reading, entry, &record)
-                                                  : engine_accept(reading->lane->engine, &record);
+    return routers_exist(&reading->is.lane->routers)
+               ? route(reading, entry, &record)
+               : engine_accept(reading->is.lane->engine, &record);
 }
-
-/* What a turn may still take. */
-struct allowance {
-    size_t records, bytes;
-};
 
 /* All of the batch is through. */
 static void finish_batch(struct reading *reading)
 {
-    struct kinesis_lane *lane = reading->lane;
+    struct kinesis_lane *lane = lane_of(reading->is.lane);
     bool is_last = reading->in_hand->is_last;
     kinesis_batch_free(reading->in_hand);
     reading->in_hand = NULL;
-    set_list(reading, NULL);
+    lane_set(&reading->is, IDLE);
     if (!is_last) {
         kinesis_control_ask(lane->ingress, reading->shard, source_position(reading->source));
         return;
     }
-    engine_begin_source(lane->engine, reading->source, bytes_of("E"));
-    reading->ended_epoch = engine_epoch(lane->engine);
+    engine_begin_source(lane->is.engine, reading->source, bytes_of("E"));
+    reading->ended_epoch = engine_epoch(lane->is.engine);
     lane->ending++;
 }
 
 static void take(struct reading *reading, struct allowance *allowance)
 {
-    struct kinesis_lane *lane = reading->lane;
     const struct kinesis_batch *batch = reading->in_hand;
     for (; reading->taken < batch->count; reading->taken++) {
         const struct kinesis_entry *entry = &batch->entries[reading->taken];
-        if (!allowance->records || !allowance->bytes)
+        if (!allowance_is_left(allowance))
             return;
         if (offer(reading, entry) == REFUSED) {
-            set_list(reading, &lane->waiting);
+            lane_set(&reading->is, WAITING);
             return;
         }
-        patience_rewarded(&lane->patience);
+        patience_rewarded(&reading->is.lane->patience);
         reading->records++;
         reading->bytes += entry->data.size;
-        allowance->records--;
-        allowance->bytes -=
-            entry->data.size < allowance->bytes ? entry->data.size : allowance->bytes;
+        allowance_take(allowance, entry->data.size);
     }
     finish_batch(reading);
 }
 
-static void read_some(struct kinesis_lane *lane)
+static void read_on(struct lane_reading *is, struct allowance *allowance)
 {
-    struct allowance allowance = {TURN_RECORDS_MAX, TURN_BYTES_MAX};
-    while (allowance.records && allowance.bytes && !list_is_empty(&lane->ready)) {
-        struct reading *reading = list_first(&lane->ready, struct reading, node);
-        list_take(&reading->node);
-        list_put_last(&lane->ready, &reading->node); /* the others' turn, if something is left */
-        take(reading, &allowance);
+    lane_set(is, READY); /* the others' turn, if something is left */
+    take(container_of(is, struct reading, is), allowance);
+}
+
+static void take_letter(struct lane *lane, struct letter *letter)
+{
+    struct kinesis_batch *batch = container_of(letter, struct kinesis_batch, letter);
+    struct reading *reading = batch->shard->reading;
+    if (lane->is_stopped) {
+        kinesis_batch_free(batch);
+        return;
     }
-    /* One turn more than there are records, in which the engine runs what was taken last. */
-    if (allowance.records < TURN_RECORDS_MAX || !list_is_empty(&lane->ready))
-        loop_task_set(lane->loop, &lane->more);
+    reading->in_hand = batch;
+    reading->taken = 0;
+    lane_set(&reading->is, READY);
 }
 
-static void on_more(struct loop_task *task)
-{
-    read_some(container_of(task, struct kinesis_lane, more));
-}
-
-static void on_wake(struct loop_waker *waker)
-{
-    struct kinesis_lane *lane = container_of(waker, struct kinesis_lane, waker);
-    struct letters letters = inbox_take(lane->inbox);
-    for (struct letter *letter; (letter = letters_take(&letters));) {
-        struct kinesis_batch *batch = container_of(letter, struct kinesis_batch, letter);
-        struct reading *reading = batch->shard->reading;
-        if (lane->is_stopped) {
-            kinesis_batch_free(batch);
-            continue;
-        }
-        reading->in_hand = batch;
-        reading->taken = 0;
-        set_list(reading, &lane->ready);
-    }
-    if (!list_is_empty(&lane->ready))
-        read_some(lane);
-}
-
-/* --- room --- */
-
-static void on_offer(struct patience *patience)
-{
-    struct kinesis_lane *lane = container_of(patience, struct kinesis_lane, patience);
-    while (!list_is_empty(&lane->waiting))
-        set_list(list_first(&lane->waiting, struct reading, node), &lane->ready);
-    read_some(lane);
-}
+static const struct lane_kind kinesis = {.take_letter = take_letter, .read = read_on};
 
 void kinesis_lane_room(struct kinesis_lane *lane)
 {
-    if (!list_is_empty(&lane->waiting))
-        patience_room(&lane->patience);
+    lane_room(&lane->is);
 }
 
 void kinesis_lane_committed(struct kinesis_lane *lane, uint64_t epoch)
 {
     if (!lane->ending)
         return;
-    list_for_each (&lane->all, node) {
-        struct reading *reading = container_of(node, struct reading, all);
+    list_for_each (&lane->is.all, node) {
+        struct reading *reading = reading_of(node);
         if (!reading->ended_epoch || reading->ended_epoch > epoch)
             continue;
         reading->ended_epoch = 0;
@@ -233,15 +181,13 @@ static struct reading *reading_new(struct kinesis_lane *lane, struct kinesis_sha
 {
     const struct kinesis_stream *stream = shard->stream;
     struct reading *reading = mem_new(sizeof *reading);
-    reading->lane = lane;
     reading->shard = shard;
-    list_init(&reading->node);
-    list_put_last(&lane->all, &reading->all);
+    lane_add(&lane->is, &reading->is);
     buffer_add_bytes(&reading->argument, buffer_bytes(&stream->argument_head));
 
     buffer_add_format(&reading->origin, "%s/%s", stream->spec->stream, shard->id);
     reading->source =
-        engine_source(lane->engine, bytes_of(lane->ingress->id), buffer_bytes(&reading->origin));
+        engine_source(lane->is.engine, bytes_of(lane->ingress->id), buffer_bytes(&reading->origin));
     buffer_clear(&reading->origin);
     buffer_add_format(&reading->origin, "stream %s shard %s sequence number ", stream->spec->stream,
                       shard->id);
@@ -251,13 +197,13 @@ static struct reading *reading_new(struct kinesis_lane *lane, struct kinesis_sha
 
 void kinesis_lane_add(struct kinesis_lane *lane, struct kinesis_shard *shard)
 {
-    if (lane->is_stopped)
+    if (lane->is.is_stopped)
         return;
     struct reading *reading = reading_new(lane, shard);
     if (!source_position(reading->source).size)
-        engine_begin_source(lane->engine, reading->source, bytes_of(shard->position));
+        engine_begin_source(lane->is.engine, reading->source, bytes_of(shard->position));
     shard->reading = reading;
-    shard->inbox = lane->inbox;
+    shard->inbox = lane->is.inbox;
     kinesis_control_ask(lane->ingress, shard, source_position(reading->source));
 }
 
@@ -268,31 +214,19 @@ struct kinesis_lane *kinesis_lane_new(struct kinesis_ingress *ingress, struct lo
 {
     struct kinesis_lane *lane = mem_new(sizeof *lane);
     lane->ingress = ingress;
-    lane->loop = loop;
-    lane->engine = engine;
-    lane->inbox = inbox_new(loop);
-    lane->waker.on_wake = on_wake;
-    lane->more.on_task = on_more;
-    patience_init(&lane->patience, loop, on_offer);
-    routers_init(&lane->routers, ingress->options.registry, ingress->id);
-    list_init(&lane->all);
-    list_init(&lane->ready);
-    list_init(&lane->waiting);
-    loop_waker_add(loop, &lane->waker);
+    lane_open(&lane->is, &kinesis, loop, engine, ingress->options.registry, ingress->id);
     return lane;
 }
 
 void kinesis_lane_stop(struct kinesis_lane *lane)
 {
-    lane->is_stopped = true;
-    list_for_each (&lane->all, node) {
-        struct reading *reading = container_of(node, struct reading, all);
-        set_list(reading, NULL);
+    lane_stop(&lane->is);
+    list_for_each (&lane->is.all, node) {
+        struct reading *reading = reading_of(node);
+        lane_set(&reading->is, IDLE);
         kinesis_batch_free(reading->in_hand);
         reading->in_hand = NULL;
     }
-    patience_end(&lane->patience);
-    loop_task_cancel(lane->loop, &lane->more);
 }
 
 static void reading_free(struct reading *reading)
@@ -308,12 +242,9 @@ void kinesis_lane_free(struct kinesis_lane *lane)
     if (!lane)
         return;
     kinesis_lane_stop(lane);
-    loop_waker_remove(lane->loop, &lane->waker);
-    on_wake(&lane->waker); /* what has come since is dropped */
-    inbox_free(lane->inbox);
-    list_for_each_safe (&lane->all, node)
-        reading_free(container_of(node, struct reading, all));
-    routers_destroy(&lane->routers);
+    lane_close(&lane->is);
+    list_for_each_safe (&lane->is.all, node)
+        reading_free(reading_of(node));
     free(lane);
 }
 
@@ -321,15 +252,20 @@ void kinesis_lane_each(const struct kinesis_lane *lane,
                        void (*visit)(void *owner, const struct kinesis_lane_figures *figures),
                        void *owner)
 {
-    list_for_each (&((struct kinesis_lane *)lane)->all, node) {
-        const struct reading *reading = container_of(node, struct reading, all);
+    list_for_each (&((struct kinesis_lane *)lane)->is.all, node) {
+        const struct reading *reading = reading_of(node);
         visit(owner, &(struct kinesis_lane_figures){
                          .stream = reading->shard->stream->spec->stream,
                          .shard = reading->shard->id,
                          .records = reading->records,
                          .bytes = reading->bytes,
                          .behind_ms = atomic_load(&reading->shard->behind_ms),
-                         .waits_for_room = reading->is_waiting,
+                         .waits_for_room = reading->is.state == WAITING,
                      });
     }
+}
+
+const struct routers *kinesis_lane_routers(const struct kinesis_lane *lane)
+{
+    return &lane->is.routers;
 }

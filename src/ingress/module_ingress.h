@@ -15,6 +15,8 @@
 #include "loop/loop.h"
 #include "sdk/registry.h"
 
+struct routers;
+
 struct module_ingress;
 struct module_lane;
 
@@ -55,5 +57,6 @@ struct module_lane_figures {
 void module_lane_each(const struct module_lane *lane,
                       void (*visit)(void *owner, const struct module_lane_figures *figures),
                       void *owner);
+const struct routers *module_lane_routers(const struct module_lane *lane);
 
 #endif

@@ -1,30 +1,17 @@
 /* module_lane.c - one worker's share of a C ingress: from the queues of its partitions, through the
  * routers, into the engine.
  *
- *     IDLE ──a letter──▶ READY ──▶ IDLE (the queue was empty: the next record posts a letter)
- *                        ▲   └──▶ WAITING (a record was refused, and stays in hand)
- *                        └─room────┘
- *
- * A turn takes a bounded number of records. */
-#include "base/list.h"
+ * When the queue was empty, the next record posts a letter (ingress/lane.h has the states). */
 #include "base/log.h"
+#include "ingress/lane.h"
 #include "ingress/module_inside.h"
-#include "ingress/patience.h"
-#include "ingress/routers.h"
 
-enum {
-    TURN_RECORDS_MAX = 1000,
-    TURN_BYTES_MAX = 4 << 20,
-    BATCH_BYTES_KEPT = 2 << 20, /* a batch that once was larger lets its memory go */
-};
+enum { BATCH_BYTES_KEPT = 2 << 20 /* a batch that once was larger lets its memory go */ };
 
 struct reading {
-    struct module_lane *lane;
+    struct lane_reading is;
     struct module_source *from;
     struct source *source;
-    struct list all;
-    struct list node; /* in the lane's `ready` or `waiting` */
-    bool is_waiting;
     struct module_batch in_hand;
     size_t taken;           /* of it */
     struct buffer origin;   /* of its records */
@@ -33,24 +20,13 @@ struct reading {
 };
 
 struct module_lane {
+    struct lane is;
     struct module_ingress *ingress;
-    struct loop *loop;
-    struct engine *engine;
-    struct inbox *inbox;
-    struct loop_waker waker;
-    struct loop_task more; /* another turn: something is ready, or the engine has to run */
-    struct list all, ready, waiting;
-    struct patience patience;
-    struct routers routers;
-    bool is_stopped;
 };
 
-static void set_list(struct reading *reading, struct list *list)
+static struct reading *reading_of(struct list *node) /* of a list of all */
 {
-    list_take(&reading->node);
-    reading->is_waiting = list == &reading->lane->waiting;
-    if (list)
-        list_put_last(list, &reading->node);
+    return container_of(container_of(node, struct lane_reading, all), struct reading, is);
 }
 
 /* --- records --- */
@@ -74,7 +50,7 @@ static enum acceptance reject(struct reading *reading, const struct sf_record *r
     buffer_add_format(&reading->position, "partition %u, before position ",
                       reading->from->partition);
     add_position(&reading->position, position);
-    return engine_reject(reading->lane->engine, reading->source, position,
+    return engine_reject(reading->is.lane->engine, reading->source, position,
                          &(struct dead_letter){
                              .cause = bytes_of(cause),
                              .origin = buffer_bytes(&reading->position),
@@ -85,7 +61,7 @@ static enum acceptance reject(struct reading *reading, const struct sf_record *r
 
 static enum acceptance offer(struct reading *reading, const struct module_entry *entry)
 {
-    struct module_lane *lane = reading->lane;
+    struct lane *lane = reading->is.lane;
     const struct module_batch *batch = &reading->in_hand;
     struct bytes key = module_bytes(batch, entry->key), value = module_bytes(batch, entry->value);
     struct record record = {.source = reading->source,
@@ -110,11 +86,6 @@ static enum acceptance offer(struct reading *reading, const struct module_entry 
     return acceptance;
 }
 
-/* What a turn may still take. */
-struct allowance {
-    size_t records, bytes;
-};
-
 /* Takes all that is in the queue; false if it was empty: then what comes posts a letter. */
 static bool refill(struct reading *reading)
 {
@@ -137,84 +108,55 @@ static bool refill(struct reading *reading)
 /* Until the hand is empty, the allowance is used up, or a record is refused. */
 static void take(struct reading *reading, struct allowance *allowance)
 {
-    struct module_lane *lane = reading->lane;
     size_t relieved = 0;
-    while (reading->taken < reading->in_hand.count && allowance->records && allowance->bytes) {
+    while (reading->taken < reading->in_hand.count && allowance_is_left(allowance)) {
         const struct module_entry *entry = &reading->in_hand.entries[reading->taken];
         if (offer(reading, entry) == REFUSED) {
-            set_list(reading, &lane->waiting);
+            lane_set(&reading->is, WAITING);
             break;
         }
-        patience_rewarded(&lane->patience);
+        patience_rewarded(&reading->is.lane->patience);
         size_t bytes = module_entry_bytes(entry);
         reading->taken++;
         reading->records++;
         reading->bytes += entry->value.size;
         relieved += bytes;
-        allowance->records--;
-        allowance->bytes -= bytes < allowance->bytes ? bytes : allowance->bytes;
+        allowance_take(allowance, bytes);
     }
     if (relieved)
         module_source_relieve(reading->from, relieved);
 }
 
-static void read_some(struct module_lane *lane)
+static void read_on(struct lane_reading *is, struct allowance *allowance)
 {
-    struct allowance allowance = {TURN_RECORDS_MAX, TURN_BYTES_MAX};
-    while (allowance.records && allowance.bytes && !list_is_empty(&lane->ready)) {
-        struct reading *reading = list_first(&lane->ready, struct reading, node);
-        if (reading->taken == reading->in_hand.count && !refill(reading)) {
-            set_list(reading, NULL);
-            continue;
-        }
-        set_list(reading, &lane->ready); /* the others' turn, if something is left */
-        take(reading, &allowance);
+    struct reading *reading = container_of(is, struct reading, is);
+    if (reading->taken == reading->in_hand.count && !refill(reading)) {
+        lane_set(is, IDLE);
+        return;
     }
-    /* One turn more than there are records, in which the engine runs what was taken last. */
-    if (allowance.records < TURN_RECORDS_MAX || !list_is_empty(&lane->ready))
-        loop_task_set(lane->loop, &lane->more);
+    lane_set(is, READY); /* the others' turn, if something is left */
+    take(reading, allowance);
 }
 
-static void on_more(struct loop_task *task)
+static struct reading *find(struct lane *lane, const struct module_source *source)
 {
-    read_some(container_of(task, struct module_lane, more));
-}
-
-static struct reading *find(struct module_lane *lane, const struct module_source *source)
-{
-    list_for_each (&lane->all, node) {
-        struct reading *reading = container_of(node, struct reading, all);
-        if (reading->from == source)
-            return reading;
-    }
+    list_for_each (&lane->all, node)
+        if (reading_of(node)->from == source)
+            return reading_of(node);
     return NULL;
 }
 
-static void on_wake(struct loop_waker *waker)
+static void take_letter(struct lane *lane, struct letter *letter)
 {
-    struct module_lane *lane = container_of(waker, struct module_lane, waker);
-    struct letters letters = inbox_take(lane->inbox);
-    for (struct letter *letter; (letter = letters_take(&letters));)
-        if (!lane->is_stopped)
-            set_list(find(lane, container_of(letter, struct module_source, letter)), &lane->ready);
-    if (!list_is_empty(&lane->ready))
-        read_some(lane);
+    if (!lane->is_stopped)
+        lane_set(&find(lane, container_of(letter, struct module_source, letter))->is, READY);
 }
 
-/* --- room --- */
-
-static void on_offer(struct patience *patience)
-{
-    struct module_lane *lane = container_of(patience, struct module_lane, patience);
-    while (!list_is_empty(&lane->waiting))
-        set_list(list_first(&lane->waiting, struct reading, node), &lane->ready);
-    read_some(lane);
-}
+static const struct lane_kind module = {.take_letter = take_letter, .read = read_on};
 
 void module_lane_room(struct module_lane *lane)
 {
-    if (!list_is_empty(&lane->waiting))
-        patience_room(&lane->patience);
+    lane_room(&lane->is);
 }
 
 /* --- life --- */
@@ -222,18 +164,16 @@ void module_lane_room(struct module_lane *lane)
 static void add_reading(struct module_lane *lane, struct module_source *from)
 {
     struct reading *reading = mem_new(sizeof *reading);
-    reading->lane = lane;
     reading->from = from;
-    list_init(&reading->node);
-    list_put_last(&lane->all, &reading->all);
+    lane_add(&lane->is, &reading->is);
     buffer_add_format(&reading->origin, "partition %u", from->partition);
     buffer_add_format(&reading->position, "%u", from->partition);
-    reading->source = engine_source(lane->engine, bytes_of(lane->ingress->spec->id),
+    reading->source = engine_source(lane->is.engine, bytes_of(lane->ingress->spec->id),
                                     buffer_bytes(&reading->position));
     pthread_mutex_lock(&from->lock);
     buffer_clear(&from->emitted);
     buffer_add_bytes(&from->emitted, source_position(reading->source));
-    from->inbox = lane->inbox;
+    from->inbox = lane->is.inbox;
     pthread_mutex_unlock(&from->lock);
 }
 
@@ -242,17 +182,7 @@ struct module_lane *module_lane_new(struct module_ingress *ingress, uint32_t wor
 {
     struct module_lane *lane = mem_new(sizeof *lane);
     lane->ingress = ingress;
-    lane->loop = loop;
-    lane->engine = engine;
-    lane->inbox = inbox_new(loop);
-    lane->waker.on_wake = on_wake;
-    lane->more.on_task = on_more;
-    patience_init(&lane->patience, loop, on_offer);
-    routers_init(&lane->routers, ingress->options.registry, ingress->spec->id);
-    list_init(&lane->all);
-    list_init(&lane->ready);
-    list_init(&lane->waiting);
-    loop_waker_add(loop, &lane->waker);
+    lane_open(&lane->is, &module, loop, engine, ingress->options.registry, ingress->spec->id);
     for (uint32_t i = worker; i < ingress->partitions; i += ingress->options.workers)
         add_reading(lane, &ingress->sources[i]);
     return lane;
@@ -260,14 +190,11 @@ struct module_lane *module_lane_new(struct module_ingress *ingress, uint32_t wor
 
 void module_lane_stop(struct module_lane *lane)
 {
-    lane->is_stopped = true;
-    list_for_each (&lane->all, node) {
-        struct reading *reading = container_of(node, struct reading, all);
-        set_list(reading, NULL);
-        module_source_stop(reading->from);
+    lane_stop(&lane->is);
+    list_for_each (&lane->is.all, node) {
+        lane_set(&reading_of(node)->is, IDLE);
+        module_source_stop(reading_of(node)->from);
     }
-    patience_end(&lane->patience);
-    loop_task_cancel(lane->loop, &lane->more);
 }
 
 static void reading_free(struct reading *reading)
@@ -283,18 +210,15 @@ void module_lane_free(struct module_lane *lane)
     if (!lane)
         return;
     module_lane_stop(lane);
-    list_for_each (&lane->all, node) {
-        struct reading *reading = container_of(node, struct reading, all);
+    list_for_each (&lane->is.all, node) {
+        struct reading *reading = reading_of(node);
         pthread_mutex_lock(&reading->from->lock);
         reading->from->inbox = NULL;
         pthread_mutex_unlock(&reading->from->lock);
     }
-    loop_waker_remove(lane->loop, &lane->waker);
-    (void)inbox_take(lane->inbox); /* the letters are part of the sources */
-    inbox_free(lane->inbox);
-    list_for_each_safe (&lane->all, node)
-        reading_free(container_of(node, struct reading, all));
-    routers_destroy(&lane->routers);
+    lane_close(&lane->is);
+    list_for_each_safe (&lane->is.all, node)
+        reading_free(reading_of(node));
     free(lane);
 }
 
@@ -302,8 +226,8 @@ void module_lane_each(const struct module_lane *lane,
                       void (*visit)(void *owner, const struct module_lane_figures *figures),
                       void *owner)
 {
-    list_for_each (&((struct module_lane *)lane)->all, node) {
-        const struct reading *reading = container_of(node, struct reading, all);
+    list_for_each (&((struct module_lane *)lane)->is.all, node) {
+        const struct reading *reading = reading_of(node);
         pthread_mutex_lock(&reading->from->lock);
         uint64_t failures = reading->from->failures;
         pthread_mutex_unlock(&reading->from->lock);
@@ -313,7 +237,12 @@ void module_lane_each(const struct module_lane *lane,
                          .bytes = reading->bytes,
                          .rejected = reading->rejected,
                          .failures = failures,
-                         .waits_for_room = reading->is_waiting,
+                         .waits_for_room = reading->is.state == WAITING,
                      });
     }
+}
+
+const struct routers *module_lane_routers(const struct module_lane *lane)
+{
+    return &lane->is.routers;
 }

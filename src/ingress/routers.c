@@ -2,6 +2,20 @@
 #include "ingress/routers.h"
 
 #include "base/mem.h"
+#include "sdk/log_level.h"
+
+static void log_text(void *owner, const char *ingress, enum sf_level level, const char *text)
+{
+    (void)owner;
+    LOG_AT(log_level_of(level), text, LOG_TEXT("ingress", ingress));
+}
+
+static void count(void *owner, const char *ingress, const char *counter, int64_t by)
+{
+    struct routers *routers = owner;
+    (void)ingress; /* they have one */
+    counts_add(&routers->counts, counter, by);
+}
 
 void routers_init(struct routers *routers, const struct registry *registry, const char *ingress)
 {
@@ -9,12 +23,14 @@ void routers_init(struct routers *routers, const struct registry *registry, cons
         .registry = registry && route_exists(registry, ingress) ? registry : NULL,
         .ingress = ingress,
     };
-    route_init(&routers->route);
+    route_init(&routers->route,
+               (struct route_world){.owner = routers, .log = log_text, .count = count});
 }
 
 void routers_destroy(struct routers *routers)
 {
     route_destroy(&routers->route);
+    counts_destroy(&routers->counts);
     free(routers->messages);
 }
 

@@ -4,17 +4,20 @@
 #define INGRESS_ROUTERS_H
 
 #include "engine/engine.h"
+#include "sdk/counts.h"
 #include "sdk/route.h"
 
 struct routers {
     const struct registry *registry; /* NULL: no module binds one to this ingress */
     const char *ingress;
     struct route route;
+    struct counts counts; /* of sf_count_route */
     struct record_message *messages;
     size_t capacity;
 };
 
-/* `registry` may be NULL; it and `ingress` ("namespace/name") must outlive the routers. */
+/* `registry` may be NULL; it and `ingress` ("namespace/name") must outlive the routers, which stay
+ * where they are. */
 void routers_init(struct routers *routers, const struct registry *registry, const char *ingress);
 void routers_destroy(struct routers *routers);
 

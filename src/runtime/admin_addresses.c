@@ -8,9 +8,8 @@
 #include "runtime/parked.h"
 
 struct job {
-    struct list link;
+    struct admin_job is;
     struct admin_addresses *addresses;
-    struct admin_wait wait;
     bool resumes, is_told;
     bool all;             /* was asked for: there need be no name */
     struct buffer wanted; /* empty: all */
@@ -35,20 +34,12 @@ struct admin_addresses {
 
 static void job_free(struct job *job)
 {
-    admin_wait_cancel(&job->wait);
-    list_take(&job->link);
     json_decref(job->found);
     buffer_destroy(&job->wanted);
     buffer_destroy(&job->from);
     buffer_destroy(&job->next);
     free(job->resumptions);
     free(job);
-}
-
-static void finish(struct job *job, json_t *json)
-{
-    admin_respond(job->wait.exchange, 200, NULL, json);
-    job_free(job);
 }
 
 /* --- list --- */
@@ -69,8 +60,9 @@ static void show(struct job *job)
                 add_found, job, &job->next);
     if (job->next.size)
         parked_cursor_add(&cursor, buffer_bytes(&job->next));
-    finish(job, json_pack("{s:O, s:s?}", "addresses", job->found, "next",
-                          job->next.size ? buffer_text(&cursor) : NULL));
+    admin_job_answer(&job->is, 200,
+                     json_pack("{s:O, s:s?}", "addresses", job->found, "next",
+                               job->next.size ? buffer_text(&cursor) : NULL));
     buffer_destroy(&cursor);
 }
 
@@ -85,7 +77,7 @@ static void run_back(struct errand *errand, void *owner)
     if (resumption->work.count && resumption->work.epoch > job->epoch)
         job->epoch = resumption->work.epoch;
     if (--job->missing == 0)
-        admin_wait_commit(&job->wait, job->epoch);
+        admin_wait_commit(&job->is.wait, job->epoch);
 }
 
 /* The worker's thread. */
@@ -111,16 +103,21 @@ static void tell_workers(struct job *job)
     }
 }
 
-static void on_end(struct admin_wait *wait, enum admin_outcome outcome)
+static void on_there(struct admin_job *is)
 {
-    struct job *job = container_of(wait, struct job, wait);
-    if (outcome != ADMIN_THERE)
-        job_free(job);
-    else if (job->is_told)
-        finish(job, json_pack("{s:I}", "done", (json_int_t)job->done));
+    struct job *job = container_of(is, struct job, is);
+    if (job->is_told)
+        admin_job_answer(is, 200, json_pack("{s:I}", "done", (json_int_t)job->done));
     else
         show(job);
 }
+
+static void free_job(struct admin_job *is)
+{
+    job_free(container_of(is, struct job, is));
+}
+
+static const struct admin_job_kind about_addresses = {.on_there = on_there, .free = free_job};
 
 /* --- requests --- */
 
@@ -162,17 +159,17 @@ void admin_addresses_request(struct admin_addresses *addresses, struct http_exch
     struct sf_status status;
     struct job *job = mem_new(sizeof *job);
     job->addresses = addresses;
-    list_put_last(&addresses->jobs, &job->link);
     if (!read_request(job, http_exchange_head(exchange), &status)) {
         job_free(job);
         admin_complain(exchange, &status);
         return;
     }
-    admin_wait_init(&job->wait, options->loop, options->store, exchange, on_end);
+    admin_job_begin(&job->is, &about_addresses, &addresses->jobs, options->loop, options->store,
+                    exchange);
     if (job->resumes)
         tell_workers(job);
     else
-        admin_wait_view(&job->wait);
+        admin_wait_view(&job->is.wait);
 }
 
 /* --- life --- */
@@ -189,7 +186,6 @@ void admin_addresses_free(struct admin_addresses *addresses)
 {
     if (!addresses)
         return;
-    list_for_each_safe (&addresses->jobs, node)
-        job_free(container_of(node, struct job, link));
+    admin_jobs_free(&addresses->jobs);
     free(addresses);
 }

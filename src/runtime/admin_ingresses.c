@@ -18,9 +18,8 @@
 #define HTTP_ID      HTTP_NS "/" HTTP_NAME
 
 struct job {
-    struct list link;
+    struct admin_job is;
     struct admin_ingresses *ingresses;
-    struct admin_wait wait;
     bool resumes, all, skips;
     char *name; /* of the one that is meant; NULL: all */
     uint32_t missing;
@@ -46,8 +45,6 @@ struct admin_ingresses {
 static void job_free(struct job *job)
 {
     uint32_t count = job->ingresses->options.worker_count;
-    admin_wait_cancel(&job->wait);
-    list_take(&job->link);
     for (uint32_t i = 0; job->figures && i < count; i++)
         worker_figures_free(job->figures[i]);
     json_decref(job->resumed);
@@ -180,7 +177,7 @@ static void run_arrival(struct errand *errand, void *owner)
     job->figures[--job->missing] = arrival->figures;
     free(arrival);
     if (job->missing == 0)
-        admin_wait_commit(&job->wait, 0);
+        admin_wait_commit(&job->is.wait, 0);
 }
 
 /* The worker's thread. */
@@ -212,7 +209,7 @@ static void run_back(struct errand *errand, void *owner)
     if (resumption->work.epoch > job->epoch)
         job->epoch = resumption->work.epoch;
     if (--job->missing == 0)
-        admin_wait_commit(&job->wait, job->skips ? job->epoch : 0);
+        admin_wait_commit(&job->is.wait, job->skips ? job->epoch : 0);
 }
 
 /* The worker's thread. */
@@ -276,8 +273,7 @@ static void answer_resume(struct job *job)
                             json_string("there is no room for the dead letter just now, or the "
                                         "application stops: the record is passed over as soon as "
                                         "there is room"));
-    admin_respond(job->wait.exchange, status, NULL, json);
-    job_free(job);
+    admin_job_answer(&job->is, status, json);
 }
 
 static void refuse_running(struct job *job)
@@ -285,8 +281,7 @@ static void refuse_running(struct job *job)
     struct sf_status status;
     sf_fail(&status, SF_CONFLICT, "ingress %s has not stopped: there is nothing to resume",
             job->name);
-    admin_respond(job->wait.exchange, 409, NULL, json_pack("{s:s}", "error", status.message));
-    job_free(job);
+    admin_job_answer(&job->is, 409, json_pack("{s:s}", "error", status.message));
 }
 
 static void resume(struct job *job)
@@ -303,18 +298,21 @@ static void resume(struct job *job)
     free(numbers);
 }
 
-static void on_end(struct admin_wait *wait, enum admin_outcome outcome)
+static void on_there(struct admin_job *is)
 {
-    struct job *job = container_of(wait, struct job, wait);
-    if (outcome != ADMIN_THERE) {
-        job_free(job);
-    } else if (job->resumes) {
+    struct job *job = container_of(is, struct job, is);
+    if (job->resumes)
         answer_resume(job);
-    } else {
-        admin_respond(wait->exchange, 200, NULL, json_pack("{s:o}", "ingresses", list_json(job)));
-        job_free(job);
-    }
+    else
+        admin_job_answer(is, 200, json_pack("{s:o}", "ingresses", list_json(job)));
 }
+
+static void free_job(struct admin_job *is)
+{
+    job_free(container_of(is, struct job, is));
+}
+
+static const struct admin_job_kind about_ingresses = {.on_there = on_there, .free = free_job};
 
 /* --- requests --- */
 
@@ -393,13 +391,13 @@ void admin_ingresses_request(struct admin_ingresses *ingresses, struct http_exch
     struct job *job = mem_new(sizeof *job);
     job->ingresses = ingresses;
     job->has_passed = true;
-    list_put_last(&ingresses->jobs, &job->link);
     if (!read_request(job, http_exchange_head(exchange), &status)) {
         job_free(job);
         admin_complain(exchange, &status);
         return;
     }
-    admin_wait_init(&job->wait, options->loop, options->store, exchange, on_end);
+    admin_job_begin(&job->is, &about_ingresses, &ingresses->jobs, options->loop, options->store,
+                    exchange);
     if (job->resumes)
         resume(job);
     else
@@ -434,7 +432,6 @@ void admin_ingresses_free(struct admin_ingresses *ingresses)
 {
     if (!ingresses)
         return;
-    list_for_each_safe (&ingresses->jobs, node)
-        job_free(container_of(node, struct job, link));
+    admin_jobs_free(&ingresses->jobs);
     free(ingresses);
 }

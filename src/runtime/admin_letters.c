@@ -11,9 +11,8 @@ enum { LETTERS_MAX = DEAD_PAGE_LETTERS };
 
 enum verb { VERB_LIST, VERB_SHOW, VERB_REPLAY, VERB_DISCARD };
 struct job {
-    struct list link;
+    struct admin_job is;
     struct admin_letters *letters;
-    struct admin_wait wait;
     enum { SEEING, WORKING, SAVING } state;
     enum verb verb;
     bool is_single; /* one letter, by its id */
@@ -35,8 +34,6 @@ struct admin_letters {
 
 static void job_free(struct job *job)
 {
-    admin_wait_cancel(&job->wait);
-    list_take(&job->link);
     dead_filter_destroy(&job->filter);
     json_decref(job->found);
     buffer_destroy(&job->next);
@@ -44,16 +41,6 @@ static void job_free(struct job *job)
     buffer_destroy(&job->work.request.load.results);
     buffer_destroy(&job->work.request.outcomes);
     free(job);
-}
-
-/* Ends a job, whose exchange goes with its answer. */
-static void finish(struct job *job, int status, json_t *json)
-{
-    if (job->wait.exchange)
-        admin_respond(job->wait.exchange, status, NULL, json);
-    else
-        json_decref(json);
-    job_free(job);
 }
 
 static json_t *id_or_null(struct bytes key)
@@ -68,7 +55,7 @@ static json_t *id_or_null(struct bytes key)
 
 static void finish_missing(struct job *job)
 {
-    finish(job, 404, json_pack("{s:s}", "error", "there is no such dead letter"));
+    admin_job_answer(&job->is, 404, json_pack("{s:s}", "error", "there is no such dead letter"));
 }
 
 /* --- list and show --- */
@@ -85,11 +72,11 @@ static void show(struct job *job)
     dead_letters_page(job->letters->options.store, &job->filter, job->limit, add_found, job,
                       &job->next);
     if (job->verb == VERB_LIST)
-        finish(job, 200,
-               json_pack("{s:O, s:o}", "letters", job->found, "next",
-                         id_or_null(buffer_bytes(&job->next))));
+        admin_job_answer(&job->is, 200,
+                         json_pack("{s:O, s:o}", "letters", job->found, "next",
+                                   id_or_null(buffer_bytes(&job->next))));
     else if (json_array_size(job->found))
-        finish(job, 200, json_incref(json_array_get(job->found, 0)));
+        admin_job_answer(&job->is, 200, json_incref(json_array_get(job->found, 0)));
     else
         finish_missing(job);
 }
@@ -142,7 +129,7 @@ static void finish_work(struct job *job)
         json_decref(json);
         finish_missing(job);
     } else {
-        finish(job, job->is_single && !done ? (is_busy ? 503 : 409) : 200, json);
+        admin_job_answer(&job->is, job->is_single && !done ? (is_busy ? 503 : 409) : 200, json);
     }
 }
 
@@ -152,7 +139,7 @@ static void run_back(struct errand *errand, void *owner)
     struct job *job = container_of(errand, struct job, back);
     (void)owner;
     job->state = SAVING;
-    admin_wait_commit(&job->wait, job->work.request.epoch);
+    admin_wait_commit(&job->is.wait, job->work.request.epoch);
 }
 
 /* The worker's thread. */
@@ -178,18 +165,23 @@ static void begin_work(struct job *job)
     worker_take_dead_letters(job->letters->options.worker, &job->work);
 }
 
-static void on_end(struct admin_wait *wait, enum admin_outcome outcome)
+static void on_there(struct admin_job *is)
 {
-    struct job *job = container_of(wait, struct job, wait);
-    if (outcome != ADMIN_THERE)
-        job_free(job);
-    else if (job->state == SAVING)
+    struct job *job = container_of(is, struct job, is);
+    if (job->state == SAVING)
         finish_work(job);
     else if (job->verb == VERB_LIST || job->verb == VERB_SHOW)
         show(job);
     else
         begin_work(job);
 }
+
+static void free_job(struct admin_job *is)
+{
+    job_free(container_of(is, struct job, is));
+}
+
+static const struct admin_job_kind about_letters = {.on_there = on_there, .free = free_job};
 
 /* --- requests --- */
 
@@ -272,14 +264,14 @@ void admin_letters_request(struct admin_letters *letters, struct http_exchange *
     struct sf_status status;
     struct job *job = mem_new(sizeof *job);
     job->letters = letters;
-    list_put_last(&letters->jobs, &job->link);
     if (!read_request(job, http_exchange_head(exchange), &status)) {
         job_free(job);
         admin_complain(exchange, &status);
         return;
     }
-    admin_wait_init(&job->wait, letters->options.loop, letters->options.store, exchange, on_end);
-    admin_wait_view(&job->wait);
+    admin_job_begin(&job->is, &about_letters, &letters->jobs, letters->options.loop,
+                    letters->options.store, exchange);
+    admin_wait_view(&job->is.wait);
 }
 
 /* --- life --- */
@@ -296,7 +288,6 @@ void admin_letters_free(struct admin_letters *letters)
 {
     if (!letters)
         return;
-    list_for_each_safe (&letters->jobs, node)
-        job_free(container_of(node, struct job, link));
+    admin_jobs_free(&letters->jobs);
     free(letters);
 }

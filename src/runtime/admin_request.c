@@ -150,3 +150,44 @@ void admin_wait_commit(struct admin_wait *wait, uint64_t epoch)
 {
     begin(wait, false, epoch);
 }
+
+/* --- jobs --- */
+
+static void job_end(struct admin_job *job)
+{
+    admin_wait_cancel(&job->wait);
+    list_take(&job->link);
+    job->kind->free(job);
+}
+
+static void on_end(struct admin_wait *wait, enum admin_outcome outcome)
+{
+    struct admin_job *job = container_of(wait, struct admin_job, wait);
+    if (outcome == ADMIN_THERE)
+        job->kind->on_there(job);
+    else
+        job_end(job);
+}
+
+void admin_job_begin(struct admin_job *job, const struct admin_job_kind *kind, struct list *jobs,
+                     struct loop *loop, struct store *store, struct http_exchange *exchange)
+{
+    job->kind = kind;
+    list_put_last(jobs, &job->link);
+    admin_wait_init(&job->wait, loop, store, exchange, on_end);
+}
+
+void admin_job_answer(struct admin_job *job, int status, json_t *json)
+{
+    if (job->wait.exchange)
+        admin_respond(job->wait.exchange, status, NULL, json);
+    else
+        json_decref(json);
+    job_end(job);
+}
+
+void admin_jobs_free(struct list *jobs)
+{
+    list_for_each_safe (jobs, node)
+        job_end(container_of(node, struct admin_job, link));
+}

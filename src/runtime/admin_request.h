@@ -59,4 +59,30 @@ void admin_wait_cancel(struct admin_wait *wait);
 void admin_wait_view(struct admin_wait *wait);
 void admin_wait_commit(struct admin_wait *wait, uint64_t epoch);
 
+/* --- jobs: requests that are answered later, and do what they do in steps --- */
+
+struct admin_job;
+
+struct admin_job_kind {
+    void (*on_there)(struct admin_job *job); /* what it has waited for is there */
+    void (*free)(struct admin_job *job);     /* what its kind remembers of it */
+};
+
+/* Part of what its kind remembers of it. */
+struct admin_job {
+    const struct admin_job_kind *kind;
+    struct list link; /* among those of its kind */
+    struct admin_wait wait;
+};
+
+/* Adds a job that waits by its `wait` from now on. It ends by itself when its client has gone, or
+ * was told that it takes too long. */
+void admin_job_begin(struct admin_job *job, const struct admin_job_kind *kind, struct list *jobs,
+                     struct loop *loop, struct store *store, struct http_exchange *exchange);
+
+/* Answers, if there is still somebody to be answered, and ends the job. Takes `json`. */
+void admin_job_answer(struct admin_job *job, int status, json_t *json);
+
+void admin_jobs_free(struct list *jobs); /* unanswered */
+
 #endif

@@ -207,29 +207,58 @@ static size_t add_up_counters(struct worker_counter *counters, size_t count)
     return sums;
 }
 
-/* Upstream has a metric for each, named as the counter: here the name is a label, as it may be any
- * text. A gauge, since it may also go down. */
-static void expose_counters(struct buffer *text, const struct exposed *exposed)
+static void add_counter_of_function(struct buffer *text, const struct worker_counter *counter)
 {
-    static const char name[] = "statefun_functions_counter";
+    label(text, "namespace", counter->ns);
+    buffer_add_u8(text, ',');
+    label(text, "name", counter->name);
+}
+
+static void add_counter_of_route(struct buffer *text, const struct worker_counter *counter)
+{
+    label(text, "ingress", counter->name);
+}
+
+/* Upstream has a metric for each, named as the counter: here the name is a label, as it may be any
+ * text. Gauges, since they may also go down. */
+static const struct counter_metric {
+    const char *name, *help;
+    size_t offset; /* of the counters in struct worker_figures */
+    void (*add_labels)(struct buffer *text, const struct worker_counter *counter);
+} counter_metrics[] = {
+    {"statefun_functions_counter", "What embedded functions count.",
+     offsetof(struct worker_figures, function_counters), add_counter_of_function},
+    {"statefun_routers_counter", "What routers in C count.",
+     offsetof(struct worker_figures, route_counters), add_counter_of_route},
+};
+
+static void expose_counter_metric(struct buffer *text, const struct exposed *exposed,
+                                  const struct counter_metric *metric)
+{
     struct buffer all = {0};
-    for (size_t w = 0; w < exposed->worker_count; w++)
-        buffer_add(&all, exposed->workers[w]->counters,
-                   exposed->workers[w]->counter_count * sizeof(struct worker_counter));
+    for (size_t w = 0; w < exposed->worker_count; w++) {
+        const uint8_t *figures = (const uint8_t *)exposed->workers[w];
+        const struct worker_counters *of_worker = (const void *)(figures + metric->offset);
+        buffer_add(&all, of_worker->items, of_worker->count * sizeof *of_worker->items);
+    }
     struct worker_counter *counters = (struct worker_counter *)all.data;
     size_t count = all.size ? add_up_counters(counters, all.size / sizeof *counters) : 0;
     if (count)
-        head(text, name, "gauge", "What embedded functions count.");
+        head(text, metric->name, "gauge", metric->help);
     for (size_t i = 0; i < count; i++) {
-        buffer_add_format(text, "%s{", name);
-        label(text, "namespace", counters[i].ns);
-        buffer_add_u8(text, ',');
-        label(text, "name", counters[i].name);
+        buffer_add_format(text, "%s{", metric->name);
+        metric->add_labels(text, &counters[i]);
         buffer_add_u8(text, ',');
         label(text, "counter", bytes_of(counters[i].counter));
         buffer_add_format(text, "} %lld\n", (long long)counters[i].value);
     }
     buffer_destroy(&all);
+}
+
+static void expose_counters(struct buffer *text, const struct exposed *exposed)
+{
+    for (size_t i = 0; i < sizeof counter_metrics / sizeof *counter_metrics; i++)
+        expose_counter_metric(text, exposed, &counter_metrics[i]);
 }
 
 /* --- engines --- */

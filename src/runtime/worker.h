@@ -144,10 +144,16 @@ struct worker_source {
     struct module_lane_figures module;
 };
 
+/* Of a function type (sf_count), or of an ingress, whose id is then the name (sf_count_route). */
 struct worker_counter {
     struct bytes ns, name; /* owned */
     char *counter;
     int64_t value;
+};
+
+struct worker_counters {
+    struct worker_counter *items;
+    size_t count;
 };
 
 /* A copy that outlives the turn in which it was taken. */
@@ -163,8 +169,7 @@ struct worker_figures {
     size_t shard_count;
     struct worker_source *sources;
     size_t source_count;
-    struct worker_counter *counters; /* of functions: sf_count */
-    size_t counter_count;
+    struct worker_counters function_counters, route_counters;
     struct http_ingress_figures http;
 };
 

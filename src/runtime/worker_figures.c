@@ -1,6 +1,8 @@
 /* worker_figures.c - a copy of all that a worker counts, for whoever shows it. */
 #include "runtime/worker_inside.h"
 
+#include "ingress/routers.h"
+
 struct figures_errand {
     struct errand errand;
     void (*on_figures)(void *owner, struct worker_figures *figures);
@@ -30,6 +32,38 @@ static void add_endpoint(void *owner, const struct remote_figures *remote)
         .remote = *remote, .ns = owned(remote->ns), .name = owned(remote->name)};
 }
 
+static void add_counter(struct worker_counters *counters, struct bytes ns, struct bytes name,
+                        const char *counter, int64_t value)
+{
+    counters->items = mem_resize(counters->items, (counters->count + 1) * sizeof *counters->items);
+    counters->items[counters->count++] = (struct worker_counter){
+        .ns = owned(ns), .name = owned(name), .counter = mem_string(counter), .value = value};
+}
+
+static void add_function_counter(void *owner, const struct embedded_counter *counter)
+{
+    struct worker_figures *figures = owner;
+    add_counter(&figures->function_counters, counter->ns, counter->name, counter->counter,
+                counter->value);
+}
+
+static void add_route_counters(struct worker_figures *figures, const struct routers *routers)
+{
+    for (size_t i = 0; i < routers->counts.count; i++)
+        add_counter(&figures->route_counters, (struct bytes){0}, bytes_of(routers->ingress),
+                    routers->counts.items[i].name, routers->counts.items[i].value);
+}
+
+static void free_counters(struct worker_counters *counters)
+{
+    for (size_t i = 0; i < counters->count; i++) {
+        free((void *)counters->items[i].ns.data);
+        free((void *)counters->items[i].name.data);
+        free(counters->items[i].counter);
+    }
+    free(counters->items);
+}
+
 static void add_lane(void *owner, const struct kafka_lane_figures *lane)
 {
     struct worker_figures *figures = owner;
@@ -42,8 +76,10 @@ static void add_lanes(struct worker *worker, struct worker_figures *figures)
 {
     for (size_t i = 0; i < worker->options.kafka_ingress_count; i++) {
         size_t first = figures->lane_count;
-        if (worker->lanes[i])
+        if (worker->lanes[i]) {
             kafka_lane_each(worker->lanes[i], add_lane, figures);
+            add_route_counters(figures, kafka_lane_routers(worker->lanes[i]));
+        }
         for (size_t n = first; n < figures->lane_count; n++)
             figures->lanes[n].ingress = i;
     }
@@ -68,8 +104,10 @@ static void add_shards(struct worker *worker, struct worker_figures *figures)
 {
     for (size_t i = 0; i < worker->options.kinesis_ingress_count; i++) {
         size_t first = figures->shard_count;
-        if (worker->shard_lanes[i])
+        if (worker->shard_lanes[i]) {
             kinesis_lane_each(worker->shard_lanes[i], add_shard, figures);
+            add_route_counters(figures, kinesis_lane_routers(worker->shard_lanes[i]));
+        }
         for (size_t n = first; n < figures->shard_count; n++)
             figures->shards[n].ingress = i;
     }
@@ -87,23 +125,13 @@ static void add_sources(struct worker *worker, struct worker_figures *figures)
 {
     for (size_t i = 0; i < worker->options.module_ingress_count; i++) {
         size_t first = figures->source_count;
-        if (worker->module_lanes[i])
+        if (worker->module_lanes[i]) {
             module_lane_each(worker->module_lanes[i], add_source, figures);
+            add_route_counters(figures, module_lane_routers(worker->module_lanes[i]));
+        }
         for (size_t n = first; n < figures->source_count; n++)
             figures->sources[n].ingress = i;
     }
-}
-
-static void add_counter(void *owner, const struct embedded_counter *counter)
-{
-    struct worker_figures *figures = owner;
-    figures->counters =
-        mem_resize(figures->counters, (figures->counter_count + 1) * sizeof *figures->counters);
-    figures->counters[figures->counter_count++] =
-        (struct worker_counter){.ns = owned(counter->ns),
-                                .name = owned(counter->name),
-                                .counter = mem_string(counter->counter),
-                                .value = counter->value};
 }
 
 static void run_figures(struct errand *errand, void *owner)
@@ -118,9 +146,11 @@ static void run_figures(struct errand *errand, void *owner)
     add_shards(worker, figures);
     add_sources(worker, figures);
     if (worker->embedded)
-        embedded_each_counter(worker->embedded, add_counter, figures);
-    if (worker->http)
+        embedded_each_counter(worker->embedded, add_function_counter, figures);
+    if (worker->http) {
         http_ingress_figures(worker->http, &figures->http);
+        add_route_counters(figures, http_ingress_routers(worker->http));
+    }
     ask->on_figures(ask->owner, figures);
     free(ask);
 }
@@ -152,16 +182,12 @@ void worker_figures_free(struct worker_figures *figures)
         free(figures->lanes[i].topic);
     for (size_t i = 0; i < figures->shard_count; i++)
         free(figures->shards[i].name);
-    for (size_t i = 0; i < figures->counter_count; i++) {
-        free((void *)figures->counters[i].ns.data);
-        free((void *)figures->counters[i].name.data);
-        free(figures->counters[i].counter);
-    }
     free(figures->functions);
     free(figures->endpoints);
     free(figures->lanes);
     free(figures->shards);
     free(figures->sources);
-    free(figures->counters);
+    free_counters(&figures->function_counters);
+    free_counters(&figures->route_counters);
     free(figures);
 }

@@ -1,6 +1,7 @@
 /* async.c - asynchronous operations, as functions see them, and their results as messages. */
 #include "sdk/async.h"
 
+#include "base/mem.h"
 #include "sdk/batch.h"
 #include "sdk/call.h"
 #include "wire/protobuf.h"
@@ -14,15 +15,52 @@
 enum { TICKET_LIFE = 1, TICKET_NUMBER = 2, TICKET_METADATA = 3 };
 enum { RESULT_STATUS = 1, RESULT_METADATA = 2, RESULT_VALUE = 3, RESULT_CAUSE = 4 };
 
-void async_result_add(struct buffer *buffer, enum sf_async_status status, struct bytes metadata,
-                      struct bytes value, struct bytes cause)
+void async_result_add(struct buffer *buffer, struct bytes metadata, const struct async_end *end)
 {
-    pb_add_uint(buffer, RESULT_STATUS, status);
+    pb_add_uint(buffer, RESULT_STATUS, end->status);
     pb_add_bytes(buffer, RESULT_METADATA, metadata);
-    if (status == SF_ASYNC_SUCCESS)
-        pb_add_bytes(buffer, RESULT_VALUE, value);
-    if (status == SF_ASYNC_FAILURE)
-        pb_add_bytes(buffer, RESULT_CAUSE, cause);
+    if (end->status == SF_ASYNC_SUCCESS)
+        pb_add_bytes(buffer, RESULT_VALUE, end->value);
+    if (end->status == SF_ASYNC_FAILURE)
+        pb_add_bytes(buffer, RESULT_CAUSE, end->cause);
+}
+
+/* --- an operation --- */
+
+static void complete(struct sf_async *handle, const struct sf_encoded *value)
+{
+    struct async *async = container_of(handle, struct async, handle);
+    typed_value_add(&async->bytes, &(struct typed_value){.type = bytes_from_sf(value->type),
+                                                         .value = bytes_from_sf(value->value),
+                                                         .has_value = true});
+    async->end.status = SF_ASYNC_SUCCESS;
+    async->end.value = buffer_bytes(&async->bytes);
+    async->on_end(async);
+}
+
+static void fail(struct sf_async *handle, const char *cause)
+{
+    struct async *async = container_of(handle, struct async, handle);
+    buffer_add_text(&async->bytes, cause);
+    async->end.status = SF_ASYNC_FAILURE;
+    async->end.cause = buffer_bytes(&async->bytes);
+    async->on_end(async);
+}
+
+static const struct sf_host ending = {
+    .size = sizeof ending,
+    .async_complete = complete,
+    .async_fail = fail,
+};
+
+void async_init(struct async *async, void (*on_end)(struct async *async))
+{
+    *async = (struct async){.handle.host = &ending, .on_end = on_end};
+}
+
+void async_destroy(struct async *async)
+{
+    buffer_destroy(&async->bytes);
 }
 
 /* --- companions --- */
@@ -92,7 +130,7 @@ bool async_reply_make(struct arena *arena, struct bytes caller, struct bytes met
     *message = (struct outgoing_message){0};
     if (!address_read(caller, arena, &message->target, status))
         return sf_wrap(status, "the caller of an asynchronous operation");
-    async_result_add(&value, end->status, metadata, end->value, end->cause);
+    async_result_add(&value, metadata, end);
     add_typed(&argument, SF_TYPE_ASYNC_RESULT, buffer_bytes(&value));
     message->argument = arena_add_bytes(arena, buffer_bytes(&argument));
     buffer_destroy(&value);

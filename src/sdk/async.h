@@ -46,6 +46,16 @@ struct async_end {
     struct bytes cause; /* of FAILURE */
 };
 
+/* An operation, to whoever ends it; part of what its host knows of it. */
+struct async {
+    struct sf_async handle; /* what functions get */
+    struct async_end end;   /* its bytes are in `bytes` */
+    struct buffer bytes;
+    void (*on_end)(struct async *async); /* once, when `end` is set; any thread */
+};
+void async_init(struct async *async, void (*on_end)(struct async *async));
+void async_destroy(struct async *async);
+
 /* Adds to a batch the message that begins an operation. */
 struct batch;
 void async_add_message(struct batch *batch, const struct async_ticket *ticket);
@@ -61,8 +71,7 @@ bool async_reply_make(struct arena *arena, struct bytes caller, struct bytes met
                       const struct async_end *end, struct from_function *ret_reply,
                       struct sf_status *status);
 
-/* Appends a result's bytes. `metadata` and `value` are bodies of TypedValues. */
-void async_result_add(struct buffer *buffer, enum sf_async_status status, struct bytes metadata,
-                      struct bytes value, struct bytes cause);
+/* Appends a result's bytes. `metadata` is the body of a TypedValue. */
+void async_result_add(struct buffer *buffer, struct bytes metadata, const struct async_end *end);
 
 #endif

@@ -233,13 +233,15 @@ static bool state_get(struct sf_context *context, const struct sf_state_name *st
     return true;
 }
 
+static bool state_may_change(struct sf_context *context)
+{
+    struct batch *batch = batch_of(context);
+    return !batch->is_frozen || batch_fail(batch, "states can only be looked at here");
+}
+
 static struct batch_slot *slot_to_change(struct batch *batch, const struct sf_state_name *state)
 {
-    if (batch->is_frozen) {
-        (void)batch_fail(batch, "states can only be looked at here");
-        return NULL;
-    }
-    return slot_of(batch, state);
+    return state_may_change(&batch->context) ? slot_of(batch, state) : NULL;
 }
 
 static bool state_set(struct sf_context *context, const struct sf_state_name *state,
@@ -640,6 +642,7 @@ static const struct sf_host looking = {
     .async_begin = refuse_async,
     .log = log_text,
     .count = count,
+    .state_may_change = state_may_change,
 };
 
 struct sf_context *batch_look(struct batch *batch, const struct sf_function *function,

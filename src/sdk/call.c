@@ -1,7 +1,6 @@
 /* call.c - what a function does with its context: checked and encoded here, done by the host. */
 #include "sdk/call.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 /* --- memory, failing --- */
@@ -221,23 +220,22 @@ bool sf_send_egress(struct sf_context *context, const char *egress, struct sf_va
 
 /* --- logging and metrics --- */
 
-/* A log has lines; what makes a line of its own, or moves a terminal's cursor, is not let in. */
-static void make_one_line(char *text)
+void log_line_make(char line[LOG_LINE_SIZE], const char *format, va_list arguments)
 {
-    for (; *text; text++)
-        if ((unsigned char)*text < ' ' || *text == 0x7f)
-            *text = ' ';
+    (void)vsnprintf(line, LOG_LINE_SIZE, format, arguments);
+    for (; *line; line++)
+        if ((unsigned char)*line < ' ' || *line == 0x7f)
+            *line = ' ';
 }
 
 void sf_log(struct sf_context *context, enum sf_level level, const char *format, ...)
 {
-    char text[1024];
+    char line[LOG_LINE_SIZE];
     va_list arguments;
     va_start(arguments, format);
-    (void)vsnprintf(text, sizeof text, format, arguments);
+    log_line_make(line, format, arguments);
     va_end(arguments);
-    make_one_line(text);
-    context->host->log(context, level, text);
+    context->host->log(context, level, line);
 }
 
 void sf_count(struct sf_context *context, const char *counter, int64_t by)

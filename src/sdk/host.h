@@ -12,7 +12,9 @@
  *     async      the same for asynchronous operations, and how hosts keep them known
  *     registry   what modules have bound (a host's)
  *     target     whom they send to (a host's)
+ *     counts     what functions and routers count (a host's)
  *     batch      a host for one invocation: a batch of messages in, effects out
+ *     operations asynchronous operations of a process, until their results are told (a host's)
  *     route      a host for routers: a record in, messages out
  *
  * A module that was built separately reaches its host only through this table, so that neither
@@ -110,7 +112,20 @@ struct sf_host {
     /* --- asynchronous operations, any thread --- */
     void (*async_complete)(struct sf_async *async, const struct sf_encoded *value);
     void (*async_fail)(struct sf_async *async, const char *cause);
+
+    /* --- added since; may be missing: HOST_HAS --- */
+
+    /* For what is kept in a cache: false if states can only be looked at; then the call has failed.
+     * Missing: they can be changed. */
+    bool (*state_may_change)(struct sf_context *context);
+
+    void (*log_route)(struct sf_routing *routing, enum sf_level level, const char *text);
+    void (*count_route)(struct sf_routing *routing, const char *counter, int64_t by);
 };
+
+/* Does a host, perhaps an older one, have this entry? */
+#define HOST_HAS(host, entry)                                                                      \
+    ((host)->size > offsetof(struct sf_host, entry) && (host)->entry != NULL)
 
 /* What the host's objects begin with. */
 struct sf_context {

@@ -1,8 +1,7 @@
 /* module.c - what a module's configure function, its routers and its ingresses call: passed on to
  * the host. */
-#include "sdk/value.h"
+#include "sdk/call.h"
 
-#include <stdarg.h>
 #include <stdio.h>
 
 bool sf_bind(struct sf_module *module, const struct sf_function *function, struct sf_status *status)
@@ -60,6 +59,24 @@ bool sf_fail_route(struct sf_routing *routing, const char *format, ...)
     (void)vsnprintf(status.message, sizeof status.message, format, arguments);
     va_end(arguments);
     return routing->host->fail_route(routing, status.message);
+}
+
+void sf_log_route(struct sf_routing *routing, enum sf_level level, const char *format, ...)
+{
+    char line[LOG_LINE_SIZE];
+    va_list arguments;
+    if (!HOST_HAS(routing->host, log_route))
+        return;
+    va_start(arguments, format);
+    log_line_make(line, format, arguments);
+    va_end(arguments);
+    routing->host->log_route(routing, level, line);
+}
+
+void sf_count_route(struct sf_routing *routing, const char *counter, int64_t by)
+{
+    if (HOST_HAS(routing->host, count_route))
+        routing->host->count_route(routing, counter, by);
 }
 
 /* --- ingresses --- */

@@ -29,6 +29,29 @@ const char *config_of_list(void *owner, const char *key)
     return NULL;
 }
 
+bool config_copy(const char *const *list, char ***ret_copy, struct sf_status *status)
+{
+    size_t count = 0;
+    for (; list && list[count]; count++) {
+        const char *equals = strchr(list[count], '=');
+        if (!equals || equals == list[count])
+            return sf_fail(status, SF_INVALID, "configuration '%s': expected KEY=VALUE",
+                           list[count]);
+    }
+    char **copy = mem_new((count + 1) * sizeof *copy);
+    for (size_t i = 0; i < count; i++)
+        copy[i] = mem_string(list[i]);
+    *ret_copy = copy;
+    return true;
+}
+
+void config_free(char **copy)
+{
+    for (char **item = copy; item && *item; item++)
+        free(*item);
+    free(copy);
+}
+
 static struct registry *registry_of(struct sf_module *module)
 {
     return container_of(module, struct registry, module);

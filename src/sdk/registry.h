@@ -67,4 +67,8 @@ SF_CHECK bool state_name_check(const struct sf_state_name *state, struct sf_stat
 /* A `config` over strings "KEY=VALUE", ended by NULL: the owner. */
 const char *config_of_list(void *owner, const char *key);
 
+/* Copies such a list (NULL: an empty one) for config_free; false if it holds anything else. */
+SF_CHECK bool config_copy(const char *const *list, char ***ret_copy, struct sf_status *status);
+void config_free(char **copy); /* NULL is fine */
+
 #endif

@@ -55,16 +55,30 @@ static bool forward(struct sf_routing *routing, const struct sf_target *target,
     return true;
 }
 
+static void log_text(struct sf_routing *routing, enum sf_level level, const char *text)
+{
+    struct route *route = route_of(routing);
+    route->world.log(route->world.owner, route->ingress, level, text);
+}
+
+static void count(struct sf_routing *routing, const char *counter, int64_t by)
+{
+    struct route *route = route_of(routing);
+    route->world.count(route->world.owner, route->ingress, counter, by);
+}
+
 static const struct sf_host routing_host = {
     .size = sizeof routing_host,
     .route_alloc = alloc,
     .forward = forward,
     .fail_route = fail,
+    .log_route = log_text,
+    .count_route = count,
 };
 
-void route_init(struct route *route)
+void route_init(struct route *route, struct route_world world)
 {
-    *route = (struct route){.routing.host = &routing_host};
+    *route = (struct route){.routing.host = &routing_host, .world = world};
 }
 
 void route_destroy(struct route *route)
@@ -95,6 +109,7 @@ bool route_run(struct route *route, const struct registry *registry, const char 
     route->messages = NULL;
     route->count = route->capacity = 0;
     route->has_failed = false;
+    route->ingress = ingress;
     for (size_t i = 0; i < registry->router_count; i++)
         if (!strcmp(registry->routers[i]->ingress, ingress) &&
             !run_one(route, registry->routers[i], record)) {

@@ -14,8 +14,17 @@ struct routed {
     struct bytes argument; /* the body of a TypedValue */
 };
 
+/* What stands around it. */
+struct route_world {
+    void *owner;
+    void (*log)(void *owner, const char *ingress, enum sf_level level, const char *text);
+    void (*count)(void *owner, const char *ingress, const char *counter, int64_t by);
+};
+
 struct route {
     struct sf_routing routing; /* what routers get */
+    struct route_world world;
+    const char *ingress; /* of the present record */
     struct arena arena;
     struct target_types types;
     struct routed *messages; /* in the order of forwarding */
@@ -24,7 +33,7 @@ struct route {
     struct sf_status failure;
 };
 
-void route_init(struct route *route);
+void route_init(struct route *route, struct route_world world);
 void route_destroy(struct route *route);
 
 /* Is there a router for this ingress ("namespace/name")? Without one its records go nowhere. */

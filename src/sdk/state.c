@@ -7,7 +7,8 @@
  *     2  type name of the values
  *     3  entry, repeated: 1 key, 2 value, 3 when it expires, ms since 1970 (absent: never)
  *
- * It is decoded when a call first touches it and encoded again after the call, if it was changed.
+ * It is taken apart when a call first touches it and put together again after the call, if it was
+ * changed; entries that were not are copied as they stand.
  * The state as a whole expires as its entries do: with the last write (or call) the last of them.
  */
 #include "sdk/call.h"
@@ -96,6 +97,7 @@ struct entry {
     struct bytes value;
     uint64_t hash; /* of the key */
     int64_t deadline_ms;
+    struct bytes stored; /* the whole field as it stands in the state; empty: it was changed */
 };
 
 struct collection {
@@ -130,10 +132,14 @@ static struct entry *add_entry(struct sf_context *context, struct collection *co
     return entry;
 }
 
-static bool read_entry(struct bytes bytes, struct entry *entry)
+/* Nearly all are of the short form, in the order in which put_entry writes them. */
+static bool read_entry(const struct sf_state *state, struct bytes bytes, struct entry *entry)
 {
     struct pb_reader reader = pb_read(bytes);
     struct pb_field field;
+    if (is_table(state))
+        (void)pb_take_short(&reader, ENTRY_KEY, &entry->key);
+    (void)pb_take_short(&reader, ENTRY_VALUE, &entry->value);
     while (pb_next(&reader, &field)) {
         if (field.number == ENTRY_KEY && field.type == PB_BYTES)
             entry->key = field.bytes;
@@ -142,8 +148,32 @@ static bool read_entry(struct bytes bytes, struct entry *entry)
         else if (field.number == ENTRY_DEADLINE && field.type == PB_VARINT)
             entry->deadline_ms = (int64_t)field.value;
     }
-    entry->hash = hash_key(entry->key);
+    if (is_table(state))
+        entry->hash = hash_key(entry->key);
     return !reader.failed;
+}
+
+static bool add_read(struct sf_context *context, const struct sf_state *state, struct bytes bytes,
+                     struct bytes stored, int64_t now_ms, struct collection *collection)
+{
+    struct entry *entry = add_entry(context, collection);
+    entry->stored = stored;
+    if (!read_entry(state, bytes, entry))
+        return sf_fail_call(context, "state '%s': entry %zu is malformed", state->name,
+                            collection->count);
+    if (entry->deadline_ms && entry->deadline_ms <= now_ms)
+        collection->count--;
+    return true;
+}
+
+/* Entries are many, and nearly all short. */
+static bool next_field(struct pb_reader *reader, struct pb_field *ret_field)
+{
+    if (!pb_take_short(reader, HEAD_ENTRY, &ret_field->bytes))
+        return pb_next(reader, ret_field);
+    ret_field->number = HEAD_ENTRY;
+    ret_field->type = PB_BYTES;
+    return true;
 }
 
 /* What has expired is left out; it goes from the state with the next change. */
@@ -154,21 +184,17 @@ static bool read_collection(struct sf_context *context, const struct sf_state *s
     int64_t now_ms = sf_now_ms(context);
     struct pb_reader reader = pb_read(bytes);
     struct pb_field field;
-    while (pb_next(&reader, &field)) {
+    for (const uint8_t *at; at = reader.at, next_field(&reader, &field);) {
         if (field.type != PB_BYTES)
             continue;
         if (field.number == HEAD_KEY_TYPE)
             key_type = field.bytes;
         else if (field.number == HEAD_TYPE)
             type = field.bytes;
-        else if (field.number == HEAD_ENTRY) {
-            struct entry *entry = add_entry(context, collection);
-            if (!read_entry(field.bytes, entry))
-                return sf_fail_call(context, "state '%s': entry %zu is malformed", state->name,
-                                    collection->count);
-            if (entry->deadline_ms && entry->deadline_ms <= now_ms)
-                collection->count--;
-        }
+        else if (field.number == HEAD_ENTRY &&
+                 !add_read(context, state, field.bytes, bytes_make(at, (size_t)(reader.at - at)),
+                           now_ms, collection))
+            return false;
     }
     if (reader.failed)
         return sf_fail_call(context, "state '%s' is malformed", state->name);
@@ -202,6 +228,31 @@ static uint8_t *put_entry(uint8_t *to, const struct sf_state *state, const struc
     return to;
 }
 
+static size_t field_size(const struct sf_state *state, const struct entry *entry)
+{
+    return entry->stored.size ? entry->stored.size
+                              : pb_bytes_size(HEAD_ENTRY, entry_size(state, entry));
+}
+
+/* What stands side by side in the state, and still does, is copied at once. */
+static uint8_t *put_entries(uint8_t *to, const struct sf_state *state,
+                            const struct collection *collection)
+{
+    const struct entry *entry = collection->entries, *end = entry + collection->count;
+    while (entry < end) {
+        struct bytes stored = entry->stored;
+        if (!stored.size) {
+            to = put_entry(to, state, entry++);
+            continue;
+        }
+        while (++entry < end && entry->stored.data == stored.data + stored.size)
+            stored.size += entry->stored.size;
+        memcpy(to, stored.data, stored.size);
+        to += stored.size;
+    }
+    return to;
+}
+
 static bool save_collection(struct sf_context *context, const struct sf_state *state, void *object)
 {
     struct collection *collection = object;
@@ -215,14 +266,13 @@ static bool save_collection(struct sf_context *context, const struct sf_state *s
     if (is_table(state))
         size += pb_bytes_size(HEAD_KEY_TYPE, strlen(state->key->name));
     for (size_t i = 0; i < collection->count; i++)
-        size += pb_bytes_size(HEAD_ENTRY, entry_size(state, &collection->entries[i]));
+        size += field_size(state, &collection->entries[i]);
 
     uint8_t *data = context->host->alloc(context, size), *to = data;
     if (is_table(state))
         to = pb_put_bytes(to, HEAD_KEY_TYPE, bytes_of(state->key->name));
     to = pb_put_bytes(to, HEAD_TYPE, bytes_of(state->type->name));
-    for (size_t i = 0; i < collection->count; i++)
-        to = put_entry(to, state, &collection->entries[i]);
+    (void)put_entries(to, state, collection);
     return context->host->state_set(context, &name, (struct sf_bytes){data, size});
 }
 
@@ -246,6 +296,12 @@ static struct collection *collection_of(struct sf_context *context, const struct
     return cache->object;
 }
 
+/* To be asked before a change. */
+static bool may_change(struct sf_context *context)
+{
+    return !HOST_HAS(context->host, state_may_change) || context->host->state_may_change(context);
+}
+
 bool sf_clear(struct sf_context *context, const struct sf_state *state)
 {
     if (!expect_kind(context, state, state->kind))
@@ -254,7 +310,7 @@ bool sf_clear(struct sf_context *context, const struct sf_state *state)
     if (state->kind == SF_STATE_VALUE)
         return context->host->state_clear(context, &name);
     struct collection *collection = collection_of(context, state, state->kind);
-    if (!collection)
+    if (!collection || !may_change(context))
         return false;
     collection->count = 0;
     collection->is_dirty = true;
@@ -268,6 +324,7 @@ static void touch(struct sf_context *context, const struct sf_state *state,
     if (state->expiry == SF_EXPIRE_NEVER || state->expiry < expiry)
         return;
     entry->deadline_ms = sf_now_ms(context) + state->expire_ms;
+    entry->stored = (struct bytes){0};
     collection->is_dirty = true;
 }
 
@@ -323,7 +380,7 @@ bool sf_table_set(struct sf_context *context, const struct sf_state *state, stru
 {
     struct collection *table;
     struct bytes key_bytes, value_bytes;
-    if (!look_up(context, state, key, &table, &key_bytes) ||
+    if (!look_up(context, state, key, &table, &key_bytes) || !may_change(context) ||
         !keep(context, state, state->type, value, &value_bytes))
         return false;
     struct entry *entry = find_entry(table, key_bytes);
@@ -333,6 +390,7 @@ bool sf_table_set(struct sf_context *context, const struct sf_state *state, stru
         entry->hash = hash_key(key_bytes);
     }
     entry->value = value_bytes;
+    entry->stored = (struct bytes){0};
     table->is_dirty = true;
     touch(context, state, table, entry, SF_EXPIRE_AFTER_WRITE);
     return true;
@@ -342,7 +400,7 @@ bool sf_table_remove(struct sf_context *context, const struct sf_state *state, s
 {
     struct collection *table;
     struct bytes bytes;
-    if (!look_up(context, state, key, &table, &bytes))
+    if (!look_up(context, state, key, &table, &bytes) || !may_change(context))
         return false;
     struct entry *entry = find_entry(table, bytes);
     if (!entry)
@@ -389,7 +447,7 @@ bool sf_buffer_append(struct sf_context *context, const struct sf_state *state,
 {
     struct collection *buffer = collection_of(context, state, SF_STATE_BUFFER);
     struct bytes bytes;
-    if (!buffer || !keep(context, state, state->type, value, &bytes))
+    if (!buffer || !may_change(context) || !keep(context, state, state->type, value, &bytes))
         return false;
     struct entry *entry = add_entry(context, buffer);
     entry->value = bytes;

@@ -1,8 +1,8 @@
 /* handler.c - see handler.h; and sf_handle. */
 #include "serve/run.h"
 
-#include "base/log.h"
 #include "base/mem.h"
+#include "sdk/log_level.h"
 #include "sdk/value.h"
 
 #include <time.h>
@@ -10,8 +10,6 @@
 enum { LOG_PAUSE_MS = 10 * 1000 };
 
 /* --- what functions ask of the world; any thread --- */
-
-static const enum log_level levels[] = {LOG_DEBUG, LOG_INFO, LOG_WARN, LOG_ERROR};
 
 /* "namespace/name" of an address, for free(). */
 static char *type_of(const struct address *address)
@@ -22,7 +20,7 @@ static char *type_of(const struct address *address)
 static void log_line(void *owner, struct bytes wire, enum sf_level level, const char *text)
 {
     struct address address = {0};
-    enum log_level at = (unsigned)level <= SF_ERROR ? levels[level] : LOG_ERROR;
+    enum log_level at = log_level_of(level);
     (void)owner;
     if (!log_wants(at))
         return;
@@ -128,27 +126,11 @@ void handler_expose(struct sf_handler *handler, struct buffer *text)
 
 /* --- the handler --- */
 
-static bool copy_config(const char *const *config, char ***ret_config, struct sf_status *status)
-{
-    size_t count = 0;
-    while (config && config[count])
-        count++;
-    char **copies = mem_new((count + 1) * sizeof *copies);
-    *ret_config = copies;
-    for (size_t i = 0; i < count; i++) {
-        const char *equals = strchr(config[i], '=');
-        if (!equals || equals == config[i])
-            return sf_fail(status, SF_INVALID, "configuration '%s': expected KEY=VALUE", config[i]);
-        copies[i] = mem_string(config[i]);
-    }
-    return true;
-}
-
 bool sf_handler_new(sf_configure configure, const char *const *config,
                     struct sf_handler **ret_handler, struct sf_status *status)
 {
     struct sf_handler *handler = mem_new(sizeof *handler);
-    bool good = copy_config(config, &handler->config, status);
+    bool good = config_copy(config, &handler->config, status);
     registry_init(&handler->registry, &(struct registry_options){
                                           .functions_only = true,
                                           .what_runs = "a remote function",
@@ -176,9 +158,7 @@ void sf_handler_free(struct sf_handler *handler)
         return;
     registry_destroy(&handler->registry);
     counters_destroy(&handler->counters);
-    for (char **item = handler->config; *item; item++)
-        free(*item);
-    free(handler->config);
+    config_free(handler->config);
     free(handler->functions);
     free(handler);
 }

@@ -7,7 +7,7 @@
 #include <signal.h>
 #include <stdio.h>
 
-enum { EXIT_USAGE = 2 };
+enum { EXIT_USAGE = 2, THREADS_MAX = 1024, STOP_S_MAX = 24 * 60 * 60 };
 
 struct arguments {
     struct sf_serve_options options;
@@ -28,6 +28,9 @@ static const char usage[] =
     "                       processor)\n"
     "  --config KEY=VALUE   a value of the module's configuration; may be repeated\n"
     "  --log-level LEVEL    debug, info (default), warn or error\n"
+    "  --stop-within SECONDS\n"
+    "                       how long requests under way may take when it is told to end\n"
+    "                       (default 10)\n"
     "  --help               this text\n"
     "\n"
     "GET /health and GET /metrics are served, too.\n";
@@ -39,14 +42,30 @@ static bool set_listen(struct arguments *arguments, const char *value, struct sf
     return true;
 }
 
-static bool set_threads(struct arguments *arguments, const char *value, struct sf_status *status)
+static bool parse_number(const char *flag, const char *value, unsigned most, unsigned *ret_number,
+                         struct sf_status *status)
 {
     char *end;
     errno = 0;
     unsigned long number = strtoul(value, &end, 10);
-    if (value[0] < '0' || value[0] > '9' || *end || errno || number < 1 || number > 1024)
-        return sf_fail(status, SF_INVALID, "--threads %s: expected a number from 1 to 1024", value);
-    arguments->options.threads = (unsigned)number;
+    if (value[0] < '0' || value[0] > '9' || *end || errno || number < 1 || number > most)
+        return sf_fail(status, SF_INVALID, "%s %s: expected a number from 1 to %u", flag, value,
+                       most);
+    *ret_number = (unsigned)number;
+    return true;
+}
+
+static bool set_threads(struct arguments *arguments, const char *value, struct sf_status *status)
+{
+    return parse_number("--threads", value, THREADS_MAX, &arguments->options.threads, status);
+}
+
+static bool set_stop(struct arguments *arguments, const char *value, struct sf_status *status)
+{
+    unsigned seconds;
+    if (!parse_number("--stop-within", value, STOP_S_MAX, &seconds, status))
+        return false;
+    arguments->options.stop_ms_max = seconds * 1000;
     return true;
 }
 
@@ -78,10 +97,8 @@ static const struct {
     const char *name;
     bool (*take)(struct arguments *arguments, const char *value, struct sf_status *status);
 } flags[] = {
-    {"--listen", set_listen},
-    {"--threads", set_threads},
-    {"--config", add_config},
-    {"--log-level", set_log_level},
+    {"--listen", set_listen},       {"--threads", set_threads},  {"--config", add_config},
+    {"--log-level", set_log_level}, {"--stop-within", set_stop},
 };
 
 /* "--flag VALUE" or "--flag=VALUE", at `*at`. */

@@ -28,18 +28,16 @@ struct run {
 
 /* The caller's until it has ended, then the run's. */
 struct operation {
-    struct sf_async is;
+    struct async is;
     struct run *run;
     struct list node;
-    enum sf_async_status status;
-    struct buffer metadata, value, cause;
+    struct buffer metadata;
 };
 
 static void operation_free(struct operation *operation)
 {
+    async_destroy(&operation->is);
     buffer_destroy(&operation->metadata);
-    buffer_destroy(&operation->value);
-    buffer_destroy(&operation->cause);
     free(operation);
 }
 
@@ -61,8 +59,9 @@ static void run_free(struct run *run)
 
 /* --- operations: any thread --- */
 
-static void end(struct operation *operation)
+static void on_end(struct async *async)
 {
+    struct operation *operation = container_of(async, struct operation, is);
     struct run *run = operation->run;
     pthread_mutex_lock(&run->lock);
     list_put_last(&run->ended, &operation->node);
@@ -79,36 +78,12 @@ static void end(struct operation *operation)
         run_free(run);
 }
 
-static void complete(struct sf_async *async, const struct sf_encoded *value)
-{
-    struct operation *operation = container_of(async, struct operation, is);
-    operation->status = SF_ASYNC_SUCCESS;
-    typed_value_add(&operation->value, &(struct typed_value){.type = bytes_from_sf(value->type),
-                                                             .value = bytes_from_sf(value->value),
-                                                             .has_value = true});
-    end(operation);
-}
-
-static void fail(struct sf_async *async, const char *cause)
-{
-    struct operation *operation = container_of(async, struct operation, is);
-    operation->status = SF_ASYNC_FAILURE;
-    buffer_add_text(&operation->cause, cause);
-    end(operation);
-}
-
-static const struct sf_host operating = {
-    .size = sizeof operating,
-    .async_complete = complete,
-    .async_fail = fail,
-};
-
 struct sf_async *run_begin_operation(void *owner, struct batch *batch, struct bytes metadata)
 {
     (void)owner;
     struct run *run = container_of(batch, struct run, batch);
     struct operation *operation = mem_new(sizeof *operation);
-    operation->is.host = &operating;
+    async_init(&operation->is, on_end);
     operation->run = run;
     list_init(&operation->node);
     buffer_add_bytes(&operation->metadata, metadata);
@@ -116,7 +91,7 @@ struct sf_async *run_begin_operation(void *owner, struct batch *batch, struct by
     pthread_mutex_lock(&run->lock);
     run->under_way++;
     pthread_mutex_unlock(&run->lock);
-    return &operation->is;
+    return &operation->is.handle;
 }
 
 /* --- the run --- */
@@ -193,8 +168,7 @@ enum run_progress run_begin(struct run *run, struct bytes request, void (*on_end
 static void add_result(struct run *run, const struct operation *operation)
 {
     struct buffer result = {0}, argument = {0};
-    async_result_add(&result, operation->status, buffer_bytes(&operation->metadata),
-                     buffer_bytes(&operation->value), buffer_bytes(&operation->cause));
+    async_result_add(&result, buffer_bytes(&operation->metadata), &operation->is.end);
     typed_value_add(&argument, &(struct typed_value){.type = bytes_of(SF_TYPE_ASYNC_RESULT),
                                                      .value = buffer_bytes(&result),
                                                      .has_value = true});

@@ -4,11 +4,15 @@
  * put aside, its connection waits, and the loop goes on with the others. The thread that ends the
  * last operation puts a letter into the loop's inbox.
  *
- * A server stops in two steps: first no connection is accepted or kept any more; then, when all
- * answers are out, each loop ends by itself. */
+ * A server stops in steps: first no connection is accepted or kept any more; then, when all answers
+ * are out, or the time for it is over, each loop ends by itself. Requests that still wait are left
+ * then as if their clients had gone. A thread whose function has not even returned is left behind:
+ * the last of those frees the server. */
 #include "serve/run.h"
 
+#include "base/histogram.h"
 #include "base/list.h"
+#include "base/log.h"
 #include "loop/inbox.h"
 #include "net/address.h"
 #include "net/http_server.h"
@@ -16,12 +20,16 @@
 #include <sched.h>
 #include <signal.h>
 #include <stdio.h>
+#include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 enum {
     CONNECTIONS_MAX = 10 * 1000, /* of a thread */
     REQUEST_MS_MAX = 30 * 1000,
     IDLE_MS_MAX = 120 * 1000,
+    STOP_MS_MAX = 10 * 1000,
+    RETURN_MS_MAX = 1000, /* for loops to end, once the time for stopping is over */
     BODY_BYTES_MAX = 64 * 1024 * 1024,
     THREADS_MAX = 1024,
     OUT_KEPT_MAX = 64 * 1024
@@ -35,6 +43,7 @@ struct serving {
     struct inbox *inbox; /* of struct waiting */
     struct http_server *http;
     bool is_stopping;
+    struct loop_timer stop_timer; /* the time for stopping is over */
     struct run *spare;
     struct buffer out;
 };
@@ -44,9 +53,16 @@ struct sf_server {
     int listen_fd;
     char *where;
     size_t body_bytes_max;
+    unsigned stop_ms_max;
+    uint64_t stop_by_ms; /* before `stops` is set */
     atomic_bool stops;
     struct serving *servings;
     size_t serving_count;
+
+    pthread_mutex_t lock; /* of the rest */
+    pthread_cond_t one_ended;
+    size_t running;    /* threads that have not ended */
+    bool is_abandoned; /* the last of them frees the server */
 };
 
 /* A request whose function has begun operations. */
@@ -226,7 +242,16 @@ static void on_wake(void *owner)
     if (atomic_load(&serving->server->stops) && !serving->is_stopping) {
         serving->is_stopping = true;
         http_server_stop(serving->http);
+        loop_timer_set(serving->loop, &serving->stop_timer, serving->server->stop_by_ms);
     }
+}
+
+static void on_stop_timer(struct loop_timer *timer)
+{
+    struct serving *serving = container_of(timer, struct serving, stop_timer);
+    log_warn("stopping with requests unanswered: they took too long",
+             LOG_NUMBER("patience_ms", serving->server->stop_ms_max));
+    loop_stop(serving->loop);
 }
 
 static void on_turn_end(void *owner)
@@ -236,17 +261,36 @@ static void on_turn_end(void *owner)
         loop_stop(serving->loop);
 }
 
+static void server_free(struct sf_server *server);
+
+/* The thread touches the server no more. */
+static void leave(struct sf_server *server)
+{
+    pthread_mutex_lock(&server->lock);
+    bool is_last = --server->running == 0;
+    bool is_abandoned = server->is_abandoned;
+    pthread_cond_signal(&server->one_ended);
+    pthread_mutex_unlock(&server->lock);
+    if (is_last && is_abandoned)
+        server_free(server);
+}
+
 static void *serve(void *argument)
 {
     struct serving *serving = argument;
     loop_run(serving->loop);
+    loop_timer_cancel(serving->loop, &serving->stop_timer);
+    http_server_free(serving->http); /* whoever waits still is told that nobody answers */
+    serving->http = NULL;
     take_letters(serving); /* for clients that have gone */
+    leave(serving->server);
     return NULL;
 }
 
 static void serving_open(struct serving *serving, struct sf_server *server)
 {
     serving->server = server;
+    serving->stop_timer.on_timer = on_stop_timer;
     serving->loop = loop_new();
     serving->inbox = inbox_new(serving->loop);
     loop_on_wake(serving->loop, on_wake, serving);
@@ -265,10 +309,7 @@ static void serving_open(struct serving *serving, struct sf_server *server)
 
 static void serving_close(struct serving *serving)
 {
-    if (serving->has_thread)
-        pthread_join(serving->thread, NULL);
-    if (serving->http)
-        http_server_free(serving->http);
+    http_server_free(serving->http);
     if (serving->inbox)
         inbox_free(serving->inbox);
     if (serving->loop)
@@ -280,12 +321,16 @@ static void serving_close(struct serving *serving)
 /* A signal is for the program's own threads. */
 static bool start_thread(struct serving *serving, struct sf_status *status)
 {
+    struct sf_server *server = serving->server;
     sigset_t all, before;
     sigfillset(&all);
     pthread_sigmask(SIG_SETMASK, &all, &before);
+    pthread_mutex_lock(&server->lock);
     int error = pthread_create(&serving->thread, NULL, serve, serving);
-    pthread_sigmask(SIG_SETMASK, &before, NULL);
     serving->has_thread = !error;
+    server->running += serving->has_thread;
+    pthread_mutex_unlock(&server->lock);
+    pthread_sigmask(SIG_SETMASK, &before, NULL);
     return !error || sf_fail(status, SF_FULL, "start a thread: %s", strerrordesc_np(error));
 }
 
@@ -310,6 +355,7 @@ static bool start(struct sf_server *server, const struct sf_serve_options *optio
                     &server->where, status))
         return false;
     server->body_bytes_max = options->body_bytes_max ? options->body_bytes_max : BODY_BYTES_MAX;
+    server->stop_ms_max = options->stop_ms_max ? options->stop_ms_max : STOP_MS_MAX;
     server->servings = mem_new(threads * sizeof *server->servings);
     server->serving_count = threads;
     for (size_t i = 0; i < threads; i++)
@@ -320,11 +366,23 @@ static bool start(struct sf_server *server, const struct sf_serve_options *optio
     return true;
 }
 
+static struct sf_server *server_new(void)
+{
+    struct sf_server *server = mem_new(sizeof *server);
+    pthread_condattr_t attributes;
+    pthread_condattr_init(&attributes);
+    pthread_condattr_setclock(&attributes, CLOCK_MONOTONIC);
+    pthread_mutex_init(&server->lock, NULL);
+    pthread_cond_init(&server->one_ended, &attributes);
+    pthread_condattr_destroy(&attributes);
+    server->listen_fd = -1;
+    return server;
+}
+
 bool sf_server_start(const struct sf_serve_options *options, sf_configure configure,
                      struct sf_server **ret_server, struct sf_status *status)
 {
-    struct sf_server *server = mem_new(sizeof *server);
-    server->listen_fd = -1;
+    struct sf_server *server = server_new();
     if (!start(server, options, configure, status)) {
         sf_server_stop(server);
         return false;
@@ -338,23 +396,75 @@ const char *sf_server_address(const struct sf_server *server)
     return server->where;
 }
 
+static void server_free(struct sf_server *server)
+{
+    for (size_t i = 0; i < server->serving_count; i++)
+        serving_close(&server->servings[i]);
+    if (server->listen_fd >= 0)
+        close(server->listen_fd);
+    sf_handler_free(server->handler);
+    pthread_cond_destroy(&server->one_ended);
+    pthread_mutex_destroy(&server->lock);
+    free(server->servings);
+    free(server->where);
+    free(server);
+}
+
+/* What loops may still watch is not closed yet. */
+static void refuse_clients(struct sf_server *server)
+{
+    if (server->listen_fd < 0)
+        return;
+    if (!strncmp(server->where, "unix:", 5))
+        (void)unlink(server->where + 5);          /* so that nobody tries it; a new server would */
+    (void)shutdown(server->listen_fd, SHUT_RDWR); /* if it fails, it is closed soon */
+}
+
+/* Under the lock: the server is those threads' that have not ended. */
+static void abandon(struct sf_server *server)
+{
+    server->is_abandoned = true;
+    refuse_clients(server);
+    for (size_t i = 0; i < server->serving_count; i++)
+        if (server->servings[i].has_thread)
+            pthread_detach(server->servings[i].thread);
+}
+
+/* How many threads do not end in time; if there are any, the server is not the caller's any more.
+ */
+static size_t await_threads(struct sf_server *server)
+{
+    uint64_t until_ms = server->stop_by_ms + RETURN_MS_MAX;
+    struct timespec until = {.tv_sec = (time_t)(until_ms / 1000),
+                             .tv_nsec = (long)(until_ms % 1000) * 1000000};
+    int error = 0;
+    pthread_mutex_lock(&server->lock);
+    while (server->running && !error)
+        error = pthread_cond_timedwait(&server->one_ended, &server->lock, &until);
+    size_t left = server->running;
+    if (left)
+        abandon(server);
+    pthread_mutex_unlock(&server->lock);
+    return left;
+}
+
 void sf_server_stop(struct sf_server *server)
 {
     if (!server)
         return;
+    server->stop_by_ms = clock_now_us() / 1000 + server->stop_ms_max;
     atomic_store(&server->stops, true);
     for (size_t i = 0; i < server->serving_count; i++)
         if (server->servings[i].has_thread)
             loop_wake(server->servings[i].loop);
-    for (size_t i = 0; i < server->serving_count; i++)
-        serving_close(&server->servings[i]);
-    if (server->listen_fd >= 0) {
-        if (!strncmp(server->where, "unix:", 5))
-            (void)unlink(server->where + 5); /* so that nobody tries it; a new server would */
-        close(server->listen_fd);
+    size_t left = await_threads(server);
+    if (left) {
+        log_warn("stopping with functions that have not returned", LOG_NUMBER("threads", left));
+        return;
     }
-    sf_handler_free(server->handler);
-    free(server->servings);
-    free(server->where);
-    free(server);
+    for (size_t i = 0; i < server->serving_count; i++)
+        if (server->servings[i].has_thread)
+            pthread_join(server->servings[i].thread, NULL);
+    refuse_clients(server);
+    server_free(server);
 }

@@ -66,13 +66,13 @@ class Dev:
     """A 'statefun dev' that runs. All that it starts can be found by a mark in its environment."""
     numbers = itertools.count()
 
-    def __init__(self, project, *flags, program=PROGRAM, output=None, **environment):
+    def __init__(self, project, *flags, program=PROGRAM, output=None, cwd=None, **environment):
         self.project = project
         self.log_file = project.parent / f"{project.name}.log"
         self.mark = f"STATEFUN_TEST_MARK={os.getpid()}-{next(self.numbers)}"
         name, value = self.mark.split("=")
         log = open(self.log_file, "wb")
-        self.process = subprocess.Popen([program, "dev", "--admin", "127.0.0.1:0", *flags], cwd=project,
+        self.process = subprocess.Popen([program, "dev", "--admin", "127.0.0.1:0", *flags], cwd=cwd or project,
                                         stdout=output or log, stderr=subprocess.STDOUT, stdin=subprocess.DEVNULL,
                                         env={**os.environ, name: value, **environment})
         log.close()

@@ -135,7 +135,7 @@ def test_what_fails_is_tried_again_and_counts_once(make, tmp_path):
 def test_routers_get_the_requests_of_the_http_ingress(make):
     statefun, flags = make("routing", module=PLAYGROUND, ingress="io.statefun.playground/ingress")
     statefun.start(*flags, "--workers", "2")
-    for _ in range(2):  # the second is a repetition
+    for _ in range(2):  # the second is a repetition, which routers see, too
         assert statefun.post("/in/example/say/me", b"hello", Idempotency_Key="k")[0] == 202
     expected = {"me: direct", "one: routed me hello example/say", "two: routed me hello example/say"}
     assert set(statefun.fetch_all("out", 3)) == expected
@@ -146,6 +146,9 @@ def test_routers_get_the_requests_of_the_http_ingress(make):
     expected = {text.replace("hello", "again") for text in expected}
     assert set(statefun.fetch_all("out", 3)) == expected
     assert statefun.fetch("out") is None
+    assert statefun.metric("statefun_routers_counter", ingress="io.statefun.playground/ingress",
+                           counter="routed bytes") == 20  # also of what nobody serves
+    assert 'WARN  a record of 5 bytes ingress=io.statefun.playground/ingress' in statefun.log()
 
 
 KAFKA = """---
@@ -176,6 +179,7 @@ def test_routers_get_the_records_of_a_kafka_ingress(make, broker, unique, target
     assert Counter(statefun.fetch_all("out", expected.total())) == expected
     assert statefun.fetch("out") is None
     wait_for(lambda: statefun.metric("statefun_kafka_ingress_rejected_total") == (2 if targets else 1))
+    assert statefun.metric("statefun_routers_counter", ingress="example/kafka") >= len("firstlast")
     letters = statefun.get("/deadletters")[2].decode()
     assert "a bad record" in letters and f"topic {unique} partition 0 offset 1" in letters
     assert ("the record has no key" in letters) == bool(targets)

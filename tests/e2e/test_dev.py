@@ -251,6 +251,17 @@ def test_wrong_settings_are_told_before_anything_runs(tmp_path):
     assert not (project / "built").exists()
 
 
+@pytest.mark.parametrize("where", ["flag", "environment"])
+def test_a_configuration_file_lies_where_the_user_is(tmp_path, dev, where):
+    project = project_of(tmp_path / "project")
+    (tmp_path / "my.conf").write_text("statefun.log.level: debug\nstatefun.log.format: json\n")
+    (project / "my.conf").write_text("statefun.log.format: text\n")
+    flags, environment = ((["--config", "my.conf"], {}) if where == "flag" else ([], {"STATEFUN_CONFIG": "my.conf"}))
+    running = dev(project, *flags, "--", project.name, cwd=tmp_path, **environment)
+    running.wait_for_log(READY)
+    running.wait_for_log('"level":"INFO"')
+
+
 def test_changes_during_a_build_have_their_turn(tmp_path, dev):
     project = project_of(tmp_path / "slow", statefun_dev_yaml="""
 build: cat number; sleep 0.5

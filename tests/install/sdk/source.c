@@ -17,6 +17,7 @@ static bool run(struct sf_source *source, struct sf_status *status)
 static bool route(struct sf_routing *routing, const struct sf_record *record, void *user)
 {
     (void)record, (void)user;
+    sf_count_route(routing, "routed", 1);
     return sf_forward(routing, sf_address("install/counter", "one"), sf_int(1));
 }
 

@@ -144,6 +144,10 @@ static inline bool operate(struct sf_context *context, const struct sf_message *
         text = "unknown";
         break;
     }
+    struct sf_address self = sf_self(context), caller = {0};
+    if (!sf_caller(context, &caller) || strcmp(caller.type, self.type) != 0 ||
+        strcmp(caller.id, self.id) != 0)
+        return sf_fail_call(context, "the result comes from %s", caller.type ? caller.type : "");
     sf_decode(context, result.metadata, &sf_string_type, &metadata);
     sf_get(context, &ENDS, &ends);
     return sf_set(context, &ENDS, sf_format(context, "%s%s: %s;", ends, metadata, text));
@@ -165,6 +169,8 @@ static inline bool route_words(struct sf_routing *routing, const struct sf_recor
         memcpy(id, record->key.data, record->key.size);
         id[record->key.size] = '\0';
     }
+    sf_count_route(routing, "words", 1);
+    sf_log_route(routing, SF_INFO, "a word for %s", id);
     sf_forward(routing, sf_address("example/notebook", id), sf_string(text));
     sf_forward(routing, sf_address("example/notebook", "all"), sf_string(text));
     return true;

@@ -157,7 +157,9 @@ static void records_go_through_the_routers_of_their_ingress(void **state)
     int32_t count;
     GOOD(sf_harness_records(f->harness, "example/words", records, 3, &f->status));
     GOOD(sf_harness_record(f->harness, "example/words", records, &f->status));
+    assert_int_equal(sf_harness_route_counter(f->harness, "example/words", "words"), 0);
     run(f);
+    assert_int_equal(sf_harness_route_counter(f->harness, "example/words", "words"), 4);
     assert_int_equal(lines_of(f, "ann"), 2);
     assert_int_equal(lines_of(f, "bob"), 1);
     assert_int_equal(lines_of(f, "nobody"), 1);
@@ -496,6 +498,53 @@ static void looking_changes_nothing(void **state)
     assert_int_equal(seen, 2);
 }
 
+static bool table_set(struct sf_context *notes)
+{
+    return sf_table_set(notes, &WORDS, sf_string("a"), sf_int(7));
+}
+
+static bool table_remove(struct sf_context *notes)
+{
+    return sf_table_remove(notes, &WORDS, sf_string("a"));
+}
+
+static bool table_clear(struct sf_context *notes)
+{
+    return sf_clear(notes, &WORDS);
+}
+
+static bool buffer_append(struct sf_context *notes)
+{
+    return sf_buffer_append(notes, &LINES, sf_string("b"));
+}
+
+static bool buffer_clear_all(struct sf_context *notes)
+{
+    return sf_clear(notes, &LINES);
+}
+
+/* They are changed in a cache, which nobody would save. */
+static void tables_and_buffers_cannot_be_changed_by_looking(void **state)
+{
+    struct fixture *f = *state;
+    static bool (*const changes[])(struct sf_context * notes) = {
+        table_set, table_remove, table_clear, buffer_append, buffer_clear_all};
+    struct sf_address all = sf_address("example/notebook", "all");
+    send(f, "example/notebook", "all", "a");
+    run(f);
+    for (size_t i = 0; i < sizeof changes / sizeof *changes; i++) {
+        struct sf_context *notes = sf_harness_look(f->harness, all);
+        int32_t count = 0;
+        assert_true(sf_table_get(notes, &WORDS, sf_string("a"), &count));
+        assert_null(sf_look_failure(notes));
+        assert_false(changes[i](notes));
+        assert_mentions(sf_look_failure(notes), "states can only be looked at here");
+        assert_true(sf_table_get(notes, &WORDS, sf_string("a"), &count));
+        assert_int_equal(count, 1);
+        assert_int_equal(sf_buffer_size(notes, &LINES), 1);
+    }
+}
+
 static void a_state_of_another_type_is_told_when_it_is_looked_at(void **state)
 {
     struct fixture *f = *state;
@@ -590,6 +639,7 @@ int main(void)
         TEST(a_restart_keeps_what_was_done),
         TEST(a_restart_may_come_before_anything),
         TEST(looking_changes_nothing),
+        TEST(tables_and_buffers_cannot_be_changed_by_looking),
         TEST(a_state_of_another_type_is_told_when_it_is_looked_at),
         TEST(a_module_is_added_before_the_first_run),
         TEST(modules_are_configured_by_the_options),

@@ -239,6 +239,59 @@ static void a_trial_is_for_an_address_of_its_function(void **state)
     assert_null(f->trial);
 }
 
+static bool configure_by_config(struct sf_module *module, struct sf_status *status)
+{
+    return sf_config(module, "answers") ? sf_bind(module, &ANSWERER, status)
+                                        : configure_greeter(module, status);
+}
+
+static void a_trial_can_be_of_what_a_module_binds(void **state)
+{
+    struct fixture *f = *state;
+    struct sf_address caller = sf_address("example/asker", "bob");
+    char answers[] = "answers=yes";
+    const char *const config[] = {answers, NULL};
+    assert_good(sf_trial_of(configure_by_config, config, "example/answer-all", "Ann", &f->trial,
+                            &f->status),
+                &f->status);
+    answers[0] = '?'; /* it has a copy */
+    assert_good(sf_trial_call_from(f->trial, &caller, sf_int(1), &f->status), &f->status);
+    assert_good(sf_expect_message(sf_trial_sent(f->trial, 0), caller, sf_string("bob"), &f->status),
+                &f->status);
+    sf_trial_free(f->trial);
+    f->trial = NULL;
+    assert_good(
+        sf_trial_of(configure_by_config, NULL, "example/greeter", "Ann", &f->trial, &f->status),
+        &f->status);
+    call(f, "");
+    assert_int_equal(sf_trial_egress_count(f->trial), 1);
+}
+
+static bool configure_in_vain(struct sf_module *module, struct sf_status *status)
+{
+    (void)module;
+    return sf_fail(status, SF_INVALID, "not today");
+}
+
+static void a_trial_of_a_module_says_what_it_lacks(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const nonsense[] = {"nonsense", NULL};
+    assert_false(
+        sf_trial_of(configure_greeter, NULL, "example/other", "Ann", &f->trial, &f->status));
+    assert_int_equal(f->status.code, SF_NOT_FOUND);
+    assert_mentions(f->status.message, "example/other");
+    assert_false(sf_trial_of(configure_greeter, NULL, NULL, "Ann", &f->trial, &f->status));
+    assert_mentions(f->status.message, "type of an address");
+    assert_false(
+        sf_trial_of(configure_in_vain, NULL, "example/greeter", "Ann", &f->trial, &f->status));
+    assert_mentions(f->status.message, "not today");
+    assert_false(
+        sf_trial_of(configure_greeter, nonsense, "example/greeter", "Ann", &f->trial, &f->status));
+    assert_mentions(f->status.message, "configuration 'nonsense': expected KEY=VALUE");
+    assert_null(f->trial);
+}
+
 static void expect_ends(struct fixture *f, const char *expected)
 {
     const char *ends = "";
@@ -289,6 +342,8 @@ int main(void)
         TEST(nothing_else_can_be_done_where_states_are_looked_at),
         TEST(a_caller_can_be_given),
         TEST(a_trial_is_for_an_address_of_its_function),
+        TEST(a_trial_can_be_of_what_a_module_binds),
+        TEST(a_trial_of_a_module_says_what_it_lacks),
         TEST(operations_are_waited_for),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

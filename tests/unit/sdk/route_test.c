@@ -4,6 +4,8 @@
 #include "sdk/route.h"
 #include "wire/typed_value.h"
 
+#include <stdio.h>
+
 static bool by_key(struct sf_routing *routing, const struct sf_record *record, void *user)
 {
     char id[16] = {0};
@@ -13,6 +15,14 @@ static bool by_key(struct sf_routing *routing, const struct sf_record *record, v
     sf_forward(routing, sf_address(user, id), sf_string("first"));
     sf_forward(routing, sf_address(user, "all"), sf_int(2));
     return true;
+}
+
+static bool with_noise(struct sf_routing *routing, const struct sf_record *record, void *user)
+{
+    (void)record, (void)user;
+    sf_log_route(routing, SF_WARNING, "two\nlines of %d", 2);
+    sf_count_route(routing, "seen", 2);
+    return sf_fail_route(routing, "no more");
 }
 
 static bool nowhere(struct sf_routing *routing, const struct sf_record *record, void *user)
@@ -32,27 +42,42 @@ static char F[] = "example/f", G[] = "example/g", BAD[] = "nonsense";
 static const struct sf_router BY_KEY = {"example/in", by_key, F}, AGAIN = {"example/in", by_key, G},
                               NOWHERE = {"example/in", nowhere, NULL},
                               FALSELY = {"example/falsely", falsely, NULL},
-                              ASTRAY = {"example/astray", by_key, BAD};
+                              ASTRAY = {"example/astray", by_key, BAD},
+                              NOISY = {"example/noisy", with_noise, NULL};
 
 static bool configure(struct sf_module *module, struct sf_status *status)
 {
     return sf_bind_router(module, &BY_KEY, status) && sf_bind_router(module, &NOWHERE, status) &&
            sf_bind_router(module, &AGAIN, status) && sf_bind_router(module, &FALSELY, status) &&
-           sf_bind_router(module, &ASTRAY, status);
+           sf_bind_router(module, &ASTRAY, status) && sf_bind_router(module, &NOISY, status);
 }
 
 struct fixture {
     struct registry registry;
     struct route route;
     struct sf_status status;
+    char noise[100];
 };
+
+static void note_log(void *owner, const char *ingress, enum sf_level level, const char *text)
+{
+    struct fixture *f = owner;
+    snprintf(f->noise, sizeof f->noise, "%s: %s at %d", ingress, text, (int)level);
+}
+
+static void note_count(void *owner, const char *ingress, const char *counter, int64_t by)
+{
+    struct fixture *f = owner;
+    size_t size = strlen(f->noise);
+    snprintf(f->noise + size, sizeof f->noise - size, ", %s %s %d", ingress, counter, (int)by);
+}
 
 static int setup(void **state)
 {
     struct fixture *f = calloc(1, sizeof *f);
     registry_init(&f->registry, &(struct registry_options){0});
     assert_true(registry_add(&f->registry, configure, &f->status));
-    route_init(&f->route);
+    route_init(&f->route, (struct route_world){f, note_log, note_count});
     *state = f;
     return 0;
 }
@@ -103,6 +128,13 @@ static void a_router_that_fails_says_why(void **state)
     assert_int_equal(f->route.count, 1);
 }
 
+static void a_router_can_log_and_count(void **state)
+{
+    struct fixture *f = *state;
+    assert_false(run(f, "example/noisy", "ann", ""));
+    assert_string_equal(f->noise, "example/noisy: two lines of 2 at 2, example/noisy seen 2");
+}
+
 static void an_ingress_without_a_router_is_known_as_such(void **state)
 {
     struct fixture *f = *state;
@@ -117,6 +149,7 @@ int main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test_setup_teardown(all_routers_of_an_ingress_see_each_record, setup, teardown),
         cmocka_unit_test_setup_teardown(a_router_that_fails_says_why, setup, teardown),
+        cmocka_unit_test_setup_teardown(a_router_can_log_and_count, setup, teardown),
         cmocka_unit_test_setup_teardown(an_ingress_without_a_router_is_known_as_such, setup,
                                         teardown),
     };

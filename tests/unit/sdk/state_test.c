@@ -326,6 +326,86 @@ static void a_table_keeps_the_order_of_first_insertion(void **state)
     assert_int_equal(c->reply->mutation_count, 0);
 }
 
+/* Entries of all lengths, some of which are changed in a call and others are not. */
+enum { MODEL_KEYS = 12, MODEL_CALLS = 400, MODEL_TEXT_MAX = 300 };
+static const struct sf_state TEXTS = SF_TABLE("texts", &sf_int_type, &sf_string_type);
+
+static struct model {
+    uint32_t random;
+    int order[MODEL_KEYS]; /* of the keys that are there */
+    size_t count;
+    char texts[MODEL_KEYS][MODEL_TEXT_MAX + 1];
+} model;
+
+static uint32_t draw(uint32_t below)
+{
+    model.random = model.random * 1664525u + 1013904223u;
+    return (model.random >> 8) % below;
+}
+
+static size_t place_of(int key)
+{
+    size_t at = 0;
+    while (at < model.count && model.order[at] != key)
+        at++;
+    return at;
+}
+
+static void change_model(int key, bool removes)
+{
+    size_t at = place_of(key), size = draw(2) ? draw(20) : draw(MODEL_TEXT_MAX);
+    if (removes && at < model.count) {
+        model.count--;
+        memmove(&model.order[at], &model.order[at + 1], (model.count - at) * sizeof(int));
+    } else if (!removes) {
+        memset(model.texts[key], 'a' + (int)draw(26), size);
+        model.texts[key][size] = '\0';
+        if (at == model.count)
+            model.order[model.count++] = key;
+    }
+}
+
+static void expect_model(struct sf_context *context)
+{
+    size_t position = 0;
+    int32_t key;
+    const char *text;
+    assert_int_equal(sf_table_size(context, &TEXTS), model.count);
+    for (size_t i = 0; i < model.count; i++) {
+        assert_true(sf_table_next(context, &TEXTS, &position, &key, &text));
+        assert_int_equal(key, model.order[i]);
+        assert_string_equal(text, model.texts[key]);
+    }
+}
+
+static bool change_some(struct sf_context *context, const struct sf_message *message)
+{
+    (void)message;
+    expect_model(context);
+    for (uint32_t changes = draw(3); changes; changes--) {
+        int key = (int)draw(MODEL_KEYS);
+        bool removes = draw(3) == 0;
+        change_model(key, removes);
+        assert_true(removes
+                        ? sf_table_remove(context, &TEXTS, sf_int(key))
+                        : sf_table_set(context, &TEXTS, sf_int(key), sf_string(model.texts[key])));
+    }
+    return true;
+}
+
+static void a_table_is_what_was_made_of_it_in_many_calls(void **state)
+{
+    struct calling *c = *state;
+    model = (struct model){.random = 1};
+    give_none(c, "texts");
+    for (int i = 0; i < MODEL_CALLS; i++) {
+        say(c, sf_string("go"));
+        say(c, sf_string("and again, with what the first has left"));
+        assert_runs(c, change_some);
+        go_on(c);
+    }
+}
+
 static bool remove_while_iterating(struct sf_context *context, const struct sf_message *message)
 {
     const char *name;
@@ -564,6 +644,7 @@ int main(void)
         TEST(a_state_that_did_not_come_is_asked_for),
         TEST(a_function_is_not_called_before_its_declared_states_are_there),
         TEST(a_table_keeps_the_order_of_first_insertion),
+        TEST(a_table_is_what_was_made_of_it_in_many_calls),
         TEST(a_table_is_changed_while_it_is_gone_through),
         TEST(keys_and_values_of_a_table_have_its_types),
         TEST(a_stored_table_of_other_types_is_refused),

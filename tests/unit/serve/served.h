@@ -11,6 +11,7 @@
 #include "wire/protobuf.h"
 
 #include <pthread.h>
+#include <semaphore.h>
 #include <unistd.h>
 
 /* --- functions --- */
@@ -107,10 +108,22 @@ static bool begin(struct sf_context *context, const char *what)
     return true;
 }
 
+/* A function that does not return until it may. */
+static sem_t has_blocked, may_go_on;
+
+static bool block(void)
+{
+    sem_post(&has_blocked);
+    while (sem_wait(&may_go_on))
+        continue;
+    return true;
+}
+
 static bool work(struct sf_context *context, const struct sf_message *message)
 {
     const char *text;
-    return sf_read(context, message, &sf_string_type, &text) && begin(context, text);
+    return sf_read(context, message, &sf_string_type, &text) &&
+           (strcmp(text, "block") ? begin(context, text) : block());
 }
 
 static const struct sf_function COUNTER = {

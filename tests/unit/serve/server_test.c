@@ -397,6 +397,50 @@ static void stopping_waits_for_what_is_under_way(void **state)
     close(idle);
 }
 
+static void start_to_stop_soon(struct fixture *f)
+{
+    const struct sf_serve_options options = {
+        .listen = "127.0.0.1:0", .threads = 2, .stop_ms_max = 1};
+    stop(f);
+    assert_good(sf_server_start(&options, configure, &f->server, &f->status), &f->status);
+}
+
+/* With an answer before, or without. */
+static void expect_closed(struct fixture *f)
+{
+    struct pollfd closed = {.fd = f->client, .events = POLLIN};
+    char bytes[1000];
+    do
+        assert_int_equal(poll(&closed, 1, PATIENCE_MS), 1);
+    while (recv(f->client, bytes, sizeof bytes, 0) > 0);
+}
+
+static void stopping_does_not_wait_for_ever_for_an_operation(void **state)
+{
+    struct fixture *f = *state;
+    start_to_stop_soon(f);
+    open_client(f);
+    post(f->client, REQUEST(&f->arena, "worker", 0, "one", "two"));
+    until(operations_begun() == 2);
+    sf_async_complete(operation(0), sf_string("in time"));
+    stop(f);
+    expect_closed(f); /* the runtime sends it again */
+    sf_async_complete(operation(1), sf_string("to no effect"));
+}
+
+static void stopping_does_not_wait_for_ever_for_a_function(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(sem_init(&has_blocked, 0, 0) + sem_init(&may_go_on, 0, 0), 0);
+    start_to_stop_soon(f);
+    open_client(f);
+    post(f->client, REQUEST(&f->arena, "worker", 0, "block"));
+    until(sem_trywait(&has_blocked) == 0);
+    stop(f);
+    sem_post(&may_go_on);
+    expect_closed(f); /* by the thread that was left behind, which frees what is left */
+}
+
 static void a_unix_socket_is_served_and_removed(void **state)
 {
     struct fixture *f = *state;
@@ -536,6 +580,7 @@ static void a_program_says_what_is_wrong_with_its_arguments(void **state)
         {{"f", "--listen"}, 2, "--listen needs a value"},
         {{"f", "--threads", "0"}, 2, "--threads 0: expected a number from 1 to 1024"},
         {{"f", "--threads=two"}, 2, "--threads two: expected"},
+        {{"f", "--stop-within", "0"}, 2, "--stop-within 0: expected a number from 1 to 86400"},
         {{"f", "--log-level", "loud"}, 2, "--log-level loud: expected debug, info, warn or error"},
         {{"f", "--config", "x", "--listen=127.0.0.1:0"}, 1, "f: configuration 'x': expected KEY="},
         {{"f", "--listen", "nowhere"}, 1, "listen on 'nowhere'"},
@@ -562,6 +607,8 @@ int main(void)
         TEST(a_client_that_goes_away_leaves_nothing_behind),
         TEST(many_operations_end_on_many_threads),
         TEST(stopping_waits_for_what_is_under_way),
+        TEST(stopping_does_not_wait_for_ever_for_an_operation),
+        TEST(stopping_does_not_wait_for_ever_for_a_function),
         TEST(a_unix_socket_is_served_and_removed),
         TEST(a_server_that_cannot_start_says_why),
         TEST(a_program_serves_until_it_is_told_to_end),

@@ -11,6 +11,8 @@ static bool route(struct sf_routing *routing, const struct sf_record *record, vo
     (void)user;
     if (record->value.size == 3 && !memcmp(record->value.data, "bad", 3))
         return sf_fail_route(routing, "a bad record");
+    sf_log_route(routing, SF_WARNING, "a record of %d bytes", (int)record->value.size);
+    sf_count_route(routing, "routed bytes", (int64_t)record->value.size);
     snprintf(text, sizeof text, "routed %.*s %.*s %s", record->key.data ? (int)record->key.size : 4,
              record->key.data ? (const char *)record->key.data : "none", (int)record->value.size,
              (const char *)record->value.data, record->topic);
