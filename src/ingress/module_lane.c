@@ -26,8 +26,9 @@ struct reading {
     struct list node; /* in the lane's `ready` or `waiting` */
     bool is_waiting;
     struct module_batch in_hand;
-    size_t taken; /* of it */
-    struct buffer origin;
+    size_t taken;                  /* of it */
+    struct buffer origin;          /* of its records, for people */
+    struct buffer rejected_origin; /* that of a record that is set aside */
     uint64_t records, bytes, rejected;
 };
 
@@ -69,13 +70,14 @@ static void add_position(struct buffer *text, struct bytes position)
 static enum acceptance reject(struct reading *reading, const struct sf_record *record,
                               struct bytes position, const char *cause)
 {
-    buffer_clear(&reading->origin);
-    buffer_add_format(&reading->origin, "partition %u, before position ", reading->from->partition);
-    add_position(&reading->origin, position);
+    buffer_clear(&reading->rejected_origin);
+    buffer_add_bytes(&reading->rejected_origin, buffer_bytes(&reading->origin));
+    buffer_add_text(&reading->rejected_origin, ", before position ");
+    add_position(&reading->rejected_origin, position);
     return engine_reject(reading->lane->engine, reading->source, position,
                          &(struct dead_letter){
                              .cause = bytes_of(cause),
-                             .origin = buffer_bytes(&reading->origin),
+                             .origin = buffer_bytes(&reading->rejected_origin),
                              .key = bytes_make(record->key.data, record->key.size),
                              .value = bytes_make(record->value.data, record->value.size),
                          });
@@ -99,8 +101,6 @@ static enum acceptance offer(struct reading *reading, const struct module_entry 
         engine_skip(lane->engine, reading->source, record.position);
         return ACCEPTED;
     }
-    buffer_clear(&reading->origin);
-    buffer_add_format(&reading->origin, "partition %u", reading->from->partition);
     record.origin = buffer_bytes(&reading->origin);
     if (routers_run(&lane->routers, &from, &record, &status))
         return engine_accept(lane->engine, &record);
@@ -226,9 +226,9 @@ static void add_reading(struct module_lane *lane, struct module_source *from)
     reading->from = from;
     list_init(&reading->node);
     list_put_last(&lane->all, &reading->all);
-    buffer_add_format(&reading->origin, "%u", from->partition);
-    reading->source = engine_source(lane->engine, bytes_of(lane->ingress->spec->id),
-                                    buffer_bytes(&reading->origin));
+    buffer_add_format(&reading->origin, "partition %u", from->partition);
+    struct bytes partition = bytes_from(buffer_bytes(&reading->origin), strlen("partition "));
+    reading->source = engine_source(lane->engine, bytes_of(lane->ingress->spec->id), partition);
     pthread_mutex_lock(&from->lock);
     buffer_clear(&from->emitted);
     buffer_add_bytes(&from->emitted, source_position(reading->source));
@@ -273,6 +273,7 @@ static void reading_free(struct reading *reading)
 {
     module_batch_destroy(&reading->in_hand);
     buffer_destroy(&reading->origin);
+    buffer_destroy(&reading->rejected_origin);
     free(reading);
 }
 
