@@ -86,6 +86,7 @@ struct store {
     uint64_t tail_log_bytes;  /* of the records merged into the tail that the view lacks */
     uint64_t young_log_bytes; /* of those after written_epoch */
     uint64_t written_epoch;   /* the tail's when it was last written */
+    struct view_progress told;
 
     pthread_t thread;
     bool has_thread;
@@ -206,16 +207,20 @@ static void wait_while_crowded(struct store *store)
     }
 }
 
-/* Tells whoever watches how far there is something to read. */
+/* Tells whoever watches if there is more to read. */
 static void tell_progress(struct store *store)
 {
+    struct view_progress progress = {store->view_epoch, store->tail_epoch};
+    if (progress.whole == store->told.whole && progress.kept == store->told.kept)
+        return;
+    store->told = progress;
     pthread_mutex_lock(&store->mutex);
-    store->kept_epoch = store->tail_epoch;
+    store->kept_epoch = progress.kept;
     void (*on_view)(void *owner, struct view_progress progress) = store->on_view;
     void *owner = store->on_view_owner;
     pthread_mutex_unlock(&store->mutex);
     if (on_view)
-        on_view(owner, (struct view_progress){store->view_epoch, store->tail_epoch});
+        on_view(owner, progress);
 }
 
 /* Brings the view forward, or notes why that cannot be done. */
@@ -354,7 +359,10 @@ static bool open_parts(struct store *store, struct sf_status *status)
         return false;
     store->epoch = log_epoch(store->log);
     store->kept_epoch = store->tail_epoch;
-    return store->tail_epoch == store->view_epoch || bring_forward(store, VIEW_WHOLE, status);
+    if (store->tail_epoch > store->view_epoch && !bring_forward(store, VIEW_WHOLE, status))
+        return false;
+    store->told = (struct view_progress){store->view_epoch, store->tail_epoch};
+    return true;
 }
 
 bool store_open(const struct store_options *options, struct store **ret_store,

@@ -156,7 +156,7 @@ static void note_epoch(void *owner, struct view_progress progress)
 static void whoever_watches_hears_of_the_view(void **state)
 {
     struct fixture *f = *state;
-    atomic_uint_fast64_t noted = 0;
+    static atomic_uint_fast64_t noted; /* closing the store tells it something, too */
     store_watch_view(f->store, note_epoch, &noted);
     commit(f->store, "sa=1");
     commit(f->store, "sa=2");
@@ -176,7 +176,7 @@ static void note_kept(void *owner, struct view_progress progress)
 static void what_is_kept_can_be_read_before_the_view_has_it(void **state)
 {
     struct fixture *f = *state;
-    atomic_uint_fast64_t noted = 0;
+    static atomic_uint_fast64_t noted; /* closing the store tells it something, too */
     store_watch_view(f->store, note_kept, &noted);
     commit(f->store, "sa=1 sb=1 ma=1");
     bring_forward(f->store);
