@@ -48,8 +48,8 @@ enum {
 /* Together about 20 MB: 8 of changes, 4 of deltas that wait, 4 of cache, and what a compaction
  * takes. A larger write buffer means that a change is rewritten less often: of the 3.0 us of CPU
  * that a change to one of a million keys costs, compaction takes 1.8; it takes 2.0 with 6 MB
- * and 1.3 with 12. The cache can hold index and filters of 2 million keys; the engine caches the
- * states in use.
+ * and 1.3 with 12. The cache is for blocks that are read often; the engine caches the states in
+ * use.
  *
  * A crash leaves at most 10 MB of changes to distinct keys to be replayed, which takes 0.15 s, or
  * half of lag_bytes_max of changes to few, which takes 0.06 s. The limit is so much larger than a
