@@ -291,7 +291,7 @@ static void measure_gets_of(struct store *store, const char *what, uint64_t star
     for (size_t i = 0; i < GETS; i++) {
         struct bytes wanted = key_of(&key, start + random_next() % range);
         double begun = now_us();
-        (void)store_get(store, wanted, true, &value);
+        (void)store_get(store, wanted, &value);
         samples[i] = now_us() - begun;
     }
     cpu = (thread_cpu_us() - cpu) / GETS;

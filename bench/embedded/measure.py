@@ -3,8 +3,8 @@
 
     bench/embedded/measure.py --program PATH --module LIBRARY [--seconds N] [MEASUREMENT]...
 
-Measurements (all, if none is named): ring random counted update-10k update-1m update-1m-cached instances-1m
-instances-10m
+Measurements (all, if none is named): ring random counted update-10k update-1m update-1m-64mb update-1m-cached
+instances-1m instances-10m
 """
 import argparse
 import sys
@@ -75,7 +75,7 @@ def update(options, keys, *flags):
                          flags=("--workers", str(workers), *flags)) as embedded:
             while embedded.figures("update")[0] < 2 * keys:  # all are there
                 time.sleep(0.2)
-            print(f"update {keys:>9,} workers {workers} {embedded.measure('update', options.seconds)}   "
+            print(f"update {keys:>9,} {' '.join(flags)} workers {workers} {embedded.measure('update', options.seconds)}   "
                   f"{memory_mb(embedded.statefun.process.pid):.0f} MB", flush=True)
 
 
@@ -100,6 +100,7 @@ MEASUREMENTS = {
     "counted": lambda options: hops(options, "counted"),
     "update-10k": lambda options: update(options, 10_000),
     "update-1m": lambda options: update(options, 1_000_000),
+    "update-1m-64mb": lambda options: update(options, 1_000_000, "--state-cache", "64MB"),
     "update-1m-cached": lambda options: update(options, 1_000_000, "--state-cache", "1GB"),
     "instances-1m": lambda options: instances(options, 1_000_000),
     "instances-10m": lambda options: instances(options, 10_000_000),

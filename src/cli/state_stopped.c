@@ -48,7 +48,7 @@ static struct known_spec *read_spec(struct state_source *source, struct bytes ke
 {
     struct known_spec *known = mem_new(sizeof *known);
     buffer_add_bytes(&known->key, key);
-    if (store_get(source->place.store, key, true, &known->stored) == STORE_FOUND) {
+    if (store_get(source->place.store, key, &known->stored)) {
         bool good = stored_spec_parse(buffer_bytes(&known->stored), &known->is);
         assert(good && "a stored spec makes no sense");
     }
@@ -112,7 +112,7 @@ static bool read_stored(struct state_source *source, const struct state_name *na
 {
     struct buffer key = {0};
     struct bytes bytes = key_of(source, &name->address, name->state, &key);
-    bool good = store_get(source->place.store, bytes, true, stored) == STORE_FOUND &&
+    bool good = store_get(source->place.store, bytes, stored) &&
                 !stored_is_expired(bytes, buffer_bytes(stored), source->now_ms);
     buffer_destroy(&key);
     return good || no_value(status);

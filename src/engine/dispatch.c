@@ -8,8 +8,9 @@
 
 static struct load *load_new(struct engine *engine, struct instance *instance)
 {
-    struct load *load = engine->spare_load ? engine->spare_load : mem_new(sizeof *load);
-    engine->spare_load = NULL;
+    struct list *spare = list_take_first(&engine->spare_loads);
+    struct load *load = spare ? container_of(spare, struct load, link) : mem_new(sizeof *load);
+    engine->spare_load_count -= spare != NULL;
     list_init(&load->link);
     load->is_range = false;
     load->count = 0;
@@ -19,16 +20,28 @@ static struct load *load_new(struct engine *engine, struct instance *instance)
     return load;
 }
 
-static void load_free(struct engine *engine, struct load *load)
+static void load_free(struct load *load)
 {
-    enum { SPARE_BYTES_MAX = 4096 };
-    if (!engine->spare_load && load->results.capacity <= SPARE_BYTES_MAX) {
-        engine->spare_load = load;
-        return;
-    }
     buffer_destroy(&load->keys);
     buffer_destroy(&load->results);
     free(load);
+}
+
+static void load_put_back(struct engine *engine, struct load *load)
+{
+    enum { SPARES = 1024, SPARE_BYTES_MAX = 512 };
+    if (engine->spare_load_count < SPARES && load->results.capacity <= SPARE_BYTES_MAX) {
+        list_put_first(&engine->spare_loads, &load->link);
+        engine->spare_load_count++;
+        return;
+    }
+    load_free(load);
+}
+
+void dispatch_free_spares(struct engine *engine)
+{
+    list_for_each_safe (&engine->spare_loads, node)
+        load_free(container_of(node, struct load, link));
 }
 
 static void add_key(struct load *load, struct bytes key)
@@ -85,7 +98,7 @@ static void take_results(struct engine *engine, struct instance *instance, struc
         instance_unspill(engine, instance, buffer_bytes(&load->results));
     else
         fill_slots(engine, instance, load);
-    load_free(engine, load);
+    load_put_back(engine, load);
 }
 
 void dispatch_loaded(struct engine *engine, struct load *load)

@@ -26,10 +26,10 @@ struct engine *engine_new(const struct engine_options *options)
     engine->pace = SIZE_MAX;
 
     struct list *lists[] = {
-        &engine->fresh,         &engine->fresh_delayed,      &engine->dirty,    &engine->sources,
-        &engine->dirty_sources, &engine->functions,          &engine->runnable, &engine->idle,
-        &engine->busy,          &engine->gone_order,         &engine->changing, &engine->reads,
-        &engine->dead_requests, &engine->gone_letters_order,
+        &engine->fresh,         &engine->fresh_delayed,      &engine->dirty,       &engine->sources,
+        &engine->dirty_sources, &engine->functions,          &engine->runnable,    &engine->idle,
+        &engine->busy,          &engine->gone_order,         &engine->changing,    &engine->reads,
+        &engine->dead_requests, &engine->gone_letters_order, &engine->spare_loads,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
         list_init(lists[i]);
@@ -68,11 +68,7 @@ void engine_free(struct engine *engine)
         buffer_destroy(&source->position);
         free(source);
     }
-    if (engine->spare_load) {
-        buffer_destroy(&engine->spare_load->keys);
-        buffer_destroy(&engine->spare_load->results);
-        free(engine->spare_load);
-    }
+    dispatch_free_spares(engine);
     free(engine->spare_invocation);
     delta_unref(engine->open);
     delta_unref(engine->sealing);

@@ -397,6 +397,8 @@ size_t failure_resume_type(struct engine *engine, struct function_type *type, st
 void dispatch_run(struct engine *engine);
 void dispatch_loaded(struct engine *engine, struct load *load);
 
+void dispatch_free_spares(struct engine *engine);
+
 /* --- read --- */
 
 void read_loaded(struct engine *engine, struct load *load);
@@ -497,7 +499,8 @@ struct engine {
     struct engine_figures figures;
     struct arena arena;       /* cleared with each input that uses it */
     struct buffer key, value; /* scratch for stored keys and values */
-    struct load *spare_load;
+    struct list spare_loads;  /* with their buffers: they come and go by the hundred */
+    size_t spare_load_count;
     struct invocation *spare_invocation;
 };
 

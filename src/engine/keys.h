@@ -58,10 +58,10 @@ struct bytes key_of_outbox(struct buffer *key, struct bytes egress, uint64_t epo
  * a key is only ever put while it does not exist, mostly to be removed again soon. */
 bool key_is_queued(struct bytes key);
 
-/* How far the view has come, the form in which what was committed can be read. */
+/* How far what was committed can be read. */
 struct view_progress {
-    uint64_t whole; /* it has all that happened up to this epoch */
-    uint64_t kept;  /* and this one, which is no earlier, in all that is not queued */
+    uint64_t whole; /* all that happened up to this epoch */
+    uint64_t kept;  /* all that is not queued up to this one, which is no earlier */
 };
 
 enum view_part { VIEW_KEPT, VIEW_WHOLE };

@@ -1,45 +1,71 @@
 /* loader.c - a queue and a few threads that block so that others need not. */
 #include "runtime/loader.h"
 
-#include <assert.h>
 #include <pthread.h>
-
-struct job {
-    struct list link;
-    void *worker;
-    struct load *load;
-};
 
 struct loader {
     struct store *store;
-    void (*on_loaded)(void *worker, struct load *load);
+    void (*on_loaded)(struct load_batch *batch);
     uint32_t thread_count;
     pthread_t *threads;
 
     pthread_mutex_t lock; /* of all below */
     pthread_cond_t changed;
-    struct list jobs;
+    struct list batches;
     bool stopping;
 };
 
-static bool read_points(struct store *store, struct load *load, bool may_block)
+struct load_batch *load_batch_new(void *worker)
 {
-    struct buffer value = {0};
+    struct load_batch *batch = mem_new(sizeof *batch);
+    batch->worker = worker;
+    list_init(&batch->link);
+    list_init(&batch->loads);
+    return batch;
+}
+
+void load_batch_add(struct load_batch *batch, struct load *load)
+{
+    list_put_last(&batch->loads, &load->link);
+    batch->count++;
+}
+
+/* All keys of a batch, and whose they are. */
+struct points {
+    struct bytes *keys;
+    struct load **loads;
+    size_t count, capacity;
+};
+
+static void add_point(struct points *points, struct bytes key, struct load *load)
+{
+    if (points->count == points->capacity) {
+        points->capacity = points->capacity ? 2 * points->capacity : 64;
+        points->keys = mem_resize(points->keys, points->capacity * sizeof *points->keys);
+        points->loads = mem_resize(points->loads, points->capacity * sizeof *points->loads);
+    }
+    points->keys[points->count] = key;
+    points->loads[points->count++] = load;
+}
+
+static void add_points(struct points *points, struct load *load)
+{
     struct bytes keys = buffer_bytes(&load->keys);
-    bool complete = true;
-    while (keys.size && complete) {
+    while (keys.size) {
         struct bytes key = bytes_make(keys.data + 4, u32_get(keys.data));
         keys = bytes_from(keys, 4 + key.size);
-        enum store_read read = store_get(store, key, may_block, &value);
-        complete = read != STORE_WOULD_BLOCK;
-        bool found = read == STORE_FOUND;
-        buffer_add_u8(&load->results, found);
-        buffer_add_u32(&load->results, found ? (uint32_t)value.size : 0);
-        if (found)
-            buffer_add_bytes(&load->results, buffer_bytes(&value));
+        add_point(points, key, load);
     }
-    buffer_destroy(&value);
-    return complete;
+}
+
+static void add_value(void *owner, size_t nth, const struct bytes *value)
+{
+    const struct points *points = owner;
+    struct buffer *results = &points->loads[nth]->results;
+    buffer_add_u8(results, value != NULL);
+    buffer_add_u32(results, value ? (uint32_t)value->size : 0);
+    if (value)
+        buffer_add_bytes(results, *value);
 }
 
 static bool add_entry(void *owner, struct bytes key, struct bytes value)
@@ -58,46 +84,52 @@ static void read_range(struct store *store, struct load *load)
     struct bytes from = bytes_make(keys.data + 4, u32_get(keys.data));
     keys = bytes_from(keys, 4 + from.size);
     struct bytes to = bytes_make(keys.data + 4, u32_get(keys.data));
-    (void)store_scan(store, from, to, add_entry,
-                     load); /* stopping early is what bytes_max is for */
+    /* Stopping early is what bytes_max is for. */
+    if (key_is_queued(from))
+        (void)store_scan(store, from, to, add_entry, load);
+    else
+        (void)store_scan_kept(store, from, to, add_entry, load);
 }
 
-bool loader_read(struct store *store, struct load *load, bool may_block)
+void loader_read(struct store *store, struct load_batch *batch)
 {
-    buffer_clear(&load->results);
-    if (!load->is_range)
-        return read_points(store, load, may_block);
-    if (may_block)
-        read_range(store, load);
-    return may_block;
+    struct points points = {0};
+    list_for_each (&batch->loads, node) {
+        struct load *load = container_of(node, struct load, link);
+        buffer_clear(&load->results);
+        if (load->is_range)
+            read_range(store, load);
+        else
+            add_points(&points, load);
+    }
+    store_get_all(store, points.keys, points.count, add_value, &points);
+    free(points.keys);
+    free(points.loads);
 }
 
-static struct job *take_job(struct loader *loader)
+static struct load_batch *take_batch(struct loader *loader)
 {
     pthread_mutex_lock(&loader->lock);
-    while (list_is_empty(&loader->jobs) && !loader->stopping)
+    while (list_is_empty(&loader->batches) && !loader->stopping)
         pthread_cond_wait(&loader->changed, &loader->lock);
     struct list *node =
-        list_take_first(&loader->jobs); /* also when stopping: none is left undone */
+        list_take_first(&loader->batches); /* also when stopping: none is left undone */
     pthread_mutex_unlock(&loader->lock);
-    return node ? container_of(node, struct job, link) : NULL;
+    return node ? container_of(node, struct load_batch, link) : NULL;
 }
 
 static void *run(void *argument)
 {
     struct loader *loader = argument;
-    for (struct job *job; (job = take_job(loader));) {
-        bool complete = loader_read(loader->store, job->load, true);
-        assert(complete);
-        (void)complete;
-        loader->on_loaded(job->worker, job->load);
-        free(job);
+    for (struct load_batch *batch; (batch = take_batch(loader));) {
+        loader_read(loader->store, batch);
+        loader->on_loaded(batch);
     }
     return NULL;
 }
 
 struct loader *loader_new(struct store *store, uint32_t threads,
-                          void (*on_loaded)(void *worker, struct load *load))
+                          void (*on_loaded)(struct load_batch *batch))
 {
     struct loader *loader = mem_new(sizeof *loader);
     loader->store = store;
@@ -106,20 +138,19 @@ struct loader *loader_new(struct store *store, uint32_t threads,
     loader->threads = mem_new(threads * sizeof *loader->threads);
     pthread_mutex_init(&loader->lock, NULL);
     pthread_cond_init(&loader->changed, NULL);
-    list_init(&loader->jobs);
+    list_init(&loader->batches);
     for (uint32_t i = 0; i < threads; i++)
         if (pthread_create(&loader->threads[i], NULL, run, loader))
             abort();
+    for (uint32_t i = 0; i < threads; i++)
+        (void)pthread_setname_np(loader->threads[i], "loader"); /* for who looks at the threads */
     return loader;
 }
 
-void loader_put(struct loader *loader, void *worker, struct load *load)
+void loader_put(struct loader *loader, struct load_batch *batch)
 {
-    struct job *job = mem_new(sizeof *job);
-    job->worker = worker;
-    job->load = load;
     pthread_mutex_lock(&loader->lock);
-    list_put_last(&loader->jobs, &job->link);
+    list_put_last(&loader->batches, &batch->link);
     pthread_cond_signal(&loader->changed);
     pthread_mutex_unlock(&loader->lock);
 }

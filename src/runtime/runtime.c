@@ -110,11 +110,6 @@ static void run_state_answer(struct errand *errand, void *owner)
         state_answer_free(answer);
 }
 
-static void on_loaded(void *worker, struct load *load)
-{
-    worker_loaded(worker, load);
-}
-
 static void on_partition(void *owner, uint32_t worker, struct kafka_partition *partition)
 {
     struct ingress_owner *ingress = owner;
@@ -301,7 +296,7 @@ static void make_workers(struct runtime *runtime)
 
     runtime->workers = mem_new(runtime->worker_count * sizeof(struct worker *));
     runtime->operations = operations_new(hash_seeded(bytes_of("life"), seed));
-    runtime->loader = loader_new(runtime->store, LOADER_THREADS, on_loaded);
+    runtime->loader = loader_new(runtime->store, LOADER_THREADS, worker_loaded);
     runtime->committer = committer_new(&(struct committer_options){
         .store = runtime->store,
         .workers = runtime->worker_count,

@@ -5,7 +5,8 @@
 enum {
     NAP_US = 1000
 }; /* replies that come in this time are taken together, where there is a crowd */
-enum { HURRY_MS = 200 }; /* hurrying costs the store some milliseconds each time */
+enum { HURRY_MS = 200 };       /* hurrying costs the store some milliseconds each time */
+enum { LOADS_TOGETHER = 128 }; /* then they need not wait for the end of the turn */
 
 /* Posts to one other worker, gathered during a turn. */
 struct parcel {
@@ -46,12 +47,21 @@ static const struct from_function *on_call(void *owner, void *function,
     return embedded_call(worker->embedded, function, request, status);
 }
 
+static void send_loads(struct worker *worker)
+{
+    if (worker->loads)
+        loader_put(worker->options.loader, worker->loads);
+    worker->loads = NULL;
+}
+
 static bool on_load(void *owner, struct load *load)
 {
     struct worker *worker = owner;
-    if (loader_read(worker->options.store, load, false))
-        return true;
-    loader_put(worker->options.loader, worker, load);
+    if (!worker->loads)
+        worker->loads = load_batch_new(worker);
+    load_batch_add(worker->loads, load);
+    if (worker->loads->count == LOADS_TOGETHER)
+        send_loads(worker);
     return false;
 }
 
@@ -283,6 +293,7 @@ static void on_turn_end(void *owner)
     }
     if (engine_is_crowded(worker->engine))
         loop_nap(worker->loop, NAP_US);
+    send_loads(worker);
     send_parcels(worker);
     tell_committer(worker);
     set_timer(worker);
@@ -426,6 +437,7 @@ void worker_free(struct worker *worker)
         if (worker->parcels[to])
             free_posts(worker->parcels[to]);
     free(worker->parcels);
+    free(worker->loads); /* what was asked for at last; the engine has it */
     http_ingress_free(worker->http);
     remote_free(worker->remote);
     operation_desk_free(worker->desk);

@@ -83,7 +83,7 @@ void worker_free(struct worker *worker); /* NULL is fine */
 void worker_seal(struct worker *worker, uint64_t epoch);
 void worker_committed(struct worker *worker, uint64_t epoch);
 void worker_viewed(struct worker *worker, struct view_progress progress);
-void worker_loaded(struct worker *worker, struct load *load);
+void worker_loaded(struct load_batch *batch);
 void worker_confirmed(struct worker *worker, uint32_t egress, uint64_t epoch);
 void worker_record_done(struct worker *worker, struct bytes key, const struct dead_letter *letter);
 void worker_outbox_full(struct worker *worker, bool full);

@@ -201,25 +201,20 @@ void worker_call_state(struct worker *worker, struct state_call *call)
     errand_send(worker->inbox, &call->errand);
 }
 
-struct load_errand {
-    struct errand errand;
-    struct load *load;
-};
-
 static void run_loaded(struct errand *errand, void *owner)
 {
     struct worker *worker = owner;
-    struct load_errand *loaded = container_of(errand, struct load_errand, errand);
-    engine_loaded(worker->engine, loaded->load);
-    free(loaded);
+    struct load_batch *batch = container_of(errand, struct load_batch, errand);
+    for (struct list *node; (node = list_take_first(&batch->loads));)
+        engine_loaded(worker->engine, container_of(node, struct load, link));
+    free(batch);
 }
 
-void worker_loaded(struct worker *worker, struct load *load)
+void worker_loaded(struct load_batch *batch)
 {
-    struct load_errand *errand = mem_new(sizeof *errand);
-    errand->errand.run = run_loaded;
-    errand->load = load;
-    errand_send(worker->inbox, &errand->errand);
+    struct worker *worker = batch->worker;
+    batch->errand.run = run_loaded;
+    errand_send(worker->inbox, &batch->errand);
 }
 
 struct record_errand {

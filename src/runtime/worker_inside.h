@@ -34,7 +34,8 @@ struct worker {
     struct loop_timer hurry; /* set while the store was asked not long ago */
     bool hurries;            /* ... and is to be asked again then */
     enum view_part hurried_part;
-    struct parcel **parcels; /* by destination */
+    struct parcel **parcels;  /* by destination */
+    struct load_batch *loads; /* gathered in this turn; NULL: none */
     struct reporter reporter;
     bool has_room; /* refused records may be offered again */
     bool stopped_input;

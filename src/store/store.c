@@ -4,13 +4,15 @@
  *        committer's thread ────────────────────┘ └──────── view's thread
  *
  * `waiting` is a list of committed deltas; it, the figures and everything both threads ask each
- * other for lie under `mutex`. The tail and the batches of the view belong to the view's thread,
- * and to store_open before it starts.
+ * other for lie under `mutex`. Only the view's thread (and store_open, before it starts) changes
+ * the tail and writes batches of the view.
  *
  * The tail goes into the view when it takes write_buffer_bytes, when a quarter of lag_bytes_max has
  * been logged since the last time, or when somebody is in a hurry. What is young then stays in the
  * tail, and the view is brought to where the tail was the last time; so it lags by one to two
  * writes. Who is in a hurry gets all of it, and so it is when too much would stay behind.
+ *
+ * What is not queued is read from the tail and the view (overlay.h): that is how far kept_epoch is.
  *
  * A commit waits when the whole of lag_bytes_max, or half of write_buffer_bytes in deltas, is ahead
  * of the view: while the disk and the compaction keep up, that never happens.
@@ -26,6 +28,7 @@
 #include "engine/partition.h"
 #include "store/directory.h"
 #include "store/log.h"
+#include "store/overlay.h"
 #include "store/tail.h"
 #include "store/view.h"
 
@@ -45,8 +48,8 @@ enum {
 /* Together about 20 MB: 8 of changes, 4 of deltas that wait, 4 of cache, and what a compaction
  * takes. A larger write buffer means that a change is rewritten less often: of the 3.0 us of CPU
  * that a change to one of a million keys costs, compaction takes 1.8; it takes 2.0 with 6 MB
- * and 1.3 with 12. The cache can hold index and filters of 2 million keys; the engine caches the
- * states in use.
+ * and 1.3 with 12. The cache is for blocks that are read often; the engine caches the states in
+ * use.
  *
  * A crash leaves at most 10 MB of changes to distinct keys to be replayed, which takes 0.15 s, or
  * half of lag_bytes_max of changes to few, which takes 0.06 s. The limit is so much larger than a
@@ -81,7 +84,9 @@ struct store {
     struct tail *tail;
     uint64_t tail_epoch;
     uint64_t tail_log_bytes;  /* of the records merged into the tail that the view lacks */
-    uint64_t young_log_bytes; /* of those after kept_epoch */
+    uint64_t young_log_bytes; /* of those after written_epoch */
+    uint64_t written_epoch;   /* the tail's when it was last written */
+    struct view_progress told;
 
     pthread_t thread;
     bool has_thread;
@@ -90,7 +95,7 @@ struct store {
     pthread_cond_t room; /* a commit that waits may go on */
     bool closing;
     uint64_t hurry_epoch;      /* up to here the view should come at once */
-    uint64_t hurry_kept_epoch; /* in what is kept */
+    uint64_t hurry_kept_epoch; /* and the tail */
     struct list waiting;
     size_t waiting_bytes;
     uint64_t waiting_log_bytes;
@@ -99,7 +104,7 @@ struct store {
     void *on_view_owner;
     atomic_uint_fast64_t epoch;      /* written by the committer */
     atomic_uint_fast64_t view_epoch; /* written by the view's thread */
-    uint64_t kept_epoch;             /* the tail's when it was last written */
+    uint64_t kept_epoch;             /* the tail's */
     struct store_figures figures;
 };
 
@@ -114,19 +119,19 @@ static void free_waiting(struct waiting *waiting)
 static bool bring_forward(struct store *store, enum view_part part, struct sf_status *status)
 {
     uint64_t changes, lag_bytes = part == VIEW_KEPT ? store->young_log_bytes : 0;
-    uint64_t epoch = part == VIEW_KEPT ? store->kept_epoch : store->tail_epoch;
+    uint64_t epoch = part == VIEW_KEPT ? store->written_epoch : store->tail_epoch;
     if (!tail_write(store->tail, store->view, part, epoch, &changes, status))
         return false;
 
     pthread_mutex_lock(&store->mutex);
     store->view_epoch = epoch;
-    store->kept_epoch = store->tail_epoch;
     store->figures.lag_bytes -= store->tail_log_bytes - lag_bytes;
     store->figures.view_batches++;
     store->figures.view_changes += changes;
     pthread_mutex_unlock(&store->mutex);
     store->tail_log_bytes = lag_bytes;
     store->young_log_bytes = 0;
+    store->written_epoch = store->tail_epoch;
     return true;
 }
 
@@ -202,7 +207,23 @@ static void wait_while_crowded(struct store *store)
     }
 }
 
-/* Brings the view forward and tells whom that concerns, or notes why it cannot be done. */
+/* Tells whoever watches if there is more to read. */
+static void tell_progress(struct store *store)
+{
+    struct view_progress progress = {store->view_epoch, store->tail_epoch};
+    if (progress.whole == store->told.whole && progress.kept == store->told.kept)
+        return;
+    store->told = progress;
+    pthread_mutex_lock(&store->mutex);
+    store->kept_epoch = progress.kept;
+    void (*on_view)(void *owner, struct view_progress progress) = store->on_view;
+    void *owner = store->on_view_owner;
+    pthread_mutex_unlock(&store->mutex);
+    if (on_view)
+        on_view(owner, progress);
+}
+
+/* Brings the view forward, or notes why that cannot be done. */
 static void advance(struct store *store, enum view_part part)
 {
     struct sf_status failure = {0};
@@ -211,14 +232,11 @@ static void advance(struct store *store, enum view_part part)
 
     pthread_mutex_lock(&store->mutex);
     store->view_failure = failure; /* SF_OK when there was none */
-    void (*on_view)(void *owner, struct view_progress progress) = store->on_view;
-    void *owner = store->on_view_owner;
     pthread_cond_broadcast(&store->room);
     pthread_mutex_unlock(&store->mutex);
     if (!good)
         return;
-    if (on_view)
-        on_view(owner, (struct view_progress){store->view_epoch, store->kept_epoch});
+    tell_progress(store);
     log_trim(store->log, store->view_epoch);
 }
 
@@ -243,8 +261,7 @@ static bool has_work(const struct store *store)
 /* One round of the view's thread. */
 struct round {
     struct list taken; /* from the waiting list */
-    bool must;         /* the view must come forward, even if it is not due */
-    bool whole;        /* and in all */
+    bool whole;        /* the view must come forward, even if it is not due, and in all */
     bool last;
 };
 
@@ -260,7 +277,6 @@ static void begin_round(struct store *store, struct round *round)
         while (!has_work(store))
             pthread_cond_wait(&store->work, &store->mutex);
     round->last = store->closing;
-    round->must = again || store->closing || is_hurried(store);
     round->whole = again || store->closing || store->view_epoch < store->hurry_epoch;
     if (!again || round->last) {
         while (!list_is_empty(&store->waiting))
@@ -293,7 +309,8 @@ static void *run(void *argument)
         log_prepare(store->log);
         begin_round(store, &round);
         merge_all(store, &round.taken);
-        if (store->tail_epoch > store->view_epoch && (round.must || is_due(store)))
+        tell_progress(store);
+        if (store->tail_epoch > store->view_epoch && (round.whole || is_due(store)))
             advance(store, round.whole ? VIEW_WHOLE : part_to_write(store));
     }
     return NULL;
@@ -329,7 +346,7 @@ static bool open_parts(struct store *store, struct sf_status *status)
         return false;
     store->tail_epoch = view_opened_epoch(store->view);
     store->view_epoch = store->tail_epoch;
-    store->kept_epoch = store->tail_epoch;
+    store->written_epoch = store->tail_epoch;
 
     struct log_options log_options = {
         .path = store->directory->log_path,
@@ -341,7 +358,11 @@ static bool open_parts(struct store *store, struct sf_status *status)
     if (!log_open(&log_options, store->view_epoch, &sink, &store->log, status))
         return false;
     store->epoch = log_epoch(store->log);
-    return store->tail_epoch == store->view_epoch || bring_forward(store, VIEW_WHOLE, status);
+    store->kept_epoch = store->tail_epoch;
+    if (store->tail_epoch > store->view_epoch && !bring_forward(store, VIEW_WHOLE, status))
+        return false;
+    store->told = (struct view_progress){store->view_epoch, store->tail_epoch};
+    return true;
 }
 
 bool store_open(const struct store_options *options, struct store **ret_store,
@@ -491,10 +512,34 @@ void store_hurry(struct store *store, enum view_part part)
     pthread_mutex_unlock(&store->mutex);
 }
 
-enum store_read store_get(struct store *store, struct bytes key, bool may_block,
-                          struct buffer *value)
+static void copy_value(void *owner, size_t nth, const struct bytes *value)
 {
-    return view_get(store->view, key, may_block, value);
+    struct buffer **ret_value = owner;
+    (void)nth;
+    if (!value) {
+        *ret_value = NULL;
+        return;
+    }
+    buffer_clear(*ret_value);
+    buffer_add_bytes(*ret_value, *value);
+}
+
+bool store_get(struct store *store, struct bytes key, struct buffer *value)
+{
+    overlay_get_all(store->tail, store->view, &key, 1, copy_value, &value);
+    return value != NULL;
+}
+
+void store_get_all(struct store *store, const struct bytes *keys, size_t count,
+                   void (*visit)(void *owner, size_t nth, const struct bytes *value), void *owner)
+{
+    overlay_get_all(store->tail, store->view, keys, count, visit, owner);
+}
+
+bool store_scan_kept(struct store *store, struct bytes from, struct bytes to,
+                     bool (*visit)(void *owner, struct bytes key, struct bytes value), void *owner)
+{
+    return overlay_scan(store->tail, store->view, from, to, visit, owner);
 }
 
 bool store_scan(struct store *store, struct bytes from, struct bytes to,

@@ -60,33 +60,41 @@ uint64_t store_epoch(const struct store *store);
 SF_CHECK bool store_commit(struct store *store, uint64_t epoch, struct delta *const *parts,
                            size_t part_count, struct sf_status *status);
 
-/* The epoch up to which the view is complete; of what is kept it may have more. */
+/* The epoch up to which the view is complete; of what is not queued more can be read. */
 uint64_t store_view_epoch(const struct store *store);
 
-/* Calls `on_view(owner, progress)` on the view's thread whenever the view has come forward; set
- * before the first commit. */
+/* Calls `on_view(owner, progress)` on the view's thread whenever more can be read: of what is
+ * queued up to `whole`, where the view stands; of the rest up to `kept`. Set before the first
+ * commit. */
 void store_watch_view(struct store *store,
                       void (*on_view)(void *owner, struct view_progress progress), void *owner);
 
-/* Asks the view, or the part of it, to come forward now instead of when it is due (when
+/* Asks for what was committed to be readable now instead of when it is due: VIEW_KEPT what is not
+ * queued, which costs little; VIEW_WHOLE all of it, which then is in the view (and is due when
  * write_buffer_bytes have changed, or a quarter of lag_bytes_max been logged). That costs some
  * milliseconds and a file, however little there is to write: a thing to ask a few times a second,
  * not for each epoch. */
 void store_hurry(struct store *store, enum view_part part);
 
-enum store_read { STORE_FOUND, STORE_ABSENT, STORE_WOULD_BLOCK };
+/* Reads a key into `value` (replacing what is in it); false if it is not there. The disk may have
+ * to be waited for. A view that cannot be read has lost data: that aborts, with a message. */
+bool store_get(struct store *store, struct bytes key, struct buffer *value);
 
-/* Reads a key from the view into `value` (replacing what is in it). With `may_block` false only
- * what is in memory is looked at, and STORE_WOULD_BLOCK means that the disk would have to be asked.
- * A view that cannot be read has lost data: that aborts, with a message. */
-enum store_read store_get(struct store *store, struct bytes key, bool may_block,
-                          struct buffer *value);
+/* The same for many keys, which together cost less than one by one. Calls `visit` for each, in
+ * their order: `value` is lent for the call, and NULL if the key is not there. */
+void store_get_all(struct store *store, const struct bytes *keys, size_t count,
+                   void (*visit)(void *owner, size_t nth, const struct bytes *value), void *owner);
 
-/* Calls `visit` for each key in [from, to) in order until it returns false; an empty `to` means up
- * to the end of the keys that begin with `from`'s first byte. Returns false if the visitor stopped
- * it. */
+/* Calls `visit` for each key of the view in [from, to) in order until it returns false; an empty
+ * `to` means up to the end of the keys that begin with `from`'s first byte. Returns false if the
+ * visitor stopped it. */
 bool store_scan(struct store *store, struct bytes from, struct bytes to,
                 bool (*visit)(void *owner, struct bytes key, struct bytes value), void *owner);
+
+/* The same for a range of what is not queued, up to where that can be read. It looks at everything
+ * that the view lacks, some milliseconds: for what is asked now and then. */
+bool store_scan_kept(struct store *store, struct bytes from, struct bytes to,
+                     bool (*visit)(void *owner, struct bytes key, struct bytes value), void *owner);
 
 struct store_figures {
     uint64_t commits;

@@ -6,7 +6,10 @@
  * reach ever further: these are kept as one.
  *
  * The order in a batch: its removes and puts stand for what came last, trims only for what was in
- * the view before; so an entry that outlives a trim (put after it) is not touched by it. */
+ * the view before; so an entry that outlives a trim (put after it) is not touched by it.
+ *
+ * Whatever changes entries or trims is done under the mutex; the thread that does it may look
+ * without. So a batch, which takes long, is written without it. */
 #include "store/tail.h"
 
 #include "base/hash.h"
@@ -14,10 +17,10 @@
 #include "base/mem.h"
 #include "engine/delta.h"
 #include "engine/keys.h"
-#include "store/entries.h"
 #include "store/key_sort.h"
 
 #include <assert.h>
+#include <pthread.h>
 #include <stdlib.h>
 #include <sys/random.h>
 
@@ -35,6 +38,7 @@ struct tail_trim {
 };
 
 struct tail {
+    pthread_mutex_t mutex;
     struct map map;
     struct entry_pool pool;
     uint64_t seed;
@@ -47,6 +51,7 @@ struct tail {
 struct tail *tail_new(size_t keep_bytes)
 {
     struct tail *tail = mem_new(sizeof *tail);
+    pthread_mutex_init(&tail->mutex, NULL);
     map_init(&tail->map);
     entry_pool_init(&tail->pool, keep_bytes);
     /* Keys hold ids that users choose. Without randomness the seed is 0: slower under attack. */
@@ -78,6 +83,7 @@ void tail_free(struct tail *tail)
     clear(tail, NULL);
     map_destroy(&tail->map);
     entry_pool_destroy(&tail->pool);
+    pthread_mutex_destroy(&tail->mutex);
     free(tail->trims);
     free(tail);
 }
@@ -217,6 +223,7 @@ static void trim(struct tail *tail, struct bytes from, struct bytes to)
 bool tail_add(struct tail *tail, struct bytes entries)
 {
     struct delta_entry entry;
+    pthread_mutex_lock(&tail->mutex);
     while (delta_next(&entries, &entry)) {
         switch (entry.change) {
         case DELTA_PUT:
@@ -230,18 +237,76 @@ bool tail_add(struct tail *tail, struct bytes entries)
             break;
         }
     }
+    pthread_mutex_unlock(&tail->mutex);
     return !entries.size;
+}
+
+static bool is_in_trim(const struct tail *tail, struct bytes key)
+{
+    for (size_t i = 0; i < tail->trim_count; i++)
+        if (bytes_compare(buffer_bytes(&tail->trims[i].from), key) <= 0 &&
+            bytes_compare(key, buffer_bytes(&tail->trims[i].to)) < 0)
+            return true;
+    return false;
+}
+
+static enum tail_knowledge look_up(const struct tail *tail, struct bytes key, uint64_t hash,
+                                   struct buffer *value)
+{
+    const struct tail_entry *entry = find(tail, key, hash);
+    if (!entry)
+        return is_in_trim(tail, key) ? TAIL_REMOVED : TAIL_UNKNOWN;
+    if (entry->removed || is_covered(tail, entry))
+        return TAIL_REMOVED;
+    buffer_add_bytes(value, entry_value(entry));
+    return TAIL_PUT;
+}
+
+enum tail_knowledge tail_get(struct tail *tail, struct bytes key, struct buffer *value)
+{
+    uint64_t hash = hash_seeded(key, tail->seed);
+    pthread_mutex_lock(&tail->mutex);
+    enum tail_knowledge known = look_up(tail, key, hash, value);
+    pthread_mutex_unlock(&tail->mutex);
+    return known;
+}
+
+struct copying {
+    const struct tail *tail;
+    struct bytes from, to;
+    struct entry_pool *copies;
+};
+
+/* Visits each entry. */
+static void copy_if_in_range(void *owner, struct tail_entry *entry)
+{
+    const struct copying *copying = owner;
+    struct bytes key = entry_key(entry);
+    if (bytes_compare(copying->from, key) > 0 || bytes_compare(key, copying->to) >= 0 ||
+        is_covered(copying->tail, entry))
+        return;
+    copy_entry(entry_pool_take(copying->copies, key, entry->value_size), entry);
+}
+
+void tail_copy(struct tail *tail, struct bytes from, struct bytes to, struct entry_pool *copies)
+{
+    struct copying copying = {tail, from, to, copies};
+    pthread_mutex_lock(&tail->mutex);
+    entry_pool_walk(&tail->pool, copy_if_in_range, &copying);
+    pthread_mutex_unlock(&tail->mutex);
 }
 
 void tail_sweep(struct tail *tail, struct view *view)
 {
     struct buffer key = {0};
+    pthread_mutex_lock(&tail->mutex);
     if (tail->trim_count)
         entry_pool_walk(&tail->pool, drop_if_covered, tail);
     for (size_t i = tail->trim_count; i-- > 0;)
         if (!view_first(view, buffer_bytes(&tail->trims[i].from), buffer_bytes(&tail->trims[i].to),
                         &key))
             drop_trim(tail, i);
+    pthread_mutex_unlock(&tail->mutex);
     buffer_destroy(&key);
 }
 
@@ -359,7 +424,9 @@ bool tail_write(struct tail *tail, struct view *view, enum view_part part, uint6
         entry_pool_walk(&tail->pool, doubt, NULL);
         return false;
     }
+    pthread_mutex_lock(&tail->mutex);
     clear(tail, part == VIEW_KEPT ? take_back_young : NULL);
+    pthread_mutex_unlock(&tail->mutex);
     tail->written_number = tail->number;
     *ret_changes = changes;
     return true;

@@ -22,10 +22,11 @@
  * before. The view is then complete up to the epoch of that earlier write, and ahead of it in other
  * keys. That does no harm: the log is replayed from there, and every change in it is absolute.
  *
- * One thread at a time uses a tail. */
+ * One thread changes a tail; any other may look into it meanwhile (tail_get, tail_copy). */
 #ifndef STORE_TAIL_H
 #define STORE_TAIL_H
 
+#include "store/entries.h"
 #include "store/view.h"
 
 struct tail;
@@ -38,6 +39,17 @@ void tail_free(struct tail *tail);
 
 /* Merges entries as they stand in a delta. False if they are none: what could be read is merged. */
 SF_CHECK bool tail_add(struct tail *tail, struct bytes entries);
+
+enum tail_knowledge { TAIL_UNKNOWN, TAIL_PUT, TAIL_REMOVED };
+
+/* Any thread: what the tail knows of a key. A value that was put is appended to `value`. Of what it
+ * does not know the view says what is so. */
+enum tail_knowledge tail_get(struct tail *tail, struct bytes key, struct buffer *value);
+
+/* Any thread: copies the last changes of keys in [from, to) that no trim covers. (Ranges of what is
+ * queued are not read so: what trims cover in the view is not told.) Looks at every change that the
+ * tail has: not to be asked often. */
+void tail_copy(struct tail *tail, struct bytes from, struct bytes to, struct entry_pool *copies);
 
 /* Drops what trims have covered, and the trims that concern nothing in the view. */
 void tail_sweep(struct tail *tail, struct view *view);

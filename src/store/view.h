@@ -45,8 +45,9 @@ SF_CHECK bool view_commit(struct view *view, struct sf_status *status);
 /* True while so many batches wait to be merged that reading suffers: better wait a while. */
 bool view_is_crowded(struct view *view);
 
-/* As store_get: reading what is damaged aborts. */
-enum store_read view_get(struct view *view, struct bytes key, bool may_block, struct buffer *value);
+/* As store_get_all: reading what is damaged aborts. */
+void view_get_all(struct view *view, const struct bytes *keys, size_t count,
+                  void (*visit)(void *owner, size_t nth, const struct bytes *value), void *owner);
 
 /* Calls `visit` for each key in [from, to) in order until it returns false; then it returns false.
  */

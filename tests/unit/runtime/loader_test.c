@@ -18,6 +18,14 @@ static void free_load(struct load *load)
     buffer_destroy(&load->results);
 }
 
+static void read_alone(struct fixture *f, struct load *load)
+{
+    struct load_batch *batch = load_batch_new(NULL);
+    load_batch_add(batch, load);
+    loader_read(f->store, batch);
+    free(batch);
+}
+
 /* The results of points, as text: "value;-;value;". */
 static void expect_points(const struct load *load, const char *expected)
 {
@@ -74,9 +82,9 @@ static void points_are_answered_in_the_order_asked(void **state)
     add_key(&load, "absent");
     add_key(&load, "m1");
     add_key(&load, "n1");
-    assert_true(loader_read(f->store, &load, true));
+    read_alone(f, &load);
     expect_points(&load, "three;-;one;;");
-    assert_true(loader_read(f->store, &load, true)); /* again: results are replaced */
+    read_alone(f, &load); /* again: results are replaced */
     expect_points(&load, "three;-;one;;");
     free_load(&load);
 }
@@ -88,7 +96,7 @@ static void a_range_is_read_from_its_first_key_up_to_its_last(void **state)
     struct load load = {.is_range = true, .bytes_max = 1000};
     add_key(&load, "m2");
     add_key(&load, "n");
-    assert_true(loader_read(f->store, &load, true));
+    read_alone(f, &load);
     expect_range(&load, "m2=two;m3=three;");
     free_load(&load);
 }
@@ -100,25 +108,61 @@ static void a_range_ends_after_the_entry_that_passes_its_limit(void **state)
     struct load load = {.is_range = true, .bytes_max = 14}; /* the first has 13 bytes */
     add_key(&load, "m");
     add_key(&load, "n");
-    assert_true(loader_read(f->store, &load, true));
+    read_alone(f, &load);
     expect_range(&load, "m1=one;m2=two;");
     load.bytes_max = 1;
-    assert_true(loader_read(f->store, &load, true));
+    read_alone(f, &load);
     expect_range(&load, "m1=one;");
     free_load(&load);
 }
 
-/* A range may be anywhere on the disk, so it is never read on a worker's thread. */
-static void a_range_is_not_read_without_waiting(void **state)
+static void loads_of_a_batch_get_what_each_has_asked_for(void **state)
 {
     struct fixture *f = *state;
     fill(f, some);
-    struct load load = {.is_range = true, .bytes_max = 1000};
-    add_key(&load, "m");
-    add_key(&load, "n");
-    assert_false(loader_read(f->store, &load, false));
-    assert_int_equal(load.results.size, 0);
-    free_load(&load);
+    struct load first = {0}, range = {.is_range = true, .bytes_max = 1000}, last = {0};
+    add_key(&first, "m3");
+    add_key(&first, "absent");
+    add_key(&range, "m1");
+    add_key(&range, "m3");
+    add_key(&last, "m3");
+    struct load_batch *batch = load_batch_new(NULL);
+    load_batch_add(batch, &first);
+    load_batch_add(batch, &range);
+    load_batch_add(batch, &last);
+    loader_read(f->store, batch);
+    free(batch);
+    expect_points(&first, "three;-;");
+    expect_range(&range, "m1=one;m2=two;");
+    expect_points(&last, "three;");
+    free_load(&first);
+    free_load(&range);
+    free_load(&last);
+}
+
+/* Of what is not queued: an instance that is not in memory may have changed a moment ago. */
+static void what_the_view_lacks_is_read_too(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, (const char *const[]){"s1", "old", "s2", "old", NULL});
+    commit(f->store, "s1=new s3=new");
+    struct load points = {0}, range = {.is_range = true, .bytes_max = 1000};
+    add_key(&points, "s1");
+    add_key(&range, "s");
+    add_key(&range, "t");
+    store_hurry(f->store, VIEW_KEPT);
+    for (int i = 0; i < 5000; i++) {
+        assert_true(store_get(f->store, bytes_of("s1"), &f->value));
+        if (bytes_is(buffer_bytes(&f->value), "new"))
+            break;
+        sleep_ms(1);
+    }
+    read_alone(f, &points);
+    expect_points(&points, "new;");
+    read_alone(f, &range);
+    expect_range(&range, "s1=new;s2=old;s3=new;");
+    free_load(&points);
+    free_load(&range);
 }
 
 /* --- threads --- */
@@ -128,13 +172,13 @@ enum { LOADS = 500, THREADS = 3 };
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static size_t loaded_count;
 
-static void on_loaded(void *worker, struct load *load)
+static void on_loaded(struct load_batch *batch)
 {
-    (void)load;
     pthread_mutex_lock(&lock);
-    (*(size_t *)worker)++;
-    loaded_count++;
+    *(size_t *)batch->worker += batch->count;
+    loaded_count += batch->count;
     pthread_mutex_unlock(&lock);
+    free(batch);
 }
 
 static void each_load_comes_back_once_to_its_worker(void **state)
@@ -145,9 +189,13 @@ static void each_load_comes_back_once_to_its_worker(void **state)
     size_t workers[2] = {0};
     loaded_count = 0;
     struct loader *loader = loader_new(f->store, THREADS, on_loaded);
-    for (size_t i = 0; i < LOADS; i++) {
-        add_key(&loads[i], i % 2 ? "m1" : "m2");
-        loader_put(loader, &workers[i % 2], &loads[i]);
+    for (size_t i = 0; i < LOADS; i += 2) {
+        struct load_batch *batch = load_batch_new(&workers[i / 2 % 2]);
+        for (size_t k = i; k < i + 2; k++) {
+            add_key(&loads[k], k % 2 ? "m1" : "m2");
+            load_batch_add(batch, &loads[k]);
+        }
+        loader_put(loader, batch);
     }
     loader_free(loader); /* after what is still waiting has been read */
     assert_int_equal(loaded_count, LOADS);
@@ -168,7 +216,8 @@ int main(void)
         TEST(points_are_answered_in_the_order_asked),
         TEST(a_range_is_read_from_its_first_key_up_to_its_last),
         TEST(a_range_ends_after_the_entry_that_passes_its_limit),
-        TEST(a_range_is_not_read_without_waiting),
+        TEST(loads_of_a_batch_get_what_each_has_asked_for),
+        TEST(what_the_view_lacks_is_read_too),
         TEST(each_load_comes_back_once_to_its_worker),
     };
     return cmocka_run_group_tests_name("loader", tests, NULL, NULL);

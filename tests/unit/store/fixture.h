@@ -10,6 +10,7 @@
 #include "base/mem.h"
 #include "engine/delta.h"
 #include "store/store.h"
+#include "store/view.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -142,6 +143,29 @@ static inline void bring_forward(struct store *store)
     for (int i = 0; i < 10000 && store_view_epoch(store) < store_epoch(store); i++)
         sleep_ms(1);
     assert_int_equal(store_view_epoch(store), store_epoch(store));
+}
+
+struct got {
+    struct buffer *value;
+    bool found;
+};
+
+static inline void take_got(void *owner, size_t nth, const struct bytes *value)
+{
+    struct got *got = owner;
+    assert_int_equal(nth, 0);
+    got->found = value != NULL;
+    buffer_clear(got->value);
+    if (value)
+        buffer_add_bytes(got->value, *value);
+}
+
+/* One key of the view alone. */
+static inline bool view_get(struct view *view, struct bytes key, struct buffer *value)
+{
+    struct got got = {.value = value};
+    view_get_all(view, &key, 1, take_got, &got);
+    return got.found;
 }
 
 static inline bool add_entry_text(void *owner, struct bytes key, struct bytes value)

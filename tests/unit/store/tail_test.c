@@ -1,6 +1,7 @@
 /* tail_test.c - what reaches the view, and what need not. */
 #include "fixture.h"
 
+#include "store/overlay.h"
 #include "store/tail.h"
 #include "store/view.h"
 
@@ -103,9 +104,9 @@ static void values_may_grow_and_shrink_in_the_tail(void **state)
     assert_int_equal(write_tail(f), 2);
 
     struct buffer found = {0};
-    assert_int_equal(view_get(f->view, bytes_of("sa"), true, &found), STORE_FOUND);
+    assert_true(view_get(f->view, bytes_of("sa"), &found));
     assert_int_equal(found.size, 64);
-    assert_int_equal(view_get(f->view, bytes_of("sb"), true, &found), STORE_FOUND);
+    assert_true(view_get(f->view, bytes_of("sb"), &found));
     assert_int_equal(found.size, 200000);
     buffer_destroy(&found);
 }
@@ -342,6 +343,30 @@ static char *change_at_random(uint32_t *model, uint32_t value)
     return script;
 }
 
+static void expect_model(void *owner, size_t nth, const struct bytes *value)
+{
+    const uint32_t *model = owner;
+    char *expected = mem_format("%u", model[nth]);
+    if (model[nth])
+        assert_bytes(*value, expected);
+    else
+        assert_null(value);
+    free(expected);
+}
+
+/* Of every key, at any time, whether tail or view has it. */
+static void assert_reads_as_model(struct fixture *f, uint32_t *model)
+{
+    char names[KEYS][2];
+    struct bytes keys[KEYS];
+    for (size_t i = 0; i < KEYS; i++) {
+        names[i][0] = kinds[i / LETTERS];
+        names[i][1] = (char)('a' + i % LETTERS);
+        keys[i] = bytes_make(names[i], 2);
+    }
+    overlay_get_all(f->tail, f->view, keys, KEYS, expect_model, model);
+}
+
 static void assert_is_model(struct fixture *f, const uint32_t *model)
 {
     struct buffer expected = {0};
@@ -368,6 +393,8 @@ static void the_view_ends_up_as_a_model_of_it(void **state)
                 add(f, log[round]);
             if (random_below(50) == 0)
                 tail_sweep(f->tail, f->view);
+            if (random_below(4) == 0)
+                assert_reads_as_model(f, model);
             if (random_below(30) == 0) {
                 write_part(f, VIEW_KEPT);
                 viewed = written;
@@ -391,6 +418,37 @@ static void the_view_ends_up_as_a_model_of_it(void **state)
             free(log[round]);
     }
     free(log);
+}
+
+static bool stop_after_two(void *owner, struct bytes key, struct bytes value)
+{
+    (void)add_entry_text(owner, key, value);
+    return ((struct buffer *)owner)->size < strlen("sa=1 sb=1");
+}
+
+static void expect_scan(struct fixture *f,
+                        bool (*visit)(void *owner, struct bytes key, struct bytes value),
+                        const char *expected)
+{
+    struct buffer text = {0};
+    assert_int_equal(overlay_scan(f->tail, f->view, bytes_of("sa"), bytes_of("sy"), visit, &text),
+                     visit == add_entry_text);
+    assert_string_equal(buffer_text(&text), expected);
+    buffer_destroy(&text);
+}
+
+/* What the tail knows goes before, between and behind the view's, and in its place. */
+static void a_range_is_read_over_the_view_in_order(void **state)
+{
+    struct fixture *f = *state;
+    add(f, "sb=1 sd=1 sf=1 sz=1");
+    write_tail(f);
+    expect_scan(f, add_entry_text, "sb=1 sd=1 sf=1");
+    add(f, "sa=1 sc=2 sd=2 -sf sg=2 -sh sy=2 pa=2");
+    expect_scan(f, add_entry_text, "sa=1 sb=1 sc=2 sd=2 sg=2");
+    expect_scan(f, stop_after_two, "sa=1 sb=1");
+    write_tail(f);
+    expect_scan(f, add_entry_text, "sa=1 sb=1 sc=2 sd=2 sg=2");
 }
 
 static void memory_is_used_again(void **state)
@@ -428,6 +486,7 @@ int main(void)
         TEST(bytes_that_are_no_entries_are_refused),
         TEST(a_batch_that_fails_can_be_written_again),
         TEST(the_view_ends_up_as_a_model_of_it),
+        TEST(a_range_is_read_over_the_view_in_order),
         TEST(memory_is_used_again),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -93,8 +93,7 @@ static void a_new_view_is_at_epoch_0_and_empty(void **state)
 {
     struct fixture *f = *state;
     assert_int_equal(view_opened_epoch(f->view), 0);
-    assert_int_equal(view_get(f->view, bytes_of("sa"), true, &f->value), STORE_ABSENT);
-    assert_int_equal(view_get(f->view, bytes_of("sa"), false, &f->value), STORE_ABSENT);
+    assert_false(view_get(f->view, bytes_of("sa"), &f->value));
     assert_int_equal(count(f, "\1", "\xff"), 0);
 }
 
@@ -110,8 +109,8 @@ static void a_batch_is_there_with_its_epoch_after_opening_again(void **state)
     commit_batch(f);
     open_view(f);
     assert_int_equal(view_opened_epoch(f->view), 42);
-    assert_int_equal(view_get(f->view, bytes_of("sa"), true, &f->value), STORE_ABSENT);
-    assert_int_equal(view_get(f->view, bytes_of("sb"), true, &f->value), STORE_FOUND);
+    assert_false(view_get(f->view, bytes_of("sa"), &f->value));
+    assert_true(view_get(f->view, bytes_of("sb"), &f->value));
     assert_int_equal(f->value.size, 0);
 }
 
@@ -209,17 +208,32 @@ static void reading_what_is_damaged_aborts_and_says_so(void **state)
     assert_mentions(text, "Corruption");
 }
 
-static void a_read_that_would_need_the_disk_says_so(void **state)
+static void expect_number(void *owner, size_t nth, const struct bytes *value)
 {
+    size_t *visits = owner;
+    assert_int_equal(nth, (*visits)++);
+    if (nth % 3 == 2)
+        assert_null(value);
+    else
+        assert_bytes(*value, "a value of a record in a queue");
+}
+
+/* More than are looked up together, in no order, some of them twice, every third absent. */
+static void many_keys_are_told_of_in_the_order_asked(void **state)
+{
+    enum { ASKED = 100, STORED = 1000 };
     struct fixture *f = *state;
-    put_numbered(f, "s", 0, 1000);
-    open_view(f); /* with an empty cache */
-    struct bytes key = bytes_of("s00000500");
-    assert_int_equal(view_get(f->view, key, false, &f->value), STORE_WOULD_BLOCK);
-    assert_int_equal(view_get(f->view, key, true, &f->value), STORE_FOUND);
-    assert_bytes(buffer_bytes(&f->value), "a value of a record in a queue");
-    assert_int_equal(view_get(f->view, key, false, &f->value), STORE_FOUND);
-    assert_int_equal(view_get(f->view, bytes_of("s000005001"), false, &f->value), STORE_ABSENT);
+    struct bytes keys[ASKED];
+    size_t visits = 0;
+    put_numbered(f, "s", 0, STORED);
+    put_numbered(f, "s", STORED / 2, STORED);
+    for (size_t i = 0; i < ASKED; i++)
+        keys[i] = bytes_of(mem_format("%s%08zu", i % 3 == 2 ? "t" : "s", i * 7919 % 40 * 37));
+    view_get_all(f->view, keys, ASKED, expect_number, &visits);
+    assert_int_equal(visits, ASKED);
+    for (size_t i = 0; i < ASKED; i++)
+        free((void *)keys[i].data);
+    view_get_all(f->view, NULL, 0, expect_number, NULL);
 }
 
 static void a_scan_is_in_order_within_its_bounds_and_stops_when_told(void **state)
@@ -309,12 +323,12 @@ static void compaction_drops_what_has_expired(void **state)
         commit_batch(f);
         sleep_ms(5);
     }
-    assert_int_equal(view_get(f->view, bytes_of("ia"), true, &f->value), STORE_ABSENT);
-    assert_int_equal(view_get(f->view, bytes_of("ib"), true, &f->value), STORE_FOUND);
-    assert_int_equal(view_get(f->view, bytes_of("ma"), true, &f->value), STORE_FOUND);
-    assert_int_equal(view_get(f->view, bytes_of("sa"), true, &f->value), STORE_ABSENT);
-    assert_int_equal(view_get(f->view, bytes_of("sb"), true, &f->value), STORE_FOUND);
-    assert_int_equal(view_get(f->view, bytes_of("sc"), true, &f->value), STORE_FOUND);
+    assert_false(view_get(f->view, bytes_of("ia"), &f->value));
+    assert_true(view_get(f->view, bytes_of("ib"), &f->value));
+    assert_true(view_get(f->view, bytes_of("ma"), &f->value));
+    assert_false(view_get(f->view, bytes_of("sa"), &f->value));
+    assert_true(view_get(f->view, bytes_of("sb"), &f->value));
+    assert_true(view_get(f->view, bytes_of("sc"), &f->value));
 }
 
 /* An expired value that is dropped must not bring back the one that it replaced. */
@@ -338,11 +352,11 @@ static void an_expired_value_does_not_uncover_an_older_one(void **state)
         view_begin(f->view, ++f->epoch);
         commit_batch(f);
         sleep_ms(5);
-        enum store_read found = view_get(f->view, bytes_of("sa"), true, &f->value);
-        assert_true(found == STORE_ABSENT || u64_get(f->value.data) == 1000);
+        bool found = view_get(f->view, bytes_of("sa"), &f->value);
+        assert_true(!found || u64_get(f->value.data) == 1000);
     }
-    assert_int_equal(view_get(f->view, bytes_of("sa"), true, &f->value), STORE_ABSENT);
-    assert_int_equal(view_get(f->view, bytes_of("sb"), true, &f->value), STORE_FOUND);
+    assert_false(view_get(f->view, bytes_of("sa"), &f->value));
+    assert_true(view_get(f->view, bytes_of("sb"), &f->value));
 }
 
 int main(void)
@@ -357,7 +371,7 @@ int main(void)
         TEST(the_view_of_another_directory_is_refused),
         TEST(a_missing_table_is_corruption),
         TEST(reading_what_is_damaged_aborts_and_says_so),
-        TEST(a_read_that_would_need_the_disk_says_so),
+        TEST(many_keys_are_told_of_in_the_order_asked),
         TEST(a_scan_is_in_order_within_its_bounds_and_stops_when_told),
         TEST(a_trimmed_queue_is_scanned_quickly),
         TEST(many_removals_are_passed_over),
