@@ -187,6 +187,7 @@ static bool choose_states(struct engine *engine, struct instance *instance,
             .name = spec->is.name,
             .value = present ? bytes_make(slot->value, slot->size) : (struct bytes){0},
             .present = present,
+            .kept = present && slot->flags & SLOT_KEPT,
         };
     }
     *ret_states = states;
@@ -227,6 +228,7 @@ static void start(struct engine *engine, struct instance *instance)
         return;
     }
     request.states = states;
+    request.version = instance->version;
     request.message_count = choose_batch(engine, instance, &bodies);
     request.messages = bodies;
     assert(request.message_count > 0);
@@ -322,9 +324,10 @@ static bool learn(struct engine *engine, const struct invocation *invocation,
                    "the function asks for states that it was given, or for none");
 }
 
-static void succeed(struct engine *engine, struct instance *instance)
+static void succeed(struct engine *engine, struct instance *instance, uint64_t version)
 {
     instance_drop(engine, instance, instance->invocation->batch);
+    instance_keep(engine, instance, version);
     failure_end(engine, instance);
     instance_go_on(engine, instance);
 }
@@ -346,7 +349,7 @@ void engine_reply(struct engine *engine, struct invocation *invocation,
     } else {
         good = effects_apply(engine, instance, reply, &status);
         if (good)
-            succeed(engine, instance);
+            succeed(engine, instance, reply->version);
     }
     if (!good) {
         instance->type->figures.failures++;
@@ -370,6 +373,15 @@ void engine_fail(struct engine *engine, struct invocation *invocation,
     function_update_turn(engine, instance->type);
 }
 
+void engine_repeat(struct engine *engine, struct invocation *invocation)
+{
+    struct instance *instance = invocation->instance;
+    end_flight(engine, instance);
+    invocation->is_repeated = true;
+    instance_make_ready(engine, instance, true);
+    function_update_turn(engine, instance->type);
+}
+
 struct bytes invocation_address(const struct invocation *invocation)
 {
     return instance_address(invocation->instance);
@@ -378,4 +390,9 @@ struct bytes invocation_address(const struct invocation *invocation)
 size_t invocation_messages(const struct invocation *invocation)
 {
     return invocation->batch;
+}
+
+bool invocation_goes_alone(const struct invocation *invocation)
+{
+    return invocation->is_repeated || invocation->failures;
 }

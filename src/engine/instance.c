@@ -459,6 +459,7 @@ static void slot_store(struct engine *engine, struct slot *slot, struct bytes va
         memcpy(slot->value, value.data, value.size);
     slot->size = (uint32_t)value.size;
     slot->flags |= SLOT_LOADED | SLOT_PRESENT;
+    slot->flags &= (uint8_t)~SLOT_KEPT;
 }
 
 void instance_fill_slot(struct engine *engine, struct instance *instance, size_t index, bool found,
@@ -509,6 +510,16 @@ void instance_touch(struct engine *engine, struct instance *instance, size_t ind
         return;
     slot->deadline = deadline;
     mark_dirty(engine, instance, slot);
+}
+
+void instance_keep(struct engine *engine, struct instance *instance, uint64_t version)
+{
+    instance->version = version;
+    for (size_t i = 0; version && i < instance->slot_count; i++) {
+        struct slot *slot = &instance->slots[i];
+        bool is_kept = slot->flags & SLOT_PRESENT && slot->size >= engine->options.kept_bytes_min;
+        slot->flags = (uint8_t)(is_kept ? slot->flags | SLOT_KEPT : slot->flags & ~SLOT_KEPT);
+    }
 }
 
 void instance_save(struct engine *engine, struct instance *instance)

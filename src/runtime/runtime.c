@@ -319,6 +319,7 @@ static void make_workers(struct runtime *runtime)
                 .epoch = store_epoch(runtime->store) + 1,
                 .now_ms = wall_ms(),
                 .remember_specs = settings_switch(runtime->settings, SETTING_STATE_SPECS_REMEMBER),
+                .kept_bytes_min = STATE_KEPT_BYTES_MIN,
                 .limits = limits_of(runtime),
                 .bindings = runtime->bindings,
             },

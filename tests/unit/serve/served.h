@@ -161,7 +161,8 @@ static inline struct bytes request_to(struct arena *arena, const char *name, int
     }
     typed_value_add(&typed, &(struct typed_value){bytes_of("io.statefun.types/int"),
                                                   bytes_make(number, sizeof number), true});
-    const struct request_state state = {bytes_of("seen"), buffer_bytes(&typed), seen > 0};
+    const struct request_state state = {
+        .name = bytes_of("seen"), .value = buffer_bytes(&typed), .present = seen > 0};
     const struct to_function request = {.target = target.wire,
                                         .states = &state,
                                         .state_count = seen >= 0,
