@@ -1,17 +1,12 @@
-/* server.c - the HTTP server: threads that share a listening socket, each with a loop of its own.
- *
- * A request is answered within on_request, unless its function has begun operations: then it is
- * put aside, its connection waits, and the loop goes on with the others. The thread that ends the
- * last operation puts a letter into the loop's inbox.
+/* server.c - the HTTP server: threads that share a listening socket, each with a loop and a desk of
+ * its own.
  *
  * A server stops in two steps: first no connection is accepted or kept any more; then, when all
  * answers are out, each loop ends by itself. */
-#include "serve/run.h"
+#include "serve/desk.h"
 
-#include "base/list.h"
-#include "loop/inbox.h"
 #include "net/address.h"
-#include "net/http_server.h"
+#include "wire/bundle.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -23,8 +18,7 @@ enum {
     REQUEST_MS_MAX = 30 * 1000,
     IDLE_MS_MAX = 120 * 1000,
     BODY_BYTES_MAX = 64 * 1024 * 1024,
-    THREADS_MAX = 1024,
-    OUT_KEPT_MAX = 64 * 1024
+    THREADS_MAX = 1024
 };
 
 struct serving {
@@ -32,11 +26,10 @@ struct serving {
     pthread_t thread;
     bool has_thread;
     struct loop *loop;
-    struct inbox *inbox; /* of struct waiting */
+    struct inbox *inbox;
     struct http_server *http;
     bool is_stopping;
-    struct run *spare;
-    struct buffer out;
+    struct desk desk;
 };
 
 struct sf_server {
@@ -49,120 +42,7 @@ struct sf_server {
     size_t serving_count;
 };
 
-/* A request whose function has begun operations. */
-struct waiting {
-    struct letter letter;
-    struct serving *serving;
-    struct run *run;
-    struct http_exchange *exchange; /* NULL: the client has gone */
-};
-
-/* --- answers --- */
-
-static void answer_text(struct http_exchange *exchange, int status, const char *headers,
-                        const char *text)
-{
-    http_respond(exchange, &(struct http_answer){.status = status,
-                                                 .content_type = "text/plain; charset=utf-8",
-                                                 .headers = headers,
-                                                 .body = bytes_of(text)});
-}
-
-static void answer_failure(struct http_exchange *exchange, const struct sf_status *failure)
-{
-    char text[sizeof failure->message + 1];
-    int status = failure->code == SF_INVALID ? 400 : failure->code == SF_NOT_FOUND ? 404 : 500;
-    (void)snprintf(text, sizeof text, "%s\n", failure->message);
-    answer_text(exchange, status, NULL, text);
-}
-
-/* Answering may lead to the next request of a pipeline, and to its answer, before it returns. */
-static void answer_reply(struct serving *serving, struct http_exchange *exchange,
-                         const struct from_function *reply)
-{
-    struct buffer out = serving->out;
-    serving->out = (struct buffer){0};
-    size_t size = from_function_size(reply);
-    (void)from_function_put(buffer_reserve(&out, size), reply);
-    http_respond(exchange, &(struct http_answer){.status = 200,
-                                                 .content_type = "application/octet-stream",
-                                                 .body = bytes_make(out.data, size)});
-    if (serving->out.data || out.capacity > OUT_KEPT_MAX)
-        buffer_destroy(&out);
-    else
-        serving->out = out;
-}
-
 /* --- requests --- */
-
-static struct run *take_run(struct serving *serving)
-{
-    struct run *run = serving->spare ? serving->spare : run_new(serving->server->handler);
-    serving->spare = NULL;
-    return run;
-}
-
-static void give_back(struct serving *serving, struct run *run)
-{
-    if (!run_recycle(run))
-        return;
-    if (serving->spare)
-        run_release(run);
-    else
-        serving->spare = run;
-}
-
-/* Any thread. */
-static void on_ended(void *owner)
-{
-    struct waiting *waiting = owner;
-    struct letters letters = {0};
-    letters_add(&letters, &waiting->letter);
-    inbox_put(waiting->serving->inbox, &letters);
-}
-
-static void invoke(struct serving *serving, struct http_exchange *exchange)
-{
-    struct sf_status status;
-    struct run *run = take_run(serving);
-    struct waiting *waiting = mem_new(sizeof *waiting);
-    *waiting = (struct waiting){.serving = serving, .run = run, .exchange = exchange};
-    switch (run_begin(run, http_exchange_body(exchange), on_ended, waiting, &status)) {
-    case RUN_WAITS:
-        http_exchange_set_context(exchange, waiting);
-        return;
-    case RUN_DONE:
-        answer_reply(serving, exchange, run_reply(run));
-        break;
-    case RUN_FAILED:
-        answer_failure(exchange, &status);
-        break;
-    }
-    give_back(serving, run);
-    free(waiting);
-}
-
-static void take_up(struct waiting *waiting)
-{
-    struct serving *serving = waiting->serving;
-    run_finish(waiting->run);
-    if (waiting->exchange)
-        answer_reply(serving, waiting->exchange, run_reply(waiting->run));
-    give_back(serving, waiting->run);
-    free(waiting);
-}
-
-/* What the functions see of the client's request is gone with it: so is all that they have done. */
-static void on_gone(void *owner, struct http_exchange *exchange)
-{
-    struct waiting *waiting = http_exchange_context(exchange);
-    (void)owner;
-    if (!waiting)
-        return;
-    waiting->exchange = NULL;
-    if (run_leave(waiting->run))
-        free(waiting); /* else its letter is in the inbox */
-}
 
 static bool is_at(const struct http_head *head, const char *path)
 {
@@ -192,6 +72,11 @@ static void get(struct serving *serving, struct http_exchange *exchange)
     buffer_destroy(&text);
 }
 
+static bool is_of_type(const struct http_header *header, const char *type)
+{
+    return header && http_is_media_type(http_media_type(header->value), type);
+}
+
 static void on_request(void *owner, struct http_exchange *exchange)
 {
     struct serving *serving = owner;
@@ -201,28 +86,28 @@ static void on_request(void *owner, struct http_exchange *exchange)
         get(serving, exchange);
     else if (!bytes_is(head->method, "POST"))
         answer_text(exchange, 405, "Allow: POST\r\n", "a function is invoked by POST\n");
-    else if (type && type->value.size &&
-             !http_is_media_type(http_media_type(type->value), "application/octet-stream"))
+    else if (is_of_type(type, BUNDLE_TYPE))
+        desk_invoke_bundle(&serving->desk, exchange);
+    else if (type && type->value.size && !is_of_type(type, "application/octet-stream"))
         answer_text(exchange, 415, NULL, "the Content-Type must be application/octet-stream\n");
     else if (!http_exchange_body(exchange).size)
         answer_text(exchange, 400, NULL, "there is no body; expected a ToFunction message\n");
     else
-        invoke(serving, exchange);
+        desk_invoke(&serving->desk, exchange);
+}
+
+static void on_gone(void *owner, struct http_exchange *exchange)
+{
+    (void)owner;
+    desk_forget(exchange);
 }
 
 /* --- a thread --- */
 
-static void take_letters(struct serving *serving)
-{
-    struct letters letters = inbox_take(serving->inbox);
-    for (struct letter *letter; (letter = letters_take(&letters));)
-        take_up(container_of(letter, struct waiting, letter));
-}
-
 static void on_wake(void *owner)
 {
     struct serving *serving = owner;
-    take_letters(serving);
+    desk_take_letters(&serving->desk);
     if (atomic_load(&serving->server->stops) && !serving->is_stopping) {
         serving->is_stopping = true;
         http_server_stop(serving->http);
@@ -240,7 +125,7 @@ static void *serve(void *argument)
 {
     struct serving *serving = argument;
     loop_run(serving->loop);
-    take_letters(serving); /* for clients that have gone */
+    desk_take_letters(&serving->desk); /* for clients that have gone */
     return NULL;
 }
 
@@ -249,6 +134,7 @@ static void serving_open(struct serving *serving, struct sf_server *server)
     serving->server = server;
     serving->loop = loop_new();
     serving->inbox = inbox_new(serving->loop);
+    desk_init(&serving->desk, server->handler, serving->inbox);
     loop_on_wake(serving->loop, on_wake, serving);
     loop_on_turn_end(serving->loop, on_turn_end, serving);
     serving->http = http_server_new(serving->loop, &(struct http_server_options){
@@ -273,8 +159,7 @@ static void serving_close(struct serving *serving)
         inbox_free(serving->inbox);
     if (serving->loop)
         loop_free(serving->loop);
-    run_release(serving->spare);
-    buffer_destroy(&serving->out);
+    desk_destroy(&serving->desk);
 }
 
 /* A signal is for the program's own threads. */
