@@ -11,7 +11,7 @@
 #define BUNDLE_TYPE "application/vnd.statefun.bundle"
 
 /* By this header a plain response says that its server takes bundles: a list of their versions. */
-#define BUNDLE_HEADER  "Statefun-Bundles"
+#define BUNDLE_HEADER  "statefun-bundles"
 #define BUNDLE_VERSION "1"
 
 enum {
