@@ -210,6 +210,22 @@ void keep_put(struct keep *keep, struct kept *kept)
     (void)put_last(keep, kept);
 }
 
+bool kept_is_left(const struct to_function *request, const struct from_function *reply)
+{
+    for (size_t i = 0; i < request->state_count; i++) {
+        const struct request_state *state = &request->states[i];
+        const struct state_mutation *mutation = mutation_of(reply, state->name);
+        if (state->kept ? mutation != NULL : size_left(state, mutation) >= STATE_KEPT_BYTES_MIN)
+            return false;
+    }
+    return true;
+}
+
+uint64_t kept_version(const struct kept *kept)
+{
+    return kept->version;
+}
+
 bool kept_find(const struct kept *kept, struct bytes name, struct bytes *ret_value)
 {
     struct bytes states = kept->states;

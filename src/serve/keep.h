@@ -36,6 +36,11 @@ struct kept *keep_take(struct keep *keep, uint64_t version, struct bytes address
 void keep_put(struct keep *keep, struct kept *kept);
 void kept_free(struct kept *kept); /* NULL is fine */
 
+/* True if what is kept of the request's states is also what the reply leaves: then its version may
+ * be told again. */
+bool kept_is_left(const struct to_function *request, const struct from_function *reply);
+uint64_t kept_version(const struct kept *kept);
+
 /* The value of a state, lent; false if it is not kept. */
 bool kept_find(const struct kept *kept, struct bytes name, struct bytes *ret_value);
 

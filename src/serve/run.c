@@ -167,20 +167,33 @@ static bool fill_in(struct run *run, const struct to_function *request, uint64_t
     return true;
 }
 
-/* Calls it with all states at hand. If it fails, or asks for more, what was kept still is. */
+/* What was kept still is. Nothing that is left of the call refers to it. */
+static void put_kept_back(struct run *run)
+{
+    if (run->kept)
+        keep_put(&run->handler->keep, run->kept);
+    run->kept = NULL;
+}
+
+static uint64_t keep(struct run *run, const struct to_function *request)
+{
+    if (!run->kept || !kept_is_left(request, run->reply))
+        return keep_add(&run->handler->keep, request, run->reply);
+    uint64_t version = kept_version(run->kept);
+    put_kept_back(run);
+    return version;
+}
+
+/* Calls it with all states at hand. */
 static bool call_with_states(struct run *run, const struct sf_function *function,
                              const struct to_function *request, bool keeps,
                              struct sf_status *status)
 {
-    struct keep *keep = &run->handler->keep;
     bool good = batch_run(&run->batch, function, request, wall_ms(), &run->reply, status);
-    if (good && !run->reply->is_incomplete) {
-        if (keeps)
-            run->batch.reply.version = keep_add(keep, request, run->reply);
-    } else if (run->kept) {
-        keep_put(keep, run->kept);
-        run->kept = NULL;
-    }
+    if (!good || run->reply->is_incomplete)
+        put_kept_back(run);
+    else if (keeps)
+        run->batch.reply.version = keep(run, request);
     return good;
 }
 

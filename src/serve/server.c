@@ -195,6 +195,8 @@ static bool start(struct sf_server *server, const struct sf_serve_options *optio
                     &server->where, status))
         return false;
     server->body_bytes_max = options->body_bytes_max ? options->body_bytes_max : BODY_BYTES_MAX;
+    if (options->kept_bytes_max)
+        server->handler->keep.bytes_max = options->kept_bytes_max;
     server->servings = mem_new(threads * sizeof *server->servings);
     server->serving_count = threads;
     for (size_t i = 0; i < threads; i++)
