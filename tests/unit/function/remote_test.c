@@ -74,7 +74,8 @@ static void on_turn_end(void *owner)
 {
     struct fixture *f = owner;
     engine_run(f->script->engine);
-    remote_flush(f->remote);
+    if (f->remote)
+        remote_flush(f->remote);
 }
 
 static struct application *load(uint16_t port)
@@ -144,6 +145,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
     remote_free(f->remote);
+    f->remote = NULL;
     http_server_free(f->server);
     loop_turn(f->loop, 0);
     void *script = f->script;
