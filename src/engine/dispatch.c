@@ -174,8 +174,10 @@ static bool choose_states(struct engine *engine, struct instance *instance,
     for (size_t i = 0; i < type->spec_count; i++) {
         const struct spec *spec = &type->specs[i];
         struct slot *slot = &instance->slots[i];
+        slot->flags &= (uint8_t)~SLOT_SENT;
         if (spec->forgotten)
             continue;
+        slot->flags |= SLOT_SENT;
         if (slot->flags & SLOT_PRESENT && slot->deadline && slot->deadline <= engine->now_ms)
             instance_clear(engine, instance, i);
         bool present = slot->flags & SLOT_PRESENT;

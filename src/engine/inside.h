@@ -110,7 +110,8 @@ enum {
     SLOT_LOADED = 1,
     SLOT_PRESENT = 2,
     SLOT_DIRTY = 4,
-    SLOT_KEPT = 8 /* the function has this value, as of the instance's version */
+    SLOT_SENT = 8, /* the last request had this state */
+    SLOT_KEPT = 16 /* the function has this value, as of the instance's version */
 };
 
 /* One state of one instance. */

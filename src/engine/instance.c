@@ -517,7 +517,8 @@ void instance_keep(struct engine *engine, struct instance *instance, uint64_t ve
     instance->version = version;
     for (size_t i = 0; version && i < instance->slot_count; i++) {
         struct slot *slot = &instance->slots[i];
-        bool is_kept = slot->flags & SLOT_PRESENT && slot->size >= engine->options.kept_bytes_min;
+        bool is_kept = slot->flags & SLOT_PRESENT && slot->flags & SLOT_SENT &&
+                       slot->size >= engine->options.kept_bytes_min;
         slot->flags = (uint8_t)(is_kept ? slot->flags | SLOT_KEPT : slot->flags & ~SLOT_KEPT);
     }
 }
