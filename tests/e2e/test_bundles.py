@@ -9,7 +9,8 @@ import pytest
 from statefun_process import wait_for
 from test_c_remote import make_c  # noqa: F401 (a fixture)
 
-IN_PYTHON = Path(__file__).resolve().parent / "c/remote/ledger.py"
+HERE = Path(__file__).resolve().parent
+IN_PYTHON, GATEWAY = HERE / "c/remote/ledger.py", HERE / "http2_gateway.mjs"
 COUNTERS = 100
 MODULE = """
 kind: io.statefun.endpoints.v2/http
@@ -96,6 +97,17 @@ def test_nothing_need_be_kept(make_c, make_statefun):  # noqa: F811
     expect_counts(statefun, 20)
     assert figure(statefun, "bundles") > 0
     assert figure(statefun, "kept_known") == figure(statefun, "kept_unknown") == 0
+
+
+def test_a_gateway_may_stand_between(make_c, make_function, make_statefun, tmp_path):  # noqa: F811
+    ledger = make_c("ledger")
+    gateway = make_function(GATEWAY, "--to", ledger.url, "--seen", str(tmp_path / "seen"), run_by=("node",))
+    module = MODULE.replace("{url}\n", "{url}\n  transport: {{type: io.statefun.transports.v1/okhttp, http_version: 2}}\n")
+    statefun = make_statefun(module.format(url=gateway.url)).start(*FLAGS)
+    begin_round(statefun, 20)
+    expect_counts(statefun, 20)
+    assert figure(statefun, "bundles") > 0
+    assert "2.0" in (tmp_path / "seen").read_text()
 
 
 def test_one_that_fails_holds_up_nobody(make_c, make_statefun):  # noqa: F811
