@@ -151,6 +151,7 @@ static size_t count_max(const struct remote_function *function)
 
 static void learn(struct remote_function *function, uint64_t took_us, size_t count)
 {
+    assert(count > 0);
     if (took_us > TOOK_US_MAX)
         took_us = TOOK_US_MAX;
     function->invocation_ns = (3 * function->invocation_ns + took_us * 1000 / count) / 4;
@@ -254,7 +255,7 @@ static void on_patience(struct loop_timer *timer)
     give_up(bundle, "no answer for some time");
 }
 
-/* What fails is the function's only invocation here, or the endpoint: as if it had been plain. */
+/* What fails is the only invocation in it, or the endpoint: as if it had been plain. */
 static void fail_all(struct bundle *bundle, bool of_endpoint, const char *message)
 {
     bundle->function->takes_bundles = false;
@@ -286,6 +287,8 @@ static bool read_answer(struct bundle *bundle, const struct http_response *respo
                        BYTES_ARG(response->content_type));
     if (!bundle_answer_parse(response->body, bundle->count, bundle->results, &took_us, status))
         return sf_wrap(status, "the answer");
+    if (!took_us) /* it does not tell: this is with all that stood between */
+        took_us = clock_now_us() - bundle->attempts[0]->started_us;
     learn(bundle->function, took_us, bundle->count);
     return true;
 }

@@ -119,7 +119,7 @@ static void answer_reply(struct desk *desk, struct http_exchange *exchange,
 
 static void answer_bundle(struct work *work)
 {
-    bundle_time_add(&work->answer, clock_now_us() - work->started_us);
+    bundle_time_add(&work->answer, clock_now_us() - work->started_us + 1); /* 0: not told */
     http_respond(work->exchange, &(struct http_answer){.status = 200,
                                                        .content_type = BUNDLE_TYPE,
                                                        .body = buffer_bytes(&work->answer)});

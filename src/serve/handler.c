@@ -95,7 +95,8 @@ struct metric {
 };
 
 static const struct metric metrics[] = {
-    {"statefun_functions_invocations_total", "Requests that called a function.",
+    {"statefun_functions_invocations_total",
+     "Requests that called a function, alone or in bundles.",
      offsetof(struct served_function, invocations)},
     {"statefun_functions_invoked_messages_total", "Messages in those requests.",
      offsetof(struct served_function, messages)},
