@@ -1,5 +1,6 @@
 """Bundles of invocations and states that functions keep (docs/bundles.md): used, given up, and exact through it all."""
 import http.client
+import os
 import random
 import threading
 import time
@@ -12,6 +13,7 @@ from test_c_remote import make_c  # noqa: F401 (a fixture)
 HERE = Path(__file__).resolve().parent
 IN_PYTHON, GATEWAY = HERE / "c/remote/ledger.py", HERE / "http2_gateway.mjs"
 COUNTERS = 100
+KILLS = int(os.environ.get("KILLS", "24"))
 MODULE = """
 kind: io.statefun.endpoints.v2/http
 spec:
@@ -164,8 +166,10 @@ def test_another_sdk_may_take_over_in_mid_flight(make_c, make_function, make_sta
 def test_no_kill_of_either_makes_a_count_wrong(make_c, make_statefun, workers):  # noqa: F811
     ledger = make_c("ledger")
     statefun = make_statefun(MODULE.format(url=ledger.url)).start("--workers", workers, *FLAGS)
-    generator = random.Random(11)
-    rounds, hops = 40, 100
+    seed = int(os.environ.get("SEED", "11"))
+    print(f"SEED={seed}")
+    generator = random.Random(seed)
+    rounds, hops = 2 * KILLS, 100
 
     def load():
         for number_of_round in range(rounds):
@@ -175,7 +179,7 @@ def test_no_kill_of_either_makes_a_count_wrong(make_c, make_statefun, workers): 
     loader = threading.Thread(target=load)
     loader.start()
     bundled = 0
-    for kill in range(24):
+    for kill in range(KILLS):
         time.sleep(generator.uniform(0.02, 0.4))
         if kill % 3:
             ledger.kill()
