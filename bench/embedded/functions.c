@@ -7,7 +7,11 @@
  *     bench/update   counts, for each record of the ingress bench/numbers
  *
  * Configuration: keys (of bench/update and its ingress), state-bytes (what bench/update keeps, in
- * all). */
+ * all), reads (it writes them but once, and counts elsewhere), ingress-only (the functions are in
+ * another process).
+ *
+ * Compiled with REMOTE it is a program that serves them: bench/remote/measure.py. */
+#include "statefun/serve.h"
 #include "statefun/statefun.h"
 
 #include <stdio.h>
@@ -21,6 +25,7 @@ static const struct sf_state KEPT = SF_VALUE("kept", &BLOB);
 
 static char ids[ADDRESSES][8];
 static long keys = 10000, state_bytes;
+static bool reads;
 
 /* A token carries a random state of its own. */
 static uint64_t stir(uint64_t x)
@@ -74,17 +79,23 @@ static bool counted(struct sf_context *context, const struct sf_message *message
     return hop(context, message, "bench/counted");
 }
 
+static bool count_up(struct sf_context *context)
+{
+    int64_t count = 0;
+    sf_get(context, &COUNT, &count);
+    return sf_set(context, &COUNT, sf_long(count + 1));
+}
+
 static bool update(struct sf_context *context, const struct sf_message *message)
 {
     (void)message;
-    if (!state_bytes) {
-        int64_t count = 0;
-        sf_get(context, &COUNT, &count);
-        return sf_set(context, &COUNT, sf_long(count + 1));
-    }
+    if (!state_bytes)
+        return count_up(context);
     struct sf_bytes kept = {0};
     uint64_t count = 0;
-    if (sf_get(context, &KEPT, &kept))
+    if (sf_get(context, &KEPT, &kept) && reads)
+        return count_up(context);
+    if (kept.size)
         memcpy(&count, kept.data, sizeof count);
     count++;
     uint8_t *bytes = sf_alloc(context, (size_t)state_bytes);
@@ -135,11 +146,20 @@ static bool configure(struct sf_module *module, struct sf_status *status)
     for (int i = 0; i < ADDRESSES; i++)
         (void)snprintf(ids[i], sizeof ids[i], "%d", i);
     keys = given_keys ? strtol(given_keys, NULL, 10) : keys;
+    reads = sf_config(module, "reads") != NULL;
     state_bytes = bytes ? strtol(bytes, NULL, 10) : 0;
     for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
-        if (!sf_bind(module, &FUNCTIONS[i], status))
+        if (!sf_config(module, "ingress-only") && !sf_bind(module, &FUNCTIONS[i], status))
             return false;
     return !given_keys ||
            (sf_bind_ingress(module, &NUMBERS, status) && sf_bind_router(module, &ROUTER, status));
 }
+
+#ifdef REMOTE
+int main(int argc, char **argv)
+{
+    return sf_serve_main(argc, argv, configure);
+}
+#else
 SF_MODULE(configure)
+#endif

@@ -1,5 +1,6 @@
 /* serve.h - the functions of a module as a remote function: an HTTP endpoint that speaks StateFun's
- * remote invocation protocol 3.x, for this runtime and for Apache StateFun on Flink.
+ * remote invocation protocol 3.x, for this runtime and for Apache StateFun on Flink. With this
+ * runtime it speaks in bundles, which costs less: docs/bundles.md.
  *
  * The same configure function as for an embedded module; what it binds besides functions (routers,
  * ingresses, egresses) is refused, since only a runtime has it. */
@@ -15,9 +16,9 @@ extern "C" {
 
 /* The whole of a remote function's main. Arguments: --listen HOST:PORT (default 127.0.0.1:8000;
  * port 0: the kernel picks) or --listen unix:PATH, --threads N (default: one for each processor),
- * --config KEY=VALUE, --log-level LEVEL, --stop-within SECONDS (default 10), --help. Prints
- * "listening on ..." when it does; ends, with what is under way done, as sf_server_stop does, on
- * SIGTERM and SIGINT, and at once on the second of them. Returns the exit code.
+ * --config KEY=VALUE, --keep MB, --log-level LEVEL, --stop-within SECONDS (default 10), --help.
+ * Prints "listening on ..." when it does; ends, with what is under way done, as sf_server_stop
+ * does, on SIGTERM and SIGINT, and at once on the second of them. Returns the exit code.
  *
  * It serves, besides the functions (POST, at any path): GET /health, and GET /metrics in
  * Prometheus' text format. */
@@ -29,6 +30,7 @@ struct sf_serve_options {
     size_t body_bytes_max;     /* of a request; 0: 64 MB */
     const char *const *config; /* "KEY=VALUE", ended by NULL; may be NULL */
     unsigned stop_ms_max;      /* how long what is under way may take at the end; 0: 10 s */
+    size_t kept_bytes_max;     /* of states, between invocations; 0: 64 MB; 1: none are kept */
 };
 
 /* The same in a program of yours. Functions are called on the server's threads; a signal is never
@@ -55,7 +57,8 @@ void sf_handler_free(struct sf_handler *handler); /* NULL is fine */
 /* Answers the body of one request (a ToFunction): with true the body of the reply (a FromFunction),
  * for free(), with content type application/octet-stream. False: `status` says why, and the HTTP
  * answer should be 400 for SF_INVALID (it is no request), 404 for SF_NOT_FOUND (no such function
- * is bound), else 500 (SF_FAILED: the function has failed). Waits for asynchronous operations. */
+ * is bound), else 500 (SF_FAILED: the function has failed). Waits for asynchronous operations.
+ * Bundles are the server's alone. */
 SF_CHECK bool sf_handle(struct sf_handler *handler, struct sf_bytes request, void **ret_reply,
                         size_t *ret_size, struct sf_status *status);
 

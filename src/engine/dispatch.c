@@ -153,9 +153,10 @@ static bool learn(struct engine *engine, const struct invocation *invocation,
                    "the function asks for states that it was given, or for none");
 }
 
-static void succeed(struct engine *engine, struct instance *instance)
+static void succeed(struct engine *engine, struct instance *instance, uint64_t version)
 {
     instance_drop(engine, instance, instance->invocation->batch);
+    instance_keep(engine, instance, version);
     failure_end(engine, instance);
     instance_go_on(engine, instance);
 }
@@ -177,7 +178,7 @@ static void take_reply(struct engine *engine, struct invocation *invocation,
     } else {
         good = effects_apply(engine, instance, reply, &status);
         if (good)
-            succeed(engine, instance);
+            succeed(engine, instance, reply->version);
     }
     if (!good) {
         instance->type->figures.failures++;
@@ -213,6 +214,15 @@ void engine_fail(struct engine *engine, struct invocation *invocation,
     struct function_type *type = invocation->instance->type;
     take_failure(engine, invocation, failure);
     function_update_turn(engine, type);
+}
+
+void engine_repeat(struct engine *engine, struct invocation *invocation)
+{
+    struct instance *instance = invocation->instance;
+    end_flight(engine, instance);
+    invocation->is_repeated = true;
+    instance_make_ready(engine, instance, true);
+    function_update_turn(engine, instance->type);
 }
 
 /* A function that answers at once: whoever started it sees to its type's turn. */
@@ -296,8 +306,10 @@ static bool choose_states(struct engine *engine, struct instance *instance,
     for (size_t i = 0; i < type->spec_count; i++) {
         const struct spec *spec = &type->specs[i];
         struct slot *slot = &instance->slots[i];
+        slot->flags &= (uint8_t)~SLOT_SENT;
         if (spec->forgotten)
             continue;
+        slot->flags |= SLOT_SENT;
         if (slot->flags & SLOT_PRESENT && slot->deadline && slot->deadline <= engine->now_ms)
             instance_clear(engine, instance, i);
         bool present = slot->flags & SLOT_PRESENT;
@@ -309,6 +321,7 @@ static bool choose_states(struct engine *engine, struct instance *instance,
             .name = spec->is.name,
             .value = present ? bytes_make(slot->value, slot->size) : (struct bytes){0},
             .present = present,
+            .kept = present && slot->flags & SLOT_KEPT,
         };
     }
     *ret_states = states;
@@ -332,6 +345,7 @@ static void start(struct engine *engine, struct instance *instance)
         return;
     }
     request.states = states;
+    request.version = instance->version;
     request.message_count = choose_batch(engine, instance, &bodies);
     request.messages = bodies;
     assert(request.message_count > 0);
@@ -407,4 +421,9 @@ struct bytes invocation_address(const struct invocation *invocation)
 size_t invocation_messages(const struct invocation *invocation)
 {
     return invocation->batch;
+}
+
+bool invocation_goes_alone(const struct invocation *invocation)
+{
+    return invocation->is_repeated || invocation->failures;
 }

@@ -45,7 +45,8 @@ struct engine_options {
     uint64_t hash_seed;
     uint64_t epoch; /* the first open one: the last committed + 1 */
     uint64_t now_ms;
-    bool remember_specs; /* use the state specs of earlier runs */
+    bool remember_specs;   /* use the state specs of earlier runs */
+    size_t kept_bytes_min; /* functions that keep states keep those of so many bytes */
     struct engine_limits limits;
     const struct bindings *bindings; /* must outlive the engine */
     struct ports ports;
@@ -160,6 +161,10 @@ struct failure {
 void engine_fail(struct engine *engine, struct invocation *invocation,
                  const struct failure *failure);
 
+/* It is to be sent again, and has not failed: it went with others, or referred to states that its
+ * function does not keep any more. */
+void engine_repeat(struct engine *engine, struct invocation *invocation);
+
 void engine_loaded(struct engine *engine, struct load *load);
 
 /* Has parked addresses invoked again, in the open epoch: the one that `wanted` is (canonical),
@@ -256,5 +261,9 @@ void engine_each_function(const struct engine *engine,
 /* The address of an invocation, canonical; for logs of transports. */
 struct bytes invocation_address(const struct invocation *invocation);
 size_t invocation_messages(const struct invocation *invocation);
+
+/* True if it was sent before, however that ended: from now on it should have no company that it
+ * may harm, or be harmed by, and refer to nothing. */
+bool invocation_goes_alone(const struct invocation *invocation);
 
 #endif

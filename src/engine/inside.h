@@ -106,7 +106,13 @@ void function_update_turn(struct engine *engine, struct function_type *type);
 
 enum lifecycle { IDLE, READY, LOADING, IN_FLIGHT, WAITING, PARKED };
 
-enum { SLOT_LOADED = 1, SLOT_PRESENT = 2, SLOT_DIRTY = 4 };
+enum {
+    SLOT_LOADED = 1,
+    SLOT_PRESENT = 2,
+    SLOT_DIRTY = 4,
+    SLOT_SENT = 8, /* the last request had this state */
+    SLOT_KEPT = 16 /* the function has this value, as of the instance's version */
+};
 
 /* One state of one instance. */
 struct slot {
@@ -135,6 +141,7 @@ struct instance {
     struct spilled *spilled;
     struct invocation *invocation; /* IN_FLIGHT, WAITING, or about to be sent again */
     struct slot *slots;
+    uint64_t version; /* under which the function keeps states of it; 0: it does not */
     uint64_t
         changed; /* the last epoch that has a change of it; what is later than the view stays */
     size_t message_count;
@@ -158,8 +165,9 @@ struct invocation {
     uint64_t failures; /* in all */
     uint64_t attempts; /* that failed; counted anew when the search goes on */
     uint64_t failing_since_ms;
-    bool is_alone; /* the last that failed had one message */
-    bool reported; /* its failing was */
+    bool is_alone;    /* the last that failed had one message */
+    bool is_repeated; /* it was sent before, without having failed */
+    bool reported;    /* its failing was */
 };
 
 static inline struct bytes instance_address(const struct instance *instance)
@@ -219,6 +227,9 @@ void instance_set(struct engine *engine, struct instance *instance, size_t index
 void instance_clear(struct engine *engine, struct instance *instance, size_t index);
 void instance_touch(struct engine *engine, struct instance *instance, size_t index,
                     uint64_t deadline);
+
+/* The function has told under which version it keeps what it has just left; 0: it does not. */
+void instance_keep(struct engine *engine, struct instance *instance, uint64_t version);
 
 /* Writes the changed states to the open delta. */
 void instance_save(struct engine *engine, struct instance *instance);

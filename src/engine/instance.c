@@ -449,6 +449,7 @@ static uint8_t *slot_resize(struct engine *engine, struct slot *slot, size_t siz
     }
     slot->size = (uint32_t)size;
     slot->flags |= SLOT_LOADED | SLOT_PRESENT;
+    slot->flags &= (uint8_t)~SLOT_KEPT;
     return slot->value;
 }
 
@@ -502,6 +503,17 @@ void instance_touch(struct engine *engine, struct instance *instance, size_t ind
         return;
     slot->deadline = deadline;
     mark_dirty(engine, instance, slot);
+}
+
+void instance_keep(struct engine *engine, struct instance *instance, uint64_t version)
+{
+    instance->version = version;
+    for (size_t i = 0; version && i < instance->slot_count; i++) {
+        struct slot *slot = &instance->slots[i];
+        bool is_kept = slot->flags & SLOT_PRESENT && slot->flags & SLOT_SENT &&
+                       slot->size >= engine->options.kept_bytes_min;
+        slot->flags = (uint8_t)(is_kept ? slot->flags | SLOT_KEPT : slot->flags & ~SLOT_KEPT);
+    }
 }
 
 void instance_save(struct engine *engine, struct instance *instance)

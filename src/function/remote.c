@@ -3,36 +3,17 @@
  * A few connections are opened as soon as there is use for them. Beyond those, requests to a
  * function that answers quickly go out behind each other on the same connections, several in one
  * write; one that is slow gets more connections. How many requests are under way at all is the
- * pacer's business. */
-#include "function/remote.h"
+ * pacer's business.
+ *
+ * Where a function's server takes bundles, invocations go that way (bundles.c). */
+#include "function/remote_inside.h"
 
-#include "base/list.h"
 #include "base/log.h"
-#include "function/pacer.h"
-#include "net/http_client.h"
 
 #include <assert.h>
 #include <strings.h>
 
 enum { CONNECTIONS_FIRST = 4 };
-
-struct remote_function {
-    struct list all;
-    struct remote *remote;
-    const struct endpoint *endpoint;
-    struct entrance *entrance; /* NULL: there is no gate */
-    unsigned headers_version;  /* of what the pool sends */
-    struct http_pool *pool;
-    char *url;
-    char *path;
-    uint64_t timeout_ms;
-    struct list under_way; /* attempts, oldest first */
-    struct pacer pacer;
-    size_t allowed;        /* what the engine was told */
-    struct loop_timer age; /* set while the pacer's limit is reached */
-    struct remote_figures figures;
-    struct bytes ns, name; /* owned */
-};
 
 /* An endpoint's gate, as this worker sees it. */
 struct entrance {
@@ -41,29 +22,6 @@ struct entrance {
     struct gate_guest guest;
     struct list held; /* attempts that wait to enter, oldest first */
     struct loop_timer timer;
-};
-
-/* An attempt under way. */
-struct attempt {
-    struct list link; /* in remote->spare, entrance->held or function->under_way */
-    struct http_client_call call;
-    struct remote_function *function;
-    struct invocation *invocation;
-    uint64_t started_us;
-    bool is_old; /* for the pacer */
-};
-
-struct remote {
-    struct loop *loop;
-    const struct endpoints *endpoints;
-    size_t pipeline_max;
-    struct engine *engine;
-    struct entrance *entrances; /* in the order of the endpoints */
-    struct loop_waker waker;    /* some gate's call */
-    bool has_gates;
-    struct list functions;
-    struct list spare;  /* attempts */
-    struct arena arena; /* of the reply that is being read */
 };
 
 static void on_wake(struct loop_waker *waker);
@@ -95,14 +53,18 @@ static void init_entrances(struct remote *remote)
         loop_waker_add(remote->loop, &remote->waker);
 }
 
-struct remote *remote_new(struct loop *loop, const struct endpoints *endpoints, size_t pipeline_max)
+struct remote *remote_new(struct loop *loop, const struct endpoints *endpoints,
+                          const struct remote_options *options)
 {
     struct remote *remote = mem_new(sizeof *remote);
     remote->loop = loop;
     remote->endpoints = endpoints;
-    remote->pipeline_max = pipeline_max;
+    remote->pipeline_max = options->pipeline_max;
+    remote->uses_bundles = options->uses_bundles;
     list_init(&remote->functions);
+    list_init(&remote->to_flush);
     list_init(&remote->spare);
+    list_init(&remote->spare_bundles);
     init_entrances(remote);
     return remote;
 }
@@ -116,7 +78,8 @@ static void cancel_attempts(struct list *attempts)
 {
     list_for_each_safe (attempts, node) {
         struct attempt *attempt = container_of(node, struct attempt, link);
-        http_pool_cancel(attempt->function->pool, &attempt->call);
+        if (!attempt->is_bundled)
+            http_pool_cancel(attempt->function->pool, &attempt->call);
         free(attempt);
     }
 }
@@ -142,17 +105,19 @@ void remote_free(struct remote *remote)
     free_entrances(remote);
     list_for_each_safe (&remote->functions, node) {
         struct remote_function *function = container_of(node, struct remote_function, all);
+        bundles_free(function);
         cancel_attempts(&function->under_way);
         http_pool_free(function->pool);
         loop_timer_cancel(remote->loop, &function->age);
+        net_target_destroy(&function->target);
         free(function->url);
-        free(function->path);
         free((void *)function->ns.data);
         free((void *)function->name.data);
         free(function);
     }
     list_for_each_safe (&remote->spare, node)
         free(container_of(node, struct attempt, link));
+    bundles_free_spare(remote);
     arena_destroy(&remote->arena);
     free(remote);
 }
@@ -227,6 +192,26 @@ static void on_age(struct loop_timer *timer)
         watch_age(function);
 }
 
+struct http_pool *remote_pool_new(struct remote_function *function, const char *content_type)
+{
+    const struct endpoint *endpoint = function->endpoint;
+    const struct transport_spec *transport = &endpoint->spec->transport;
+    return http_pool_new(function->remote->loop, &function->target,
+                         &(struct http_pool_options){
+                             .protocol = endpoint_protocol(endpoint->spec),
+                             .connections_max = transport->pool_size,
+                             .connections_first = CONNECTIONS_FIRST,
+                             .pipeline_max = function->remote->pipeline_max,
+                             .response_bytes_max = transport->payload_max_bytes,
+                             .connect_ms_max = transport->connect_ms,
+                             .write_ms_max = transport->write_ms,
+                             .read_ms_max = transport->read_ms,
+                             .connection_ms_max = transport->pool_ttl_ms,
+                             .tls = endpoint->tls,
+                             .content_type = content_type,
+                         });
+}
+
 struct remote_function *remote_attach(struct remote *remote, struct bytes ns, struct bytes name)
 {
     const struct endpoint *endpoint = endpoints_find(remote->endpoints, ns, name);
@@ -253,23 +238,12 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
     function->name = owned(name);
     function->url = url;
     function->timeout_ms = transport->call_ms;
-    function->path = mem_string(target.path);
-    function->pool = http_pool_new(remote->loop, &target,
-                                   &(struct http_pool_options){
-                                       .protocol = endpoint_protocol(endpoint->spec),
-                                       .connections_max = transport->pool_size,
-                                       .connections_first = CONNECTIONS_FIRST,
-                                       .pipeline_max = remote->pipeline_max,
-                                       .response_bytes_max = transport->payload_max_bytes,
-                                       .connect_ms_max = transport->connect_ms,
-                                       .write_ms_max = transport->write_ms,
-                                       .read_ms_max = transport->read_ms,
-                                       .connection_ms_max = transport->pool_ttl_ms,
-                                       .tls = endpoint->tls,
-                                   });
-    net_target_destroy(&target);
+    function->path = target.path;
+    function->target = target;
+    function->pool = remote_pool_new(function, NULL);
     pacer_init(&function->pacer, transport->pool_size);
     function->age.on_timer = on_age;
+    bundles_init(function);
     list_init(&function->under_way);
     list_put_last(&remote->functions, &function->all);
     return function;
@@ -278,7 +252,7 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
 /* --- attempts --- */
 
 /* What the endpoint's requests carry besides, as it is now. */
-static void refresh_headers(struct remote_function *function)
+void remote_refresh_headers(struct remote_function *function)
 {
     struct headers *headers = function->endpoint->headers;
     unsigned version = headers_version(headers); /* before the copy: what comes later is news */
@@ -287,19 +261,26 @@ static void refresh_headers(struct remote_function *function)
     struct header_values values;
     headers_copy(headers, &values);
     http_pool_set_headers(function->pool, values.items, values.count);
+    if (function->bundle_pool)
+        http_pool_set_headers(function->bundle_pool, values.items, values.count);
     header_values_destroy(&values);
     function->headers_version = version;
 }
 
-static void send_attempt(struct attempt *attempt)
+void attempt_note_sent(struct attempt *attempt, uint64_t now_us)
 {
     struct remote_function *function = attempt->function;
-    attempt->started_us = clock_now_us();
+    attempt->started_us = now_us;
     list_put_last(&function->under_way, &attempt->link);
-    http_pool_send(function->pool, &attempt->call);
     pacer_sent(&function->pacer);
     if (function->pacer.under_way >= function->allowed)
         watch_age(function);
+}
+
+static void send_attempt(struct attempt *attempt)
+{
+    attempt_note_sent(attempt, clock_now_us());
+    http_pool_send(attempt->function->pool, &attempt->call);
 }
 
 /* Sends what the gate lets pass. */
@@ -330,11 +311,11 @@ static void on_wake(struct loop_waker *waker)
         admit(&remote->entrances[i]);
 }
 
-static void end_attempt(struct attempt *attempt)
+void attempt_end(struct attempt *attempt, uint64_t now_us)
 {
     struct remote_function *function = attempt->function;
     struct remote *remote = function->remote;
-    uint64_t took_us = clock_now_us() - attempt->started_us;
+    uint64_t took_us = now_us - attempt->started_us;
     histogram_add(&function->figures.latency, took_us);
     list_take(&attempt->link);
     list_put_first(&remote->spare, &attempt->link);
@@ -344,8 +325,8 @@ static void end_attempt(struct attempt *attempt)
     tell_engine(function);
 }
 
-static void fail_attempt(struct attempt *attempt, bool of_endpoint, uint64_t retry_after_ms,
-                         const char *cause)
+void attempt_fail(struct attempt *attempt, bool of_endpoint, uint64_t retry_after_ms,
+                  const char *cause)
 {
     struct remote *remote = attempt->function->remote;
     struct invocation *invocation = attempt->invocation;
@@ -355,7 +336,7 @@ static void fail_attempt(struct attempt *attempt, bool of_endpoint, uint64_t ret
         .cause = bytes_of(cause),
     };
     attempt->function->figures.failures++;
-    end_attempt(attempt);
+    attempt_end(attempt, clock_now_us());
     engine_fail(remote->engine, invocation, &failure);
 }
 
@@ -387,51 +368,59 @@ bool remote_read_response(const struct transport_spec *transport,
                    response->body.size);
 }
 
-static void on_response(struct http_client_call *call, const struct http_response *response)
+void attempt_conclude(struct attempt *attempt, uint64_t now_us,
+                      const struct http_response *response, uint64_t version)
 {
-    struct attempt *attempt = container_of(call, struct attempt, call);
     struct remote_function *function = attempt->function;
     struct remote *remote = function->remote;
     struct from_function reply;
     struct sf_status status;
 
-    function->figures.response_bytes += response->body.size;
     arena_clear(&remote->arena);
     if (!remote_read_response(&function->endpoint->spec->transport, response, &remote->arena,
                               &reply, &status)) {
-        fail_attempt(attempt, false, response->retry_after_ms, status.message);
+        attempt_fail(attempt, false, response->retry_after_ms, status.message);
         return;
     }
     struct invocation *invocation = attempt->invocation;
-    end_attempt(attempt);
+    reply.version = version;
+    attempt_end(attempt, now_us);
     engine_reply(remote->engine, invocation, &reply);
+}
+
+static void on_response(struct http_client_call *call, const struct http_response *response)
+{
+    struct attempt *attempt = container_of(call, struct attempt, call);
+    attempt->function->figures.response_bytes += response->body.size;
+    bundles_note_offer(attempt->function, response);
+    attempt_conclude(attempt, clock_now_us(), response, 0);
 }
 
 static void on_failure(struct http_client_call *call, enum http_failure failure,
                        const char *message)
 {
     struct attempt *attempt = container_of(call, struct attempt, call);
-    fail_attempt(attempt, failure == HTTP_UNREACHABLE, 0, message);
+    attempt_fail(attempt, failure == HTTP_UNREACHABLE, 0, message);
 }
 
-static struct attempt *take_attempt(struct remote *remote)
+struct attempt *attempt_take(struct remote_function *function, struct invocation *invocation)
 {
-    struct list *node = list_take_first(&remote->spare);
+    struct list *node = list_take_first(&function->remote->spare);
     struct attempt *attempt =
         node ? container_of(node, struct attempt, link) : mem_new(sizeof *attempt);
+    list_init(&attempt->link);
     attempt->call = (struct http_client_call){.on_response = on_response, .on_failure = on_failure};
-    attempt->is_old = false;
+    attempt->function = function;
+    attempt->invocation = invocation;
+    attempt->is_old = attempt->is_bundled = attempt->has_versions = false;
     return attempt;
 }
 
-void remote_invoke(struct remote *remote, struct remote_function *function,
-                   struct invocation *invocation, const struct to_function *request)
+static void invoke_plainly(struct remote_function *function, struct invocation *invocation,
+                           const struct to_function *request)
 {
-    struct attempt *attempt = take_attempt(remote);
-    attempt->function = function;
-    attempt->invocation = invocation;
-
-    refresh_headers(function);
+    struct attempt *attempt = attempt_take(function, invocation);
+    remote_refresh_headers(function);
     size_t size = to_function_size(request);
     uint8_t *body =
         http_pool_begin(function->pool, &attempt->call, function->path, size, function->timeout_ms);
@@ -448,6 +437,25 @@ void remote_invoke(struct remote *remote, struct remote_function *function,
     admit(function->entrance);
 }
 
+void remote_invoke(struct remote *remote, struct remote_function *function,
+                   struct invocation *invocation, const struct to_function *request)
+{
+    (void)remote;
+    if (bundles_take(function, invocation)) {
+        bundles_add(function, invocation, request);
+        return;
+    }
+    struct to_function plain = *request;
+    plain.version = 0; /* with all values */
+    invoke_plainly(function, invocation, &plain);
+}
+
+void remote_flush(struct remote *remote)
+{
+    while (!list_is_empty(&remote->to_flush))
+        bundles_flush(list_first(&remote->to_flush, struct remote_function, to_flush));
+}
+
 void remote_each(const struct remote *remote,
                  void (*visit)(void *owner, const struct remote_figures *figures), void *owner)
 {
@@ -458,7 +466,7 @@ void remote_each(const struct remote *remote,
         function->figures.ns = function->ns;
         function->figures.name = function->name;
         function->figures.url = function->url;
-        function->figures.connections = pool.connections;
+        function->figures.connections = pool.connections + bundles_connections(function);
         visit(owner, &function->figures);
     }
 }

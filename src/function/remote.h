@@ -17,10 +17,14 @@
 struct remote;
 struct remote_function;
 
-/* Takes its engine later, as the engine's ports lead here. `endpoints` must outlive it. At most
- * `pipeline_max` requests are under way on one connection. */
+struct remote_options {
+    size_t pipeline_max; /* requests under way on one connection */
+    bool uses_bundles;   /* where a server offers it */
+};
+
+/* Takes its engine later, as the engine's ports lead here. `endpoints` must outlive it. */
 struct remote *remote_new(struct loop *loop, const struct endpoints *endpoints,
-                          size_t pipeline_max);
+                          const struct remote_options *options);
 void remote_set_engine(struct remote *remote, struct engine *engine);
 
 /* Gives up what is under way: the engine hears nothing of it. Before engine_free. NULL is fine. */
@@ -31,13 +35,19 @@ struct remote_function *remote_attach(struct remote *remote, struct bytes ns, st
 void remote_invoke(struct remote *remote, struct remote_function *function,
                    struct invocation *invocation, const struct to_function *request);
 
+/* Sends what has been gathered: to be called in every turn, after engine_run. */
+void remote_flush(struct remote *remote);
+
 struct remote_figures {
     struct bytes ns, name;
     const char *url;
     uint64_t requests, failures;
     uint64_t request_bytes, response_bytes;
     uint64_t connections;
-    struct histogram latency; /* of every attempt */
+    uint64_t bundles, bundled;         /* of the requests; invocations in them */
+    uint64_t bundles_failed;           /* their invocations were sent again, plainly */
+    uint64_t kept_known, kept_unknown; /* invocations that referred to states that were kept */
+    struct histogram latency;          /* of every attempt */
 };
 void remote_each(const struct remote *remote,
                  void (*visit)(void *owner, const struct remote_figures *figures), void *owner);

@@ -204,8 +204,9 @@ static void fill_request(struct sf_trial *trial, struct to_function *request)
         struct trial_state *state = &trial->states[i];
         if (state->deadline_ms && state->deadline_ms <= trial->now_ms)
             state->is_present = false;
-        states[i] =
-            (struct request_state){state->name, buffer_bytes(&state->value), state->is_present};
+        states[i] = (struct request_state){.name = state->name,
+                                           .value = buffer_bytes(&state->value),
+                                           .present = state->is_present};
     }
     request->target = trial->self.wire;
     request->states = states;

@@ -27,13 +27,14 @@ enum {
     READS_MAX = 16,
     REFUSALS_MAX = 3,     /* of one call, by servers that do nothing else ... */
     DEPARTURES_MAX = 100, /* ... or that go away with others to serve still */
-    KEPT_MAX = 3,
+    KEPT_MAX = 4,
     FIELDS_MAX = 8,
     MESSAGE_MAX = 240
 };
 
 /* The fields of a response that matter here. */
-static const char *const kept_names[KEPT_MAX] = {"content-type", "content-encoding", "retry-after"};
+static const char *const kept_names[KEPT_MAX] = {"content-type", "content-encoding", "retry-after",
+                                                 "statefun-bundles"};
 
 struct stream {
     struct request *request;

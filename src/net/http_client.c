@@ -63,16 +63,20 @@ static void find_fields(struct http_pool *pool, size_t most)
 
 void http_pool_set_headers(struct http_pool *pool, const struct http_header *headers, size_t count)
 {
+    const char *type = pool->options.content_type;
+    if (!type)
+        type = "application/octet-stream";
     buffer_clear(&pool->head_rest);
     /* The order and case are what StateFun's own runtime sends (protocol.md 3.1). */
-    buffer_add_text(&pool->head_rest, " HTTP/1.1\r\n"
-                                      "content-type: application/octet-stream\r\n"
-                                      "accept: application/octet-stream\r\n"
-                                      "accept-encoding: gzip,deflate\r\n"
-                                      "connection: keep-alive\r\n"
-                                      "user-agent: statefun\r\n"
-                                      "host: ");
-    buffer_add_text(&pool->head_rest, pool->authority);
+    buffer_add_format(&pool->head_rest,
+                      " HTTP/1.1\r\n"
+                      "content-type: %s\r\n"
+                      "accept: %s\r\n"
+                      "accept-encoding: gzip,deflate\r\n"
+                      "connection: keep-alive\r\n"
+                      "user-agent: statefun\r\n"
+                      "host: %s",
+                      type, type, pool->authority);
     for (size_t i = 0; i < count; i++)
         buffer_add_format(&pool->head_rest, "\r\n%.*s: %.*s", BYTES_ARG(headers[i].name),
                           BYTES_ARG(headers[i].value));
@@ -196,6 +200,7 @@ bool pool_judge(struct request *request, const struct http_head *head, struct by
     *ret_outcome =
         (struct outcome){.response = {
                              .status = head->status,
+                             .head = head,
                              .content_type = type ? type->value : (struct bytes){0},
                              .retry_after_ms = retry_after_ms(head, loop_wall_ms(pool->loop)),
                          }};

@@ -41,6 +41,8 @@ struct http_pool_options {
     uint64_t read_ms_max;       /* ... or sends nothing while one waits; 0: no limit */
     uint64_t connection_ms_max; /* lifetime of a connection; 0: no limit. Jittered by up to 3 s */
     const struct tls_context *tls; /* must outlive the pool; NULL: plain */
+    const char *content_type;      /* of requests and responses; NULL: application/octet-stream.
+                                    * Must outlive the pool */
 };
 
 /* Why a call has no response. UNREACHABLE concerns the endpoint as a whole: no address, refused, no
@@ -50,6 +52,7 @@ enum http_failure { HTTP_UNREACHABLE, HTTP_BROKEN, HTTP_TIMED_OUT, HTTP_GARBAGE,
 
 struct http_response {
     int status;
+    const struct http_head *head;
     struct bytes content_type; /* empty if there is none */
     struct bytes body;         /* decompressed */
     uint64_t retry_after_ms;   /* of a Retry-After header; 0: none */

@@ -95,6 +95,11 @@ static void add_remote(struct function_sum *sum, const struct remote_figures *r)
     sum->remote.request_bytes += r->request_bytes;
     sum->remote.response_bytes += r->response_bytes;
     sum->remote.connections += r->connections;
+    sum->remote.bundles += r->bundles;
+    sum->remote.bundled += r->bundled;
+    sum->remote.bundles_failed += r->bundles_failed;
+    sum->remote.kept_known += r->kept_known;
+    sum->remote.kept_unknown += r->kept_unknown;
     histogram_merge(&sum->remote.latency, &r->latency);
 }
 
@@ -148,6 +153,18 @@ static const struct function_metric function_metrics[] = {
     {"statefun_endpoint_response_bytes_total", "counter", "Bytes of response bodies.",
      OF(remote.response_bytes)},
     {"statefun_endpoint_connections", "gauge", "Connections open now.", OF(remote.connections)},
+    {"statefun_endpoint_bundles_total", "counter", "HTTP requests that held many invocations.",
+     OF(remote.bundles)},
+    {"statefun_endpoint_bundled_invocations_total", "counter", "Invocations in those requests.",
+     OF(remote.bundled)},
+    {"statefun_endpoint_bundle_failures_total", "counter",
+     "Bundles without a usable response; their invocations were sent again one by one.",
+     OF(remote.bundles_failed)},
+    {"statefun_endpoint_kept_known_total", "counter",
+     "Invocations sent without the states that their function has kept.", OF(remote.kept_known)},
+    {"statefun_endpoint_kept_unknown_total", "counter",
+     "Those sent again with all states, as their function has not kept them.",
+     OF(remote.kept_unknown)},
 };
 
 static void add_function_labels(struct buffer *text, const struct function_sum *sum)

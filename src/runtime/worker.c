@@ -281,6 +281,7 @@ static void on_turn_end(void *owner)
 {
     struct worker *worker = owner;
     run_engine(worker);
+    remote_flush(worker->remote);
     if (worker->has_room && !worker->stopped_input) {
         worker->has_room = false;
         for (size_t i = 0; i < worker->options.kafka_ingress_count; i++)
@@ -341,7 +342,7 @@ struct worker *worker_new(const struct worker_options *options)
     worker->lanes = mem_new(options->kafka_ingress_count * sizeof(struct kafka_lane *));
     worker->shard_lanes = mem_new(options->kinesis_ingress_count * sizeof(struct kinesis_lane *));
     worker->module_lanes = mem_new(options->module_ingress_count * sizeof(struct module_lane *));
-    worker->remote = remote_new(worker->loop, options->endpoints, options->pipeline_max);
+    worker->remote = remote_new(worker->loop, options->endpoints, &options->remote);
     if (options->registry) {
         worker->embedded = embedded_new(worker->loop, options->registry, options->operations);
         worker->desk = operation_desk_new(options->operations, worker->loop);

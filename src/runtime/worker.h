@@ -59,7 +59,7 @@ struct worker_options {
     struct worker *const *peers; /* all workers by number, this one included */
     int http_fd;                 /* of the HTTP ingress; -1: there is none */
     size_t body_bytes_max;
-    size_t pipeline_max; /* requests under way on one connection to a function */
+    struct remote_options remote;
     struct kafka_ingress *const *kafka_ingresses; /* one lane is made for each */
     size_t kafka_ingress_count;
     struct kinesis_ingress *const *kinesis_ingresses; /* the same */

@@ -7,7 +7,7 @@
 
 #include <time.h>
 
-enum { LOG_PAUSE_MS = 10 * 1000 };
+enum { LOG_PAUSE_MS = 10 * 1000, KEPT_BYTES_MAX = 64 * 1024 * 1024 };
 
 /* --- what functions ask of the world; any thread --- */
 
@@ -93,7 +93,8 @@ struct metric {
 };
 
 static const struct metric metrics[] = {
-    {"statefun_functions_invocations_total", "Requests that called a function.",
+    {"statefun_functions_invocations_total",
+     "Requests that called a function, alone or in bundles.",
      offsetof(struct served_function, invocations)},
     {"statefun_functions_invoked_messages_total", "Messages in those requests.",
      offsetof(struct served_function, messages)},
@@ -121,6 +122,11 @@ void handler_expose(struct sf_handler *handler, struct buffer *text)
             buffer_add_format(text, "} %llu\n", (unsigned long long)atomic_load(figure));
         }
     }
+    buffer_add_format(text,
+                      "# HELP statefun_functions_kept_bytes States kept between invocations.\n"
+                      "# TYPE statefun_functions_kept_bytes gauge\n"
+                      "statefun_functions_kept_bytes %zu\n",
+                      keep_bytes(&handler->keep));
     counters_expose(&handler->counters, text);
 }
 
@@ -138,6 +144,7 @@ bool sf_handler_new(sf_configure configure, const char *const *config,
                                           .config = config_of_list,
                                       });
     counters_init(&handler->counters);
+    keep_init(&handler->keep, KEPT_BYTES_MAX);
     handler->world = (struct batch_world){
         .owner = handler, .async_begin = run_begin_operation, .log = log_line, .count = count};
     good = good && registry_add(&handler->registry, configure, status) &&
@@ -158,6 +165,7 @@ void sf_handler_free(struct sf_handler *handler)
         return;
     registry_destroy(&handler->registry);
     counters_destroy(&handler->counters);
+    keep_destroy(&handler->keep);
     config_free(handler->config);
     free(handler->functions);
     free(handler);
@@ -167,7 +175,8 @@ bool sf_handle(struct sf_handler *handler, struct sf_bytes request, void **ret_r
                size_t *ret_size, struct sf_status *status)
 {
     struct run *run = run_new(handler);
-    enum run_progress progress = run_begin(run, bytes_from_sf(request), NULL, NULL, status);
+    const struct run_request plain = {.bytes = bytes_from_sf(request)};
+    enum run_progress progress = run_begin(run, &plain, NULL, NULL, status);
     if (progress == RUN_WAITS) {
         run_wait(run);
         run_finish(run);

@@ -4,9 +4,10 @@
  * SDK's library, and may include sdk, net, loop, wire and base. Its files form a flow:
  *
  *     counters   what functions count
+ *     keep       states that functions have left, for runtimes that need not send them again
  *     handler    the functions, and what is known of them; sf_handle: bytes in, bytes out
- *     run        one request: its batch, and the operations that it began
- *     server     the HTTP server: threads, each with a loop
+ *     run        one invocation: its batch, and the operations that it began
+ *     server     the HTTP server: threads, each with a loop; requests, plain and bundles
  *     main       arguments, signals */
 #ifndef SERVE_HANDLER_H
 #define SERVE_HANDLER_H
@@ -14,6 +15,7 @@
 #include "sdk/batch.h"
 #include "sdk/registry.h"
 #include "serve/counters.h"
+#include "serve/keep.h"
 #include "statefun/serve.h"
 
 #include <stdatomic.h>
@@ -34,6 +36,7 @@ struct sf_handler {
     struct registry registry;
     struct served_function *functions; /* as many as in the registry, in its order */
     struct counters counters;
+    struct keep keep;
     struct limiter log; /* of requests that reach no function */
     struct batch_world world;
     char **config; /* copies, ended by NULL */

@@ -27,6 +27,8 @@ static const char usage[] =
     "  --threads N          how many requests are handled at once (default: one for each\n"
     "                       processor)\n"
     "  --config KEY=VALUE   a value of the module's configuration; may be repeated\n"
+    "  --keep MB            memory for states that need not be sent with each request, where\n"
+    "                       the runtime can do without (default 64; 0: none)\n"
     "  --log-level LEVEL    debug, info (default), warn or error\n"
     "  --stop-within SECONDS\n"
     "                       how long requests under way may take when it is told to end\n"
@@ -80,6 +82,18 @@ static bool add_config(struct arguments *arguments, const char *value, struct sf
     return true;
 }
 
+static bool set_keep(struct arguments *arguments, const char *value, struct sf_status *status)
+{
+    enum { MB_MAX = 1024 * 1024 };
+    char *end;
+    unsigned long number = strtoul(value, &end, 10);
+    if (value[0] < '0' || value[0] > '9' || *end || number > MB_MAX)
+        return sf_fail(status, SF_INVALID, "--keep %s: expected a number from 0 to %d", value,
+                       MB_MAX);
+    arguments->options.kept_bytes_max = number ? number * 1024 * 1024 : 1;
+    return true;
+}
+
 static bool set_log_level(struct arguments *arguments, const char *value, struct sf_status *status)
 {
     static const char *const names[] = {"debug", "info", "warn", "error"};
@@ -98,7 +112,7 @@ static const struct {
     bool (*take)(struct arguments *arguments, const char *value, struct sf_status *status);
 } flags[] = {
     {"--listen", set_listen},       {"--threads", set_threads},  {"--config", add_config},
-    {"--log-level", set_log_level}, {"--stop-within", set_stop},
+    {"--log-level", set_log_level}, {"--stop-within", set_stop}, {"--keep", set_keep},
 };
 
 /* "--flag VALUE" or "--flag=VALUE", at `*at`. */

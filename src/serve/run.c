@@ -14,6 +14,7 @@ struct run {
     struct batch batch;
     struct arena arena; /* of the request, read */
     const struct from_function *reply;
+    struct kept *kept; /* NULL: no states were */
     bool has_operations;
 
     pthread_mutex_t lock;
@@ -47,9 +48,17 @@ static void free_ended(struct run *run)
         operation_free(container_of(node, struct operation, node));
 }
 
+/* The version that was referred to is over: who has the reply knows another one. */
+static void free_kept(struct run *run)
+{
+    kept_free(run->kept);
+    run->kept = NULL;
+}
+
 static void run_free(struct run *run)
 {
     free_ended(run);
+    free_kept(run);
     batch_destroy(&run->batch);
     arena_destroy(&run->arena);
     pthread_cond_destroy(&run->all_ended);
@@ -114,12 +123,61 @@ static int64_t wall_ms(void)
     return (int64_t)now.tv_sec * 1000 + now.tv_nsec / 1000000;
 }
 
-static bool call(struct run *run, struct bytes bytes, struct sf_status *status)
+/* Fills in the values of states that are kept. */
+static bool fill_in(struct run *run, const struct to_function *request, uint64_t version,
+                    struct sf_status *status)
+{
+    struct request_state *states = (struct request_state *)request->states; /* in our arena */
+    for (size_t i = 0; i < request->state_count; i++) {
+        if (!states[i].kept)
+            continue;
+        if (!run->kept && version)
+            run->kept = keep_take(&run->handler->keep, version, request->target);
+        states[i].present = run->kept && kept_find(run->kept, states[i].name, &states[i].value);
+        if (!states[i].present)
+            return sf_fail(status, SF_CONFLICT,
+                           "state '%.*s' is not kept here, not of that version",
+                           BYTES_ARG(states[i].name));
+    }
+    return true;
+}
+
+/* What was kept still is. Nothing that is left of the call refers to it. */
+static void put_kept_back(struct run *run)
+{
+    if (run->kept)
+        keep_put(&run->handler->keep, run->kept);
+    run->kept = NULL;
+}
+
+static uint64_t keep(struct run *run, const struct to_function *request)
+{
+    if (!run->kept || !kept_is_left(request, run->reply))
+        return keep_add(&run->handler->keep, request, run->reply);
+    uint64_t version = kept_version(run->kept);
+    put_kept_back(run);
+    return version;
+}
+
+/* Calls it with all states at hand. */
+static bool call_with_states(struct run *run, const struct sf_function *function,
+                             const struct to_function *request, bool keeps,
+                             struct sf_status *status)
+{
+    bool good = batch_run(&run->batch, function, request, wall_ms(), &run->reply, status);
+    if (!good || run->reply->is_incomplete)
+        put_kept_back(run);
+    else if (keeps)
+        run->batch.reply.version = keep(run, request);
+    return good;
+}
+
+static bool call(struct run *run, const struct run_request *asked, struct sf_status *status)
 {
     struct to_function request;
     struct address target;
     const struct sf_function *function;
-    if (!to_function_parse(bytes, &run->arena, &request, status) ||
+    if (!to_function_parse(asked->bytes, &run->arena, &request, status) ||
         !address_parse(request.target, &target)) {
         handler_note_failure(run->handler, NULL, (struct bytes){0}, status);
         return false;
@@ -131,17 +189,19 @@ static bool call(struct run *run, struct bytes bytes, struct sf_status *status)
         handler_note_failure(run->handler, NULL, request.target, status);
         return false;
     }
+    if (!fill_in(run, &request, asked->version, status))
+        return false;
     atomic_fetch_add_explicit(&served->invocations, 1, memory_order_relaxed);
     atomic_fetch_add_explicit(&served->messages, request.message_count, memory_order_relaxed);
-    if (batch_run(&run->batch, function, &request, wall_ms(), &run->reply, status))
+    if (call_with_states(run, function, &request, asked->keeps, status))
         return true;
     status->code = SF_FAILED;
     handler_note_failure(run->handler, served, request.target, status);
     return false;
 }
 
-enum run_progress run_begin(struct run *run, struct bytes request, void (*on_ended)(void *owner),
-                            void *owner, struct sf_status *status)
+enum run_progress run_begin(struct run *run, const struct run_request *request,
+                            void (*on_ended)(void *owner), void *owner, struct sf_status *status)
 {
     struct sf_status failure = {0};
     arena_clear(&run->arena);
@@ -208,6 +268,7 @@ bool run_leave(struct run *run)
         run->is_waiting = false;
         run->is_left = true;
         batch_destroy(&run->batch); /* only the operations' own memory is still needed */
+        free_kept(run);
         arena_destroy(&run->arena);
     }
     pthread_mutex_unlock(&run->lock);
@@ -216,6 +277,7 @@ bool run_leave(struct run *run)
 
 bool run_recycle(struct run *run)
 {
+    free_kept(run);
     if (!run->has_operations)
         return true;
     if (run_leave(run))

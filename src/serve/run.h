@@ -1,4 +1,4 @@
-/* run.h - one request to a remote function, from its bytes to its reply, and the operations that
+/* run.h - one invocation of a remote function, from its bytes to its reply, and the operations that
  * the function began meanwhile.
  *
  *     run_begin ──▶ RUN_DONE                                ──▶ run_reply ──▶ run_release
@@ -20,12 +20,18 @@ enum run_progress { RUN_DONE, RUN_WAITS, RUN_FAILED };
 
 struct run *run_new(struct sf_handler *handler);
 
-/* Calls the function. `request` must live until the run is released, or left. RUN_WAITS:
- * `on_ended` will be called, once, when the last operation has ended, on the thread that ended it,
- * perhaps before this returns; it must not block, nor call the run. RUN_FAILED: the status is that
- * of sf_handle. */
-enum run_progress run_begin(struct run *run, struct bytes request, void (*on_ended)(void *owner),
-                            void *owner, struct sf_status *status);
+struct run_request {
+    struct bytes bytes; /* a ToFunction */
+    uint64_t version;   /* under which states of it are kept; 0: none is */
+    bool keeps;         /* the reply may say under which version those that it leaves are kept */
+};
+
+/* Calls the function. What `request` refers to must live until the run is released, or left.
+ * RUN_WAITS: `on_ended` will be called, once, when the last operation has ended, on the thread that
+ * ended it, perhaps before this returns; it must not block, nor call the run. RUN_FAILED: the
+ * status is that of sf_handle, or SF_CONFLICT: states are not kept that should be. */
+enum run_progress run_begin(struct run *run, const struct run_request *request,
+                            void (*on_ended)(void *owner), void *owner, struct sf_status *status);
 
 /* After on_ended: the results become messages of the reply. */
 void run_finish(struct run *run);

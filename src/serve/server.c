@@ -1,21 +1,17 @@
-/* server.c - the HTTP server: threads that share a listening socket, each with a loop of its own.
- *
- * A request is answered within on_request, unless its function has begun operations: then it is
- * put aside, its connection waits, and the loop goes on with the others. The thread that ends the
- * last operation puts a letter into the loop's inbox.
+/* server.c - the HTTP server: threads that share a listening socket, each with a loop and requests
+ * of its own.
  *
  * A server stops in steps: first no connection is accepted or kept any more; then, when all answers
  * are out, or the time for it is over, each loop ends by itself. Requests that still wait are left
  * then as if their clients had gone. A thread whose function has not even returned is left behind:
  * the last of those frees the server. */
-#include "serve/run.h"
+#include "serve/requests.h"
 
 #include "base/histogram.h"
 #include "base/list.h"
 #include "base/log.h"
-#include "loop/inbox.h"
 #include "net/address.h"
-#include "net/http_server.h"
+#include "wire/bundle.h"
 
 #include <sched.h>
 #include <signal.h>
@@ -31,8 +27,7 @@ enum {
     STOP_MS_MAX = 10 * 1000,
     RETURN_MS_MAX = 1000, /* for loops to end, once the time for stopping is over */
     BODY_BYTES_MAX = 64 * 1024 * 1024,
-    THREADS_MAX = 1024,
-    OUT_KEPT_MAX = 64 * 1024
+    THREADS_MAX = 1024
 };
 
 struct serving {
@@ -40,12 +35,11 @@ struct serving {
     pthread_t thread;
     bool has_thread;
     struct loop *loop;
-    struct inbox *inbox; /* of struct waiting */
+    struct inbox *inbox;
     struct http_server *http;
     bool is_stopping;
     struct loop_timer stop_timer; /* the time for stopping is over */
-    struct run *spare;
-    struct buffer out;
+    struct requests requests;
 };
 
 struct sf_server {
@@ -65,120 +59,7 @@ struct sf_server {
     bool is_abandoned; /* the last of them frees the server */
 };
 
-/* A request whose function has begun operations. */
-struct waiting {
-    struct letter letter;
-    struct serving *serving;
-    struct run *run;
-    struct http_exchange *exchange; /* NULL: the client has gone */
-};
-
-/* --- answers --- */
-
-static void answer_text(struct http_exchange *exchange, int status, const char *headers,
-                        const char *text)
-{
-    http_respond(exchange, &(struct http_answer){.status = status,
-                                                 .content_type = "text/plain; charset=utf-8",
-                                                 .headers = headers,
-                                                 .body = bytes_of(text)});
-}
-
-static void answer_failure(struct http_exchange *exchange, const struct sf_status *failure)
-{
-    char text[sizeof failure->message + 1];
-    int status = failure->code == SF_INVALID ? 400 : failure->code == SF_NOT_FOUND ? 404 : 500;
-    (void)snprintf(text, sizeof text, "%s\n", failure->message);
-    answer_text(exchange, status, NULL, text);
-}
-
-/* Answering may lead to the next request of a pipeline, and to its answer, before it returns. */
-static void answer_reply(struct serving *serving, struct http_exchange *exchange,
-                         const struct from_function *reply)
-{
-    struct buffer out = serving->out;
-    serving->out = (struct buffer){0};
-    size_t size = from_function_size(reply);
-    (void)from_function_put(buffer_reserve(&out, size), reply);
-    http_respond(exchange, &(struct http_answer){.status = 200,
-                                                 .content_type = "application/octet-stream",
-                                                 .body = bytes_make(out.data, size)});
-    if (serving->out.data || out.capacity > OUT_KEPT_MAX)
-        buffer_destroy(&out);
-    else
-        serving->out = out;
-}
-
 /* --- requests --- */
-
-static struct run *take_run(struct serving *serving)
-{
-    struct run *run = serving->spare ? serving->spare : run_new(serving->server->handler);
-    serving->spare = NULL;
-    return run;
-}
-
-static void give_back(struct serving *serving, struct run *run)
-{
-    if (!run_recycle(run))
-        return;
-    if (serving->spare)
-        run_release(run);
-    else
-        serving->spare = run;
-}
-
-/* Any thread. */
-static void on_ended(void *owner)
-{
-    struct waiting *waiting = owner;
-    struct letters letters = {0};
-    letters_add(&letters, &waiting->letter);
-    inbox_put(waiting->serving->inbox, &letters);
-}
-
-static void invoke(struct serving *serving, struct http_exchange *exchange)
-{
-    struct sf_status status;
-    struct run *run = take_run(serving);
-    struct waiting *waiting = mem_new(sizeof *waiting);
-    *waiting = (struct waiting){.serving = serving, .run = run, .exchange = exchange};
-    switch (run_begin(run, http_exchange_body(exchange), on_ended, waiting, &status)) {
-    case RUN_WAITS:
-        http_exchange_set_context(exchange, waiting);
-        return;
-    case RUN_DONE:
-        answer_reply(serving, exchange, run_reply(run));
-        break;
-    case RUN_FAILED:
-        answer_failure(exchange, &status);
-        break;
-    }
-    give_back(serving, run);
-    free(waiting);
-}
-
-static void take_up(struct waiting *waiting)
-{
-    struct serving *serving = waiting->serving;
-    run_finish(waiting->run);
-    if (waiting->exchange)
-        answer_reply(serving, waiting->exchange, run_reply(waiting->run));
-    give_back(serving, waiting->run);
-    free(waiting);
-}
-
-/* What the functions see of the client's request is gone with it: so is all that they have done. */
-static void on_gone(void *owner, struct http_exchange *exchange)
-{
-    struct waiting *waiting = http_exchange_context(exchange);
-    (void)owner;
-    if (!waiting)
-        return;
-    waiting->exchange = NULL;
-    if (run_leave(waiting->run))
-        free(waiting); /* else its letter is in the inbox */
-}
 
 static bool is_at(const struct http_head *head, const char *path)
 {
@@ -208,6 +89,11 @@ static void get(struct serving *serving, struct http_exchange *exchange)
     buffer_destroy(&text);
 }
 
+static bool is_of_type(const struct http_header *header, const char *type)
+{
+    return header && http_is_media_type(http_media_type(header->value), type);
+}
+
 static void on_request(void *owner, struct http_exchange *exchange)
 {
     struct serving *serving = owner;
@@ -217,28 +103,28 @@ static void on_request(void *owner, struct http_exchange *exchange)
         get(serving, exchange);
     else if (!bytes_is(head->method, "POST"))
         answer_text(exchange, 405, "Allow: POST\r\n", "a function is invoked by POST\n");
-    else if (type && type->value.size &&
-             !http_is_media_type(http_media_type(type->value), "application/octet-stream"))
+    else if (is_of_type(type, BUNDLE_TYPE))
+        requests_invoke_bundle(&serving->requests, exchange);
+    else if (type && type->value.size && !is_of_type(type, "application/octet-stream"))
         answer_text(exchange, 415, NULL, "the Content-Type must be application/octet-stream\n");
     else if (!http_exchange_body(exchange).size)
         answer_text(exchange, 400, NULL, "there is no body; expected a ToFunction message\n");
     else
-        invoke(serving, exchange);
+        requests_invoke(&serving->requests, exchange);
+}
+
+static void on_gone(void *owner, struct http_exchange *exchange)
+{
+    (void)owner;
+    requests_forget(exchange);
 }
 
 /* --- a thread --- */
 
-static void take_letters(struct serving *serving)
-{
-    struct letters letters = inbox_take(serving->inbox);
-    for (struct letter *letter; (letter = letters_take(&letters));)
-        take_up(container_of(letter, struct waiting, letter));
-}
-
 static void on_wake(void *owner)
 {
     struct serving *serving = owner;
-    take_letters(serving);
+    requests_take_letters(&serving->requests);
     if (atomic_load(&serving->server->stops) && !serving->is_stopping) {
         serving->is_stopping = true;
         http_server_stop(serving->http);
@@ -282,7 +168,7 @@ static void *serve(void *argument)
     loop_timer_cancel(serving->loop, &serving->stop_timer);
     http_server_free(serving->http); /* whoever waits still is told that nobody answers */
     serving->http = NULL;
-    take_letters(serving); /* for clients that have gone */
+    requests_take_letters(&serving->requests); /* for clients that have gone */
     leave(serving->server);
     return NULL;
 }
@@ -293,6 +179,7 @@ static void serving_open(struct serving *serving, struct sf_server *server)
     serving->stop_timer.on_timer = on_stop_timer;
     serving->loop = loop_new();
     serving->inbox = inbox_new(serving->loop);
+    requests_init(&serving->requests, server->handler, serving->inbox);
     loop_on_wake(serving->loop, on_wake, serving);
     loop_on_turn_end(serving->loop, on_turn_end, serving);
     serving->http = http_server_new(serving->loop, &(struct http_server_options){
@@ -314,8 +201,7 @@ static void serving_close(struct serving *serving)
         inbox_free(serving->inbox);
     if (serving->loop)
         loop_free(serving->loop);
-    run_release(serving->spare);
-    buffer_destroy(&serving->out);
+    requests_destroy(&serving->requests);
 }
 
 /* A signal is for the program's own threads. */
@@ -356,6 +242,8 @@ static bool start(struct sf_server *server, const struct sf_serve_options *optio
         return false;
     server->body_bytes_max = options->body_bytes_max ? options->body_bytes_max : BODY_BYTES_MAX;
     server->stop_ms_max = options->stop_ms_max ? options->stop_ms_max : STOP_MS_MAX;
+    if (options->kept_bytes_max)
+        server->handler->keep.bytes_max = options->kept_bytes_max;
     server->servings = mem_new(threads * sizeof *server->servings);
     server->serving_count = threads;
     for (size_t i = 0; i < threads; i++)

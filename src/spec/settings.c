@@ -79,6 +79,10 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
                                  "Requests that may be under way on one connection to a remote "
                                  "function that answers quickly. 1: each waits for the last "
                                  "one's answer, for servers that cannot take more."},
+    [SETTING_REMOTE_BUNDLES] = {"statefun.remote.bundles", SETTING_SWITCH, "true", NULL, 0, 0,
+                                "Send many invocations in one request to remote functions whose "
+                                "server offers it, as those in C do. All others are spoken with as "
+                                "ever."},
     [SETTING_RETRY_BACKOFF_MAX] = {"statefun.retry.backoff.max", SETTING_DURATION, "10 s", NULL, 1,
                                    HOUR,
                                    "The longest pause before a request that has failed is sent "

@@ -43,17 +43,25 @@ bool message_body_parse_any(struct bytes body, struct bytes *ret_caller, struct 
     return !reader.failed && has_argument;
 }
 
-static size_t persisted_value_size(const struct request_state *state)
+static bool is_kept(const struct to_function *request, const struct request_state *state)
 {
-    return pb_bytes_size(PERSISTED_NAME, state->name.size) +
-           (state->present ? pb_bytes_size(PERSISTED_VALUE, state->value.size) : 0);
+    return request->version && state->kept;
+}
+
+static size_t persisted_value_size(const struct to_function *request,
+                                   const struct request_state *state)
+{
+    size_t size = pb_bytes_size(PERSISTED_NAME, state->name.size);
+    if (is_kept(request, state))
+        return size + pb_varint_size((uint64_t)PERSISTED_KEPT << 3) + 1;
+    return size + (state->present ? pb_bytes_size(PERSISTED_VALUE, state->value.size) : 0);
 }
 
 static size_t batch_size(const struct to_function *request)
 {
     size_t size = pb_bytes_size(BATCH_TARGET, request->target.size);
     for (size_t i = 0; i < request->state_count; i++)
-        size += pb_bytes_size(BATCH_STATE, persisted_value_size(&request->states[i]));
+        size += pb_bytes_size(BATCH_STATE, persisted_value_size(request, &request->states[i]));
     for (size_t i = 0; i < request->message_count; i++)
         size += pb_bytes_size(BATCH_INVOCATIONS, request->messages[i].size);
     return size;
@@ -70,9 +78,11 @@ uint8_t *to_function_put(uint8_t *to, const struct to_function *request)
     to = pb_put_bytes(to, BATCH_TARGET, request->target);
     for (size_t i = 0; i < request->state_count; i++) {
         const struct request_state *state = &request->states[i];
-        to = pb_put_head(to, BATCH_STATE, persisted_value_size(state));
+        to = pb_put_head(to, BATCH_STATE, persisted_value_size(request, state));
         to = pb_put_bytes(to, PERSISTED_NAME, state->name);
-        if (state->present)
+        if (is_kept(request, state))
+            to = pb_put_uint(to, PERSISTED_KEPT, true);
+        else if (state->present)
             to = pb_put_bytes(to, PERSISTED_VALUE, state->value);
     }
     for (size_t i = 0; i < request->message_count; i++)

@@ -43,7 +43,11 @@ struct request_state {
     struct bytes name;
     struct bytes value; /* the body of a TypedValue, when present */
     bool present;
+    bool kept; /* the function has it, as of the request's version: docs/bundles.md */
 };
+
+/* Smaller values are sent rather than kept: a lookup costs more than they do. */
+enum { STATE_KEPT_BYTES_MIN = 512 };
 
 struct to_function {
     struct bytes target; /* canonical address */
@@ -51,6 +55,7 @@ struct to_function {
     size_t state_count;
     const struct bytes *messages; /* message bodies, oldest first */
     size_t message_count;
+    uint64_t version; /* under which the function keeps states; 0: each comes with its value */
 };
 
 size_t to_function_size(const struct to_function *request);
@@ -60,8 +65,8 @@ uint8_t *to_function_put(uint8_t *to, const struct to_function *request);
 
 /* Reads a request, which may come from anybody: target and callers are made canonical, arguments
  * and values of states are known to be typed values, names of states to be text. The arrays live in
- * `arena`, what they refer to in `request` or `arena`. False if the bytes are no ToFunction, or
- * invoke nothing. */
+ * `arena`, what they refer to in `request` or `arena`. A state that is kept has no value here, and
+ * the version travels outside. False if the bytes are no ToFunction, or invoke nothing. */
 bool to_function_parse(struct bytes request, struct arena *arena, struct to_function *ret_request,
                        struct sf_status *status);
 
@@ -119,6 +124,8 @@ struct from_function {
     size_t delayed_count;
     struct egress_message *egresses;
     size_t egress_count;
+    uint64_t version; /* under which the function keeps the states that this leaves; 0: it does not.
+                       * Travels outside, too */
 };
 
 /* Reads a reply. The arrays live in `arena`, what they refer to in `reply` or `arena`. False if the

@@ -32,15 +32,16 @@ static bool read_state(struct reading *reading, struct bytes message)
     struct pb_reader reader = pb_read(message);
     struct pb_field field;
     while (pb_next(&reader, &field)) {
-        if (field.type != PB_BYTES)
-            continue;
-        if (field.number == PERSISTED_NAME) {
+        if (field.number == PERSISTED_KEPT && field.type == PB_VARINT) {
+            state->kept = field.value != 0;
+        } else if (field.number == PERSISTED_NAME && field.type == PB_BYTES) {
             state->name = field.bytes;
-        } else if (field.number == PERSISTED_VALUE) {
+        } else if (field.number == PERSISTED_VALUE && field.type == PB_BYTES) {
             pieces_add(&value, &reader, field.bytes);
             state->present = true;
         }
     }
+    state->kept &= !state->present; /* a value that comes counts */
     if (reader.failed)
         return malformed(reading, "a state");
     if (!bytes_are_utf8(state->name))

@@ -30,8 +30,11 @@ function onRequest(request, response) {
   const session = request.stream?.session;
   const connection = numberOf(session ?? request.socket);
   fs.appendFileSync(options.seen, `${request.httpVersion} ${connection.number}\n`);
-  const onward = http.request(options.to, { method: "POST", agent }, (answer) => {
-    response.writeHead(answer.statusCode, { "content-type": answer.headers["content-type"] });
+  const headers = { "content-type": request.headers["content-type"] };
+  const onward = http.request(options.to, { method: "POST", agent, headers }, (answer) => {
+    const offer = answer.headers["statefun-bundles"];
+    response.writeHead(answer.statusCode, { "content-type": answer.headers["content-type"],
+                                            ...(offer && { "statefun-bundles": offer }) });
     answer.pipe(response);
   });
   request.pipe(onward);

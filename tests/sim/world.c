@@ -4,6 +4,7 @@
 #include "base/list.h"
 #include "base/mem.h"
 #include "harness/machine.h"
+#include "sim/keeper.h"
 #include "sim/operators.h"
 
 #include <stdio.h>
@@ -64,10 +65,11 @@ struct world {
     struct app app;
     struct arena called_arena; /* of the last call that was answered at once */
     struct from_function called_reply;
+    struct keeper keeper;
     uint32_t partitions;
     uint64_t interval_ms;
     struct engine_limits limits;
-    uint64_t crash_chance, failure_chance, misbehave_chance; /* in a thousand */
+    uint64_t crash_chance, failure_chance, misbehave_chance, keep_chance; /* in a thousand */
     uint64_t crashes_left;
     uint64_t cured_step;
 
@@ -155,6 +157,7 @@ static void on_invoke(void *owner, void *function, struct invocation *invocation
         SIM_CHECK(!bytes_equal(container_of(node, struct app_call, link)->request.target,
                                request->target),
                   "an address is invoked twice at once");
+    keeper_check(&world->keeper, request);
 
     struct app_call *call = mem_new(sizeof *call);
     call->function = function;
@@ -194,6 +197,8 @@ static enum call_end end_call(struct world *world, struct machine_worker *worker
         return CALL_ANSWERS;
     }
     app_execute(&world->app, call, world->now_ms, arena, ret_reply);
+    if (!ret_reply->is_incomplete && random_chance(&world->random, world->keep_chance))
+        ret_reply->version = keeper_keep(&world->keeper, &call->request, ret_reply);
     trace(world, "a call of worker %u with %zu messages ends: %s", worker->number,
           call->request.message_count, ret_reply->is_incomplete ? "it asks for states" : "done");
     return CALL_ANSWERS;
@@ -501,7 +506,9 @@ static bool call_ends(struct world *world)
     struct from_function reply;
     struct arena arena = {0};
     enum call_end end = end_call(world, worker, call, &arena, &reply);
-    if (end == CALL_ANSWERS)
+    if (end == CALL_ANSWERS && random_chance(&world->random, 20))
+        engine_repeat(worker->engine, call->invocation); /* its answer is not taken */
+    else if (end == CALL_ANSWERS)
         engine_reply(worker->engine, call->invocation, &reply);
     else
         fail_call(world, worker, call, end == CALL_FAILS_WITH_ITS_ENDPOINT);
@@ -971,6 +978,7 @@ static void begin(struct world *world, uint64_t seed, bool traced)
         random_chance(&world->random, 300) ? 0 : random_below(&world->random, 300);
     world->misbehave_chance =
         random_chance(&world->random, 500) ? 0 : random_below(&world->random, 200);
+    world->keep_chance = random_chance(&world->random, 300) ? 0 : random_below(&world->random, 999);
     make_inputs(world);
     world->operators = operators_new(&world->app, random_next(&world->random));
 }
@@ -997,6 +1005,7 @@ static void end(struct world *world)
     operators_free(world->operators);
     free_ready(world);
     arena_destroy(&world->called_arena);
+    keeper_destroy(&world->keeper);
     app_destroy(&world->app);
 }
 

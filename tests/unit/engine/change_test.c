@@ -418,9 +418,25 @@ static void a_body_is_a_change_or_a_message_and_damage_is_noticed(void **state)
     (void)s;
 }
 
+static void a_state_that_was_put_is_sent_to_a_function_that_keeps_it(void **state)
+{
+    struct script *s = *state;
+    declare(s, EXPIRE_NONE, 0);
+    struct state_mutation mutation = mutation_of("seen", "a/int", "1");
+    struct from_function reply = {.mutations = &mutation, .mutation_count = 1, .version = 7};
+    script_answer(s, next_call(s, "ann"), &reply);
+    put(s, "ann", "a/int", "2");
+    engine_run(s->engine);
+    struct call *call = next_call(s, "ann");
+    assert_int_equal(call->version, 7);
+    assert_false(call->states[0].kept);
+    assert_string_equal(call_state(s, call, "seen"), "2");
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
+        SCRIPT(a_state_that_was_put_is_sent_to_a_function_that_keeps_it),
         SCRIPT(a_put_is_settled_when_it_is_durable_and_seen_by_the_next_invocation),
         SCRIPT(a_change_waits_for_the_invocation_under_way_and_for_messages_before_it),
         SCRIPT(a_change_that_waits_is_durable),

@@ -26,6 +26,7 @@ struct call {
     size_t state_count;
     struct bytes *messages; /* bodies */
     size_t message_count;
+    uint64_t version;
 };
 
 struct stored {
@@ -106,7 +107,8 @@ static inline void script_invoke(void *owner, void *function, struct invocation 
     struct call *call = &s->calls[s->call_count++];
     *call = (struct call){.invocation = invocation,
                           .state_count = request->state_count,
-                          .message_count = request->message_count};
+                          .message_count = request->message_count,
+                          .version = request->version};
     bool good = address_parse(arena_add_bytes(&s->arena, request->target), &call->target);
     assert(good);
     call->states = arena_take(&s->arena, call->state_count * sizeof *call->states);

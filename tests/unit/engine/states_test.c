@@ -247,6 +247,95 @@ static void a_state_that_left_memory_is_read_again(void **state)
     assert_string_equal(call_state(s, call, "seen"), "1");
 }
 
+/* --- what a function keeps between calls --- */
+
+/* The function answers that it keeps what it leaves under `version`. */
+static void write_and_keep(struct script *s, struct call *call, const char *text, uint64_t version)
+{
+    struct state_mutation mutation = mutation_of("seen", "a/int", text);
+    struct from_function reply = {.mutations = &mutation, .mutation_count = 1, .version = version};
+    script_answer(s, call, &reply);
+}
+
+static void what_a_function_keeps_is_known_by_its_version(void **state)
+{
+    struct script *s = *state;
+    struct call *call = declared(s, EXPIRE_NONE, 0);
+    assert_int_equal(call->version, 0);
+    write_and_keep(s, call, "1", 7);
+    call = next_call(s, "ann");
+    assert_int_equal(call->version, 7);
+    assert_true(call->states[0].kept);
+    assert_string_equal(call_state(s, call, "seen"), "1"); /* if it has to be sent after all */
+
+    script_answer(s, call, &(struct from_function){.version = 8}); /* nothing has changed */
+    call = next_call(s, "ann");
+    assert_int_equal(call->version, 8);
+    assert_true(call->states[0].kept);
+    assert_int_equal(next_call(s, "bob")->version, 0);
+}
+
+static void a_function_that_keeps_nothing_more_is_sent_all(void **state)
+{
+    struct script *s = *state;
+    write_and_keep(s, declared(s, EXPIRE_NONE, 0), "1", 7);
+    script_answer_nothing(s, next_call(s, "ann"));
+    assert_int_equal(next_call(s, "ann")->version, 0);
+}
+
+static void a_state_that_expired_is_not_kept(void **state)
+{
+    struct script *s = *state;
+    write_and_keep(s, declared(s, EXPIRE_AFTER_WRITE, 1000), "1", 7);
+    script_advance(s, 1000);
+    struct call *call = next_call(s, "ann");
+    assert_null(call_state(s, call, "seen"));
+    assert_false(call->states[0].kept);
+}
+
+static void a_state_that_left_memory_is_not_kept(void **state)
+{
+    struct script *s = *state;
+    s->options.limits.cache_bytes = 1;
+    script_restart_empty(s);
+    write_and_keep(s, declared(s, EXPIRE_NONE, 0), "1", 7);
+    script_commit(s);
+    struct call *call = next_call(s, "ann");
+    assert_int_equal(call->version, 0);
+    assert_false(call->states[0].kept);
+}
+
+static void a_small_state_is_not_kept(void **state)
+{
+    struct script *s = *state;
+    s->options.kept_bytes_min = 20;
+    script_restart_empty(s);
+    write_and_keep(s, declared(s, EXPIRE_NONE, 0), "1", 7);
+    struct call *call = next_call(s, "ann");
+    assert_false(call->states[0].kept);
+    write_and_keep(s, call, "a state of some size", 8);
+    assert_true(next_call(s, "ann")->states[0].kept);
+}
+
+/* Its function knows the version no more, say. */
+static void an_invocation_may_have_to_be_repeated(void **state)
+{
+    struct script *s = *state;
+    struct call *call = declared(s, EXPIRE_NONE, 0);
+    assert_false(invocation_goes_alone(call->invocation));
+    script_send(s, "f", "ann", "meanwhile");
+    struct invocation *invocation = call->invocation;
+    call->invocation = NULL;
+    engine_repeat(s->engine, invocation);
+    engine_run(s->engine);
+    call = script_call(s);
+    expect_message(call, 0, "hello");
+    assert_true(invocation_goes_alone(call->invocation));
+    assert_int_equal(s->report_count, 0);
+    script_answer_nothing(s, call);
+    assert_false(invocation_goes_alone(next_call(s, "ann")->invocation));
+}
+
 int main(void)
 {
     const struct CMUnitTest tests[] = {
@@ -266,6 +355,12 @@ int main(void)
         SCRIPT(expiry_survives_a_crash),
         SCRIPT(the_first_expiration_that_is_declared_wins),
         SCRIPT(a_state_that_left_memory_is_read_again),
+        SCRIPT(what_a_function_keeps_is_known_by_its_version),
+        SCRIPT(a_function_that_keeps_nothing_more_is_sent_all),
+        SCRIPT(a_state_that_expired_is_not_kept),
+        SCRIPT(a_state_that_left_memory_is_not_kept),
+        SCRIPT(a_small_state_is_not_kept),
+        SCRIPT(an_invocation_may_have_to_be_repeated),
     };
     return cmocka_run_group_tests_name("states", tests, NULL, NULL);
 }

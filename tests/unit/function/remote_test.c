@@ -72,7 +72,10 @@ static void on_invoke(void *owner, void *function, struct invocation *invocation
 /* As a worker does it. */
 static void on_turn_end(void *owner)
 {
-    engine_run(((struct fixture *)owner)->script->engine);
+    struct fixture *f = owner;
+    engine_run(f->script->engine);
+    if (f->remote)
+        remote_flush(f->remote);
 }
 
 static struct application *load(uint16_t port)
@@ -117,7 +120,8 @@ static int set_up(void **state)
     f->application = load(place_port(&f->place));
     struct sf_status status;
     assert_good(endpoints_open(f->application, &f->endpoints, &status), &status);
-    f->remote = remote_new(f->loop, &f->endpoints, 8);
+    f->remote = remote_new(f->loop, &f->endpoints,
+                           &(struct remote_options){.pipeline_max = 8, .uses_bundles = true});
     f->script->options.ports.attach = on_attach;
     f->script->options.ports.invoke = on_invoke;
     script_restart_empty(f->script);
@@ -141,6 +145,7 @@ static int tear_down(void **state)
 {
     struct fixture *f = *state;
     remote_free(f->remote);
+    f->remote = NULL;
     http_server_free(f->server);
     loop_turn(f->loop, 0);
     void *script = f->script;

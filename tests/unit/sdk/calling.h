@@ -102,7 +102,8 @@ static inline void say_from(struct calling *c, const char *caller_id, struct sf_
 
 static inline void give_state(struct calling *c, const char *name, struct bytes value, bool present)
 {
-    c->states[c->state_count++] = (struct request_state){bytes_of(name), value, present};
+    c->states[c->state_count++] =
+        (struct request_state){.name = bytes_of(name), .value = value, .present = present};
 }
 
 static inline void give(struct calling *c, const char *name, struct sf_value value)

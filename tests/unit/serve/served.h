@@ -31,6 +31,27 @@ static bool count_up(struct sf_context *context, const struct sf_message *messag
            sf_send(context, sf_address("test/sink", text), sf_int(seen + 1));
 }
 
+/* A state that is large enough to be kept: it grows by a byte with each message, but for "look". */
+static const struct sf_type BLOB = SF_BYTES_TYPE("test/blob");
+static const struct sf_state LARGE = SF_VALUE("large", &BLOB);
+
+static bool grow_large(struct sf_context *context, const struct sf_message *message)
+{
+    struct sf_bytes large = {0};
+    const char *text;
+    if (!sf_read(context, message, &sf_string_type, &text))
+        return false;
+    if (!sf_get(context, &LARGE, &large))
+        large.size = 999;
+    if (!strcmp(text, "fail"))
+        return sf_fail_call(context, "as it was told to");
+    if (!strcmp(text, "look"))
+        return sf_send(context, sf_address("test/sink", "me"), sf_int((int32_t)large.size));
+    uint8_t *bytes = sf_alloc(context, large.size + 1);
+    memset(bytes, 'x', large.size + 1);
+    return sf_set(context, &LARGE, sf_bytes(&BLOB, bytes, large.size + 1));
+}
+
 static bool fail_always(struct sf_context *context, const struct sf_message *message)
 {
     (void)message;
@@ -130,11 +151,13 @@ static const struct sf_function COUNTER = {
     .type = "test/counter", .call = count_up, .states = SF_STATES(&SEEN)};
 static const struct sf_function FAILING = {.type = "test/failing*", .call = fail_always};
 static const struct sf_function WORKER = {.type = "test/worker", .call = work};
+static const struct sf_function GROWING = {
+    .type = "test/growing", .call = grow_large, .states = SF_STATES(&LARGE)};
 
 static inline bool configure(struct sf_module *module, struct sf_status *status)
 {
     return sf_bind(module, &COUNTER, status) && sf_bind(module, &FAILING, status) &&
-           sf_bind(module, &WORKER, status);
+           sf_bind(module, &WORKER, status) && sf_bind(module, &GROWING, status);
 }
 
 /* --- requests --- */
@@ -174,7 +197,8 @@ static inline struct bytes request_to(struct arena *arena, const char *name, int
     }
     typed_value_add(&typed, &(struct typed_value){bytes_of("io.statefun.types/int"),
                                                   bytes_make(number, sizeof number), true});
-    const struct request_state state = {bytes_of("seen"), buffer_bytes(&typed), seen > 0};
+    const struct request_state state = {
+        .name = bytes_of("seen"), .value = buffer_bytes(&typed), .present = seen > 0};
     const struct to_function request = {.target = target.wire,
                                         .states = &state,
                                         .state_count = seen >= 0,

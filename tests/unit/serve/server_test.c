@@ -196,6 +196,14 @@ static void a_connection_serves_one_request_after_another(void **state)
     }
 }
 
+static void a_reply_says_that_bundles_are_taken(void **state)
+{
+    struct fixture *f = *state;
+    open_client(f);
+    post(f->client, REQUEST(&f->arena, "counter", 0, "ann"));
+    assert_mentions(await(f).head, "\r\nstatefun-bundles: 1\r\n");
+}
+
 static void pipelined_requests_are_answered_in_order(void **state)
 {
     struct fixture *f = *state;
@@ -581,6 +589,8 @@ static void a_program_says_what_is_wrong_with_its_arguments(void **state)
         {{"f", "--threads", "0"}, 2, "--threads 0: expected a number from 1 to 1024"},
         {{"f", "--threads=two"}, 2, "--threads two: expected"},
         {{"f", "--stop-within", "0"}, 2, "--stop-within 0: expected a number from 1 to 86400"},
+        {{"f", "--keep", "-1"}, 2, "--keep -1: expected a number from 0 to 1048576"},
+        {{"f", "--keep", "lots"}, 2, "--keep lots: expected"},
         {{"f", "--log-level", "loud"}, 2, "--log-level loud: expected debug, info, warn or error"},
         {{"f", "--config", "x", "--listen=127.0.0.1:0"}, 1, "f: configuration 'x': expected KEY="},
         {{"f", "--listen", "nowhere"}, 1, "listen on 'nowhere'"},
@@ -598,6 +608,7 @@ int main(void)
 #define TEST(test) cmocka_unit_test_setup_teardown(test, set_up, tear_down)
     const struct CMUnitTest tests[] = {
         TEST(a_connection_serves_one_request_after_another),
+        TEST(a_reply_says_that_bundles_are_taken),
         TEST(pipelined_requests_are_answered_in_order),
         TEST(what_is_no_invocation_is_told_so),
         TEST(a_function_that_is_unknown_or_fails_is_told_with_the_reason),

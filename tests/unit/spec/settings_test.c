@@ -96,6 +96,7 @@ static void the_defaults_are_these(void **state)
         {SETTING_KAFKA_FETCH_MEMORY_BYTES, "statefun.kafka.fetch.memory", NULL, 4194304},
         {SETTING_ASYNC_MAX_PER_TASK, "statefun.async.max-per-task", NULL, 32768},
         {SETTING_REMOTE_PIPELINE, "statefun.remote.pipeline", NULL, 16},
+        {SETTING_REMOTE_BUNDLES, "statefun.remote.bundles", NULL, 1},
         {SETTING_RETRY_BACKOFF_MAX, "statefun.retry.backoff.max", NULL, 10000},
         {SETTING_BODY_BYTES_MAX, "statefun.http.body.max", NULL, 33554432},
         {SETTING_IDEMPOTENCY_WINDOW, "statefun.http.idempotency.window", NULL, 600000},

@@ -54,7 +54,7 @@ static void a_request_has_every_byte_in_its_place(void **state)
     const struct request_state states[] = {
         {.name = bytes_of("n"), .present = false},
         {.name = bytes_of("e"), .present = true},
-        {.name = bytes_of("v"), .value = BYTES_LITERAL("\x10\x01"), .present = true},
+        {.name = bytes_of("v"), .value = BYTES_LITERAL("\x10\x01"), .present = true, .kept = true},
     };
     uint8_t body[64];
     struct bytes none = {0}, argument = BYTES_LITERAL("\x10\x01");
@@ -83,6 +83,37 @@ static void a_request_has_every_byte_in_its_place(void **state)
     assert_ptr_equal(to_function_put(written, &request), written + size);
     assert_int_equal(size, sizeof expected - 1);
     assert_memory_equal(written, expected, size);
+}
+
+/* docs/bundles.md: only who has given a version knows what that is. */
+static void a_state_that_is_kept_travels_without_its_value(void **state)
+{
+    struct fixture *f = *state;
+    const struct request_state states[] = {
+        {.name = bytes_of("v"), .value = BYTES_LITERAL("\x10\x01"), .present = true, .kept = true},
+        {.name = bytes_of("w"), .value = BYTES_LITERAL("\x10\x01"), .present = true},
+    };
+    struct to_function request = {.target = BYTES_LITERAL("\x12\x01"
+                                                          "f"),
+                                  .states = states,
+                                  .state_count = 2,
+                                  .version = 5};
+    static const char expected[] = "\xa2\x06\x16"
+                                   "\x0a\x03\x12\x01"
+                                   "f"
+                                   "\x12\x06\x0a\x01"
+                                   "v\xa8\x06\x01"
+                                   "\x12\x07\x0a\x01"
+                                   "w\x12\x02\x10\x01";
+    uint8_t written[128];
+    size_t size = to_function_size(&request);
+    assert_ptr_equal(to_function_put(written, &request), written + size);
+    assert_int_equal(size, sizeof expected - 1);
+    assert_memory_equal(written, expected, size);
+    assert_good(to_function_parse(bytes_make(written, size), &f->arena, &request, &f->status),
+                &f->status);
+    assert_true(request.states[0].kept && !request.states[0].present);
+    assert_true(!request.states[1].kept && request.states[1].present);
 }
 
 static void a_message_from_an_ingress_has_no_caller(void **state)
@@ -643,6 +674,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(a_request_has_every_byte_in_its_place),
+        TEST(a_state_that_is_kept_travels_without_its_value),
         cmocka_unit_test(a_message_from_an_ingress_has_no_caller),
         cmocka_unit_test(a_stored_message_without_an_argument_is_none),
         TEST(an_empty_reply_means_that_nothing_happened),
