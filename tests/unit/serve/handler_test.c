@@ -135,12 +135,12 @@ static void results_come_back_as_messages_to_self_in_the_order_of_their_ends(voi
 {
     struct fixture *f = *state;
     struct from_function reply =
-        answer(f, REQUEST(&f->arena, "worker", 0, "thread", "now", "broken", "unset"));
+        answer(f, REQUEST(&f->arena, "worker", 0, "after unset", "now", "broken", "unset"));
     assert_int_equal(reply.message_count, 4);
     expect_result(&reply.messages[0], SF_ASYNC_SUCCESS, "now", "at once", NULL);
     expect_result(&reply.messages[1], SF_ASYNC_FAILURE, "broken", NULL, "it broke");
     expect_result(&reply.messages[2], SF_ASYNC_FAILURE, "unset", NULL, "the value is not set");
-    expect_result(&reply.messages[3], SF_ASYNC_SUCCESS, "thread", "from a thread", NULL);
+    expect_result(&reply.messages[3], SF_ASYNC_SUCCESS, "after unset", "from a thread", NULL);
 }
 
 static void an_operation_of_a_failed_call_may_end_whenever_it_likes(void **state)

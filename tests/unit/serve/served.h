@@ -12,6 +12,7 @@
 
 #include <pthread.h>
 #include <semaphore.h>
+#include <stdatomic.h>
 #include <unistd.h>
 
 /* --- functions --- */
@@ -103,10 +104,20 @@ static void *end_soon(void *async)
     return NULL;
 }
 
-static bool in_thread(struct sf_async *async)
+static atomic_bool unset_has_ended;
+
+static void *end_after_unset(void *async)
+{
+    while (!atomic_load(&unset_has_ended))
+        usleep(100);
+    sf_async_complete(async, sf_string("from a thread"));
+    return NULL;
+}
+
+static bool in_thread(struct sf_async *async, void *(*end)(void *async))
 {
     pthread_t thread;
-    return pthread_create(&thread, NULL, end_soon, async) == 0 && pthread_detach(thread) == 0;
+    return pthread_create(&thread, NULL, end, async) == 0 && pthread_detach(thread) == 0;
 }
 
 static bool begin(struct sf_context *context, const char *what)
@@ -116,10 +127,13 @@ static bool begin(struct sf_context *context, const char *what)
         sf_async_complete(async, sf_string("at once"));
     else if (!strcmp(what, "broken"))
         sf_async_fail(async, "it broke");
-    else if (!strcmp(what, "unset"))
+    else if (!strcmp(what, "unset")) {
         sf_async_complete(async, (struct sf_value){0});
-    else if (!strcmp(what, "thread"))
-        return in_thread(async);
+        atomic_store(&unset_has_ended, true);
+    } else if (!strcmp(what, "thread"))
+        return in_thread(async, end_soon);
+    else if (!strcmp(what, "after unset"))
+        return in_thread(async, end_after_unset);
     else
         keep_for_test(async);
     if (!strcmp(what, "then fail"))
