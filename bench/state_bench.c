@@ -162,7 +162,7 @@ int main(int argc, char **argv)
         struct bytes argument = bytes_make(nothing, sizeof nothing);
         message_body_put(body, (struct bytes){0}, argument);
         bench.target = target.wire;
-        bench.message = bytes_make(body, message_body_size((struct bytes){0}, argument));
+        bench.message = bytes_make(body, message_body_size(0, argument.size));
         make_states(&bench);
         for (size_t i = 0; i < sizeof measured / sizeof *measured; i++)
             printf("%-20s %6d entries %10.2f us\n", measured[i].name, entries,
