@@ -293,15 +293,6 @@ static bool save_caches(struct batch *batch)
 
 /* --- messages --- */
 
-static struct bytes typed_value_in_arena(struct batch *batch, const struct sf_encoded *value)
-{
-    struct bytes type = bytes_from_sf(value->type), bytes = bytes_from_sf(value->value);
-    size_t size = typed_value_size(type.size, bytes.size);
-    uint8_t *data = arena_take(&batch->arena, size);
-    (void)typed_value_put(data, type, bytes);
-    return bytes_make(data, size);
-}
-
 static bool make_target(struct batch *batch, const struct sf_target *target,
                         struct address *ret_address)
 {
@@ -389,7 +380,7 @@ static bool send_after(struct sf_context *context, int64_t delay_ms, struct sf_b
     delayed->delay_ms = delay_ms;
     delayed->token = arena_add_bytes(&batch->arena, bytes_from_sf(token));
     delayed->target = address;
-    delayed->argument = typed_value_in_arena(batch, value);
+    delayed->argument = value_in_arena(&batch->arena, value);
     return true;
 }
 
@@ -417,7 +408,7 @@ static bool send_egress(struct sf_context *context, struct sf_bytes egress,
     }
     struct egress_message *message =
         ADD(batch, reply->egresses, reply->egress_count, batch->egress_capacity);
-    *message = (struct egress_message){ns, name, typed_value_in_arena(batch, value)};
+    *message = (struct egress_message){ns, name, value_in_arena(&batch->arena, value)};
     return true;
 }
 
@@ -431,7 +422,7 @@ static struct sf_async *async_begin(struct sf_context *context, const struct sf_
         return NULL;
     }
     return batch->world->async_begin(batch->world->owner, batch,
-                                     typed_value_in_arena(batch, metadata));
+                                     value_in_arena(&batch->arena, metadata));
 }
 
 static void log_text(struct sf_context *context, enum sf_level level, const char *text)

@@ -3,7 +3,6 @@
 
 #include "base/list.h"
 #include "sdk/value.h"
-#include "wire/typed_value.h"
 
 static struct route *route_of(struct sf_routing *routing)
 {
@@ -41,16 +40,12 @@ static bool forward(struct sf_routing *routing, const struct sf_target *target,
                     const struct sf_encoded *value)
 {
     struct route *route = route_of(routing);
-    struct bytes type = bytes_from_sf(value->type), bytes = bytes_from_sf(value->value);
     struct routed routed;
     struct sf_status status;
     if (!target_make(&route->types, target, &route->arena, &routed.target, &status))
         return fail(routing, status.message);
 
-    size_t size = typed_value_size(type.size, bytes.size);
-    uint8_t *argument = arena_take(&route->arena, size);
-    (void)typed_value_put(argument, type, bytes);
-    routed.argument = bytes_make(argument, size);
+    routed.argument = value_in_arena(&route->arena, value);
     *add(route) = routed;
     return true;
 }

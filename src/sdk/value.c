@@ -5,6 +5,7 @@
 #include "base/mem.h"
 #include "wire/builtin.h"
 #include "wire/protobuf.h"
+#include "wire/typed_value.h"
 
 #include <endian.h>
 #include <stdarg.h>
@@ -255,6 +256,15 @@ bool value_encode_plain(struct value_memory memory, struct sf_value value,
         to[i] = (uint8_t)(bits >> 8 * (size - 1 - i));
     *ret_bytes = (struct sf_bytes){to, size};
     return true;
+}
+
+struct bytes value_in_arena(struct arena *arena, const struct sf_encoded *value)
+{
+    struct bytes type = bytes_from_sf(value->type), bytes = bytes_from_sf(value->value);
+    size_t size = typed_value_size(type.size, bytes.size);
+    uint8_t *data = arena_take(arena, size);
+    (void)typed_value_put(data, type, bytes);
+    return bytes_make(data, size);
 }
 
 /* --- decoding --- */

@@ -2,6 +2,7 @@
 #ifndef SDK_VALUE_H
 #define SDK_VALUE_H
 
+#include "base/arena.h"
 #include "base/bytes.h"
 #include "sdk/host.h"
 
@@ -12,6 +13,9 @@ struct value_memory {
 };
 
 struct sf_bytes type_name(const struct sf_type *type);
+
+/* The body of a TypedValue that holds it. */
+struct bytes value_in_arena(struct arena *arena, const struct sf_encoded *value);
 
 /* Encodes a value as it travels in messages and states. What the result refers to is the memory's,
  * or the value's own. False if the value is unset, or its type refuses it. */

@@ -70,11 +70,6 @@ static uint8_t *put_part(uint8_t *to, uint32_t number, struct bytes *part)
     return to;
 }
 
-static size_t part_size(uint32_t number, struct bytes part)
-{
-    return part.size ? pb_bytes_size(number, part.size) : 0;
-}
-
 static bool check_size(size_t size, struct sf_status *status)
 {
     return size <= ADDRESS_BYTES_MAX ||
@@ -90,8 +85,9 @@ static bool check_text(bool is_good, struct sf_status *status)
 bool address_make(struct bytes ns, struct bytes name, struct bytes id, struct arena *arena,
                   struct address *ret_address, struct sf_status *status)
 {
-    size_t size = part_size(ADDRESS_NAMESPACE, ns) + part_size(ADDRESS_TYPE, name) +
-                  part_size(ADDRESS_ID, id);
+    size_t size = pb_set_bytes_size(ADDRESS_NAMESPACE, ns.size) +
+                  pb_set_bytes_size(ADDRESS_TYPE, name.size) +
+                  pb_set_bytes_size(ADDRESS_ID, id.size);
     if (!check_size(size, status) || !check_text(is_text(ns, name, id), status))
         return false;
 
@@ -110,7 +106,7 @@ bool address_make(struct bytes ns, struct bytes name, struct bytes id, struct ar
 
 size_t address_size(const struct address *type, struct bytes id)
 {
-    return type->type.size + part_size(ADDRESS_ID, id);
+    return type->type.size + pb_set_bytes_size(ADDRESS_ID, id.size);
 }
 
 bool address_check_id(const struct address *type, struct bytes id, struct sf_status *status)

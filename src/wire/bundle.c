@@ -10,21 +10,12 @@ enum { RESULT_NUMBER = 1, RESULT_STATUS = 2, RESULT_BODY = 3, RESULT_VERSION = 4
 
 enum { STATUS_OK = 200, STATUS_MAX = 599 };
 
-static size_t uint_size(uint32_t number, uint64_t value)
-{
-    return value ? pb_varint_size((uint64_t)number << 3) + pb_varint_size(value) : 0;
-}
-
-static uint8_t *put_uint(uint8_t *to, uint32_t number, uint64_t value)
-{
-    return value ? pb_put_uint(to, number, value) : to;
-}
-
 /* --- bundles --- */
 
 static size_t item_body_size(const struct to_function *request, size_t request_size)
 {
-    return pb_bytes_size(ITEM_REQUEST, request_size) + uint_size(ITEM_VERSION, request->version);
+    return pb_bytes_size(ITEM_REQUEST, request_size) +
+           pb_set_uint_size(ITEM_VERSION, request->version);
 }
 
 size_t bundle_item_size(const struct to_function *request)
@@ -38,7 +29,7 @@ uint8_t *bundle_item_put(uint8_t *to, const struct to_function *request)
     to = pb_put_head(to, BUNDLE_ITEM, item_body_size(request, size));
     to = pb_put_head(to, ITEM_REQUEST, size);
     to = to_function_put(to, request);
-    return put_uint(to, ITEM_VERSION, request->version);
+    return pb_put_set_uint(to, ITEM_VERSION, request->version);
 }
 
 static bool parse_item(struct bytes message, struct bundle_item *ret_item)
@@ -94,14 +85,15 @@ bool bundle_parse(struct bytes bundle, struct arena *arena, struct bundle_item *
 static void add_head(struct buffer *answer, const struct bundle_result *result, size_t nth,
                      size_t body_size)
 {
-    size_t size =
-        uint_size(RESULT_NUMBER, nth) + uint_size(RESULT_STATUS, (uint64_t)result->status) +
-        uint_size(RESULT_VERSION, result->version) + pb_bytes_size(RESULT_BODY, body_size);
+    size_t size = pb_set_uint_size(RESULT_NUMBER, nth) +
+                  pb_set_uint_size(RESULT_STATUS, (uint64_t)result->status) +
+                  pb_set_uint_size(RESULT_VERSION, result->version) +
+                  pb_bytes_size(RESULT_BODY, body_size);
     uint8_t *to = buffer_reserve(answer, pb_bytes_size(ANSWER_RESULT, size));
     to = pb_put_head(to, ANSWER_RESULT, size);
-    to = put_uint(to, RESULT_NUMBER, nth);
-    to = put_uint(to, RESULT_STATUS, (uint64_t)result->status);
-    to = put_uint(to, RESULT_VERSION, result->version);
+    to = pb_put_set_uint(to, RESULT_NUMBER, nth);
+    to = pb_put_set_uint(to, RESULT_STATUS, (uint64_t)result->status);
+    to = pb_put_set_uint(to, RESULT_VERSION, result->version);
     to = pb_put_head(to, RESULT_BODY, body_size);
     answer->size = (size_t)(to - answer->data);
 }

@@ -6,14 +6,13 @@
 
 size_t message_body_size(size_t caller_size, size_t argument_size)
 {
-    return (caller_size ? pb_bytes_size(INVOCATION_CALLER, caller_size) : 0) +
+    return pb_set_bytes_size(INVOCATION_CALLER, caller_size) +
            pb_bytes_size(INVOCATION_ARGUMENT, argument_size);
 }
 
 uint8_t *message_body_begin(uint8_t *to, struct bytes caller, size_t argument_size)
 {
-    if (caller.size)
-        to = pb_put_bytes(to, INVOCATION_CALLER, caller);
+    to = pb_put_set_bytes(to, INVOCATION_CALLER, caller);
     return pb_put_head(to, INVOCATION_ARGUMENT, argument_size);
 }
 

@@ -149,45 +149,25 @@ bool to_function_parse(struct bytes request, struct arena *arena, struct to_func
 
 /* --- replies --- */
 
-/* Fields of proto3: what has its default value is left out. */
-static size_t text_size(uint32_t number, struct bytes text)
-{
-    return text.size ? pb_bytes_size(number, text.size) : 0;
-}
-
-static uint8_t *put_text(uint8_t *to, uint32_t number, struct bytes text)
-{
-    return text.size ? pb_put_bytes(to, number, text) : to;
-}
-
-static size_t uint_size(uint32_t number, uint64_t value)
-{
-    return value ? pb_varint_size((uint64_t)number << 3) + pb_varint_size(value) : 0;
-}
-
-static uint8_t *put_uint(uint8_t *to, uint32_t number, uint64_t value)
-{
-    return value ? pb_put_uint(to, number, value) : to;
-}
-
 static size_t typed_size(const struct typed_value *value)
 {
-    return text_size(TYPED_TYPENAME, value->type) + uint_size(TYPED_HAS_VALUE, value->has_value) +
-           text_size(TYPED_VALUE, value->value);
+    return pb_set_bytes_size(TYPED_TYPENAME, value->type.size) +
+           pb_set_uint_size(TYPED_HAS_VALUE, value->has_value) +
+           pb_set_bytes_size(TYPED_VALUE, value->value.size);
 }
 
 static uint8_t *put_typed(uint8_t *to, uint32_t number, const struct typed_value *value)
 {
     to = pb_put_head(to, number, typed_size(value));
-    to = put_text(to, TYPED_TYPENAME, value->type);
-    to = put_uint(to, TYPED_HAS_VALUE, value->has_value);
-    return put_text(to, TYPED_VALUE, value->value);
+    to = pb_put_set_bytes(to, TYPED_TYPENAME, value->type);
+    to = pb_put_set_uint(to, TYPED_HAS_VALUE, value->has_value);
+    return pb_put_set_bytes(to, TYPED_VALUE, value->value);
 }
 
 static size_t mutation_size(const struct state_mutation *mutation)
 {
-    size_t size =
-        uint_size(MUTATION_TYPE, mutation->kind) + text_size(MUTATION_NAME, mutation->name);
+    size_t size = pb_set_uint_size(MUTATION_TYPE, mutation->kind) +
+                  pb_set_bytes_size(MUTATION_NAME, mutation->name.size);
     if (mutation->kind != MUTATION_DELETE)
         size += pb_bytes_size(MUTATION_VALUE, typed_size(&mutation->value));
     return size;
@@ -196,8 +176,8 @@ static size_t mutation_size(const struct state_mutation *mutation)
 static uint8_t *put_mutation(uint8_t *to, const struct state_mutation *mutation)
 {
     to = pb_put_head(to, RESULT_MUTATIONS, mutation_size(mutation));
-    to = put_uint(to, MUTATION_TYPE, mutation->kind);
-    to = put_text(to, MUTATION_NAME, mutation->name);
+    to = pb_put_set_uint(to, MUTATION_TYPE, mutation->kind);
+    to = pb_put_set_bytes(to, MUTATION_NAME, mutation->name);
     if (mutation->kind != MUTATION_DELETE)
         to = put_typed(to, MUTATION_VALUE, &mutation->value);
     return to;
@@ -218,9 +198,9 @@ static uint8_t *put_message(uint8_t *to, const struct outgoing_message *message)
 
 static size_t delayed_size(const struct delayed_message *delayed)
 {
-    size_t size = uint_size(DELAYED_DELAY, (uint64_t)delayed->delay_ms) +
-                  uint_size(DELAYED_IS_CANCELLATION, delayed->is_cancellation) +
-                  text_size(DELAYED_TOKEN, delayed->token);
+    size_t size = pb_set_uint_size(DELAYED_DELAY, (uint64_t)delayed->delay_ms) +
+                  pb_set_uint_size(DELAYED_IS_CANCELLATION, delayed->is_cancellation) +
+                  pb_set_bytes_size(DELAYED_TOKEN, delayed->token.size);
     if (!delayed->is_cancellation)
         size += pb_bytes_size(DELAYED_TARGET, delayed->target.wire.size) +
                 pb_bytes_size(DELAYED_ARGUMENT, delayed->argument.size);
@@ -230,50 +210,51 @@ static size_t delayed_size(const struct delayed_message *delayed)
 static uint8_t *put_delayed(uint8_t *to, const struct delayed_message *delayed)
 {
     to = pb_put_head(to, RESULT_DELAYED, delayed_size(delayed));
-    to = put_uint(to, DELAYED_DELAY, (uint64_t)delayed->delay_ms);
+    to = pb_put_set_uint(to, DELAYED_DELAY, (uint64_t)delayed->delay_ms);
     if (!delayed->is_cancellation) {
         to = pb_put_bytes(to, DELAYED_TARGET, delayed->target.wire);
         to = pb_put_bytes(to, DELAYED_ARGUMENT, delayed->argument);
     }
-    to = put_uint(to, DELAYED_IS_CANCELLATION, delayed->is_cancellation);
-    return put_text(to, DELAYED_TOKEN, delayed->token);
+    to = pb_put_set_uint(to, DELAYED_IS_CANCELLATION, delayed->is_cancellation);
+    return pb_put_set_bytes(to, DELAYED_TOKEN, delayed->token);
 }
 
 static size_t egress_size(const struct egress_message *egress)
 {
-    return text_size(EGRESS_NAMESPACE, egress->ns) + text_size(EGRESS_TYPE, egress->name) +
+    return pb_set_bytes_size(EGRESS_NAMESPACE, egress->ns.size) +
+           pb_set_bytes_size(EGRESS_TYPE, egress->name.size) +
            pb_bytes_size(EGRESS_ARGUMENT, egress->argument.size);
 }
 
 static uint8_t *put_egress(uint8_t *to, const struct egress_message *egress)
 {
     to = pb_put_head(to, RESULT_EGRESSES, egress_size(egress));
-    to = put_text(to, EGRESS_NAMESPACE, egress->ns);
-    to = put_text(to, EGRESS_TYPE, egress->name);
+    to = pb_put_set_bytes(to, EGRESS_NAMESPACE, egress->ns);
+    to = pb_put_set_bytes(to, EGRESS_TYPE, egress->name);
     return pb_put_bytes(to, EGRESS_ARGUMENT, egress->argument);
 }
 
 static size_t expiration_size(const struct state_spec *spec)
 {
-    return uint_size(EXPIRATION_MODE, spec->mode) +
-           uint_size(EXPIRATION_AFTER_MS, (uint64_t)spec->expire_after_ms);
+    return pb_set_uint_size(EXPIRATION_MODE, spec->mode) +
+           pb_set_uint_size(EXPIRATION_AFTER_MS, (uint64_t)spec->expire_after_ms);
 }
 
 static size_t spec_size(const struct state_spec *spec)
 {
-    return text_size(SPEC_NAME, spec->name) +
+    return pb_set_bytes_size(SPEC_NAME, spec->name.size) +
            pb_bytes_size(SPEC_EXPIRATION, expiration_size(spec)) +
-           text_size(SPEC_TYPENAME, spec->type);
+           pb_set_bytes_size(SPEC_TYPENAME, spec->type.size);
 }
 
 static uint8_t *put_spec(uint8_t *to, const struct state_spec *spec)
 {
     to = pb_put_head(to, INCOMPLETE_MISSING, spec_size(spec));
-    to = put_text(to, SPEC_NAME, spec->name);
+    to = pb_put_set_bytes(to, SPEC_NAME, spec->name);
     to = pb_put_head(to, SPEC_EXPIRATION, expiration_size(spec));
-    to = put_uint(to, EXPIRATION_MODE, spec->mode);
-    to = put_uint(to, EXPIRATION_AFTER_MS, (uint64_t)spec->expire_after_ms);
-    return put_text(to, SPEC_TYPENAME, spec->type);
+    to = pb_put_set_uint(to, EXPIRATION_MODE, spec->mode);
+    to = pb_put_set_uint(to, EXPIRATION_AFTER_MS, (uint64_t)spec->expire_after_ms);
+    return pb_put_set_bytes(to, SPEC_TYPENAME, spec->type);
 }
 
 static size_t body_size(const struct from_function *reply)

@@ -97,6 +97,27 @@ static inline uint8_t *pb_put_uint(uint8_t *to, uint32_t number, uint64_t value)
     return pb_put_varint(pb_put_tag(to, number, PB_VARINT), value);
 }
 
+/* Fields of proto3, where what has its default value is left out. */
+static inline size_t pb_set_bytes_size(uint32_t number, size_t size)
+{
+    return size ? pb_bytes_size(number, size) : 0;
+}
+
+static inline uint8_t *pb_put_set_bytes(uint8_t *to, uint32_t number, struct bytes bytes)
+{
+    return bytes.size ? pb_put_bytes(to, number, bytes) : to;
+}
+
+static inline size_t pb_set_uint_size(uint32_t number, uint64_t value)
+{
+    return value ? pb_varint_size((uint64_t)number << 3) + pb_varint_size(value) : 0;
+}
+
+static inline uint8_t *pb_put_set_uint(uint8_t *to, uint32_t number, uint64_t value)
+{
+    return value ? pb_put_uint(to, number, value) : to;
+}
+
 /* The same into a buffer. */
 void pb_add_bytes(struct buffer *buffer, uint32_t number, struct bytes bytes);
 void pb_add_uint(struct buffer *buffer, uint32_t number, uint64_t value);
