@@ -1,10 +1,7 @@
 /* bundles_test.c - invocations in bundles: an engine on one side, a server that offers bundles on
  * the other, on one loop. */
-#include "net/raw_socket.h"
+#include "function/rig.h"
 
-#include "engine/script.h"
-#include "function/remote.h"
-#include "net/http_server.h"
 #include "wire/bundle.h"
 
 /* What becomes of a bundle. */
@@ -19,13 +16,6 @@ enum manner {
 };
 
 static struct fixture {
-    struct script *script;
-    struct loop *loop;
-    struct place place;
-    struct http_server *server;
-    struct application *application;
-    struct endpoints endpoints;
-    struct remote *remote;
     struct arena arena;
 
     bool offers, wants_states, knows_versions;
@@ -109,95 +99,25 @@ static void on_request(void *owner, struct http_exchange *exchange)
         take_plain(owner, exchange);
 }
 
-static void on_gone(void *owner, struct http_exchange *exchange)
-{
-    (void)owner, (void)exchange;
-}
-
-static void *on_attach(void *owner, const struct function_binding *binding, struct bytes ns,
-                       struct bytes name)
-{
-    (void)owner, (void)binding;
-    return remote_attach(fixture->remote, ns, name);
-}
-
-static void on_invoke(void *owner, void *function, struct invocation *invocation,
-                      const struct to_function *request)
-{
-    (void)owner;
-    remote_invoke(fixture->remote, function, invocation, request);
-}
-
-/* As a worker does it. */
-static void on_turn_end(void *owner)
-{
-    struct fixture *f = owner;
-    engine_run(f->script->engine);
-    if (f->remote)
-        remote_flush(f->remote);
-}
-
-static struct application *load(uint16_t port)
-{
-    char text[1000];
-    snprintf(text, sizeof text,
-             "kind: io.statefun.endpoints.v2/http\n"
-             "spec:\n"
-             "  functions: a/f\n"
-             "  urlPathTemplate: http://127.0.0.1:%u/\n"
-             "  transport: {type: io.statefun.transports.v1/async, call: 2s}\n"
-             "---\n"
-             "kind: io.statefun.endpoints.v2/http\n"
-             "spec:\n"
-             "  functions: a/g\n"
-             "  urlPathTemplate: http://127.0.0.1:%u/\n"
-             "  maxInFlightRequests: 4\n"
-             "---\n"
-             "kind: io.statefun.playground.v1/ingress\n"
-             "spec: {port: 8090}\n",
-             port, port);
-    struct diagnostics diagnostics = {0};
-    struct application_options options = {0};
-    struct application *application =
-        application_load_text("module.yaml", bytes_of(text), &options, &diagnostics);
-    assert_non_null(application);
-    diagnostics_destroy(&diagnostics);
-    return application;
-}
-
-static void make_remote(struct fixture *f, bool uses_bundles)
-{
-    remote_free(f->remote);
-    f->remote =
-        remote_new(f->loop, &f->endpoints,
-                   &(struct remote_options){.pipeline_max = 8, .uses_bundles = uses_bundles});
-    script_restart_empty(f->script);
-    remote_set_engine(f->remote, f->script->engine);
-}
+static const char module[] = "kind: io.statefun.endpoints.v2/http\n"
+                             "spec:\n"
+                             "  functions: a/f\n"
+                             "  urlPathTemplate: http://127.0.0.1:%u/\n"
+                             "  transport: {type: io.statefun.transports.v1/async, call: 2s}\n"
+                             "---\n"
+                             "kind: io.statefun.endpoints.v2/http\n"
+                             "spec:\n"
+                             "  functions: a/g\n"
+                             "  urlPathTemplate: http://127.0.0.1:%u/\n"
+                             "  maxInFlightRequests: 4\n"
+                             "---\n"
+                             "kind: io.statefun.playground.v1/ingress\n"
+                             "spec: {port: 8090}\n";
 
 static int set_up(void **state)
 {
     struct fixture *f = fixture = mem_new(sizeof *f);
-    void *script;
-    script_set_up(&script);
-    f->script = script;
-    f->loop = loop_new();
-    f->place = place_open(false);
-    f->application = load(place_port(&f->place));
-    struct sf_status status;
-    assert_good(endpoints_open(f->application, &f->endpoints, &status), &status);
-    f->script->options.ports.attach = on_attach;
-    f->script->options.ports.invoke = on_invoke;
-    make_remote(f, true);
-    loop_on_turn_end(f->loop, on_turn_end, f);
-    f->server = http_server_new(f->loop, &(struct http_server_options){.listen_fd = f->place.fd,
-                                                                       .connections_max = 100,
-                                                                       .body_bytes_max = 1 << 20,
-                                                                       .request_ms_max = 60000,
-                                                                       .idle_ms_max = 60000,
-                                                                       .owner = f,
-                                                                       .on_request = on_request,
-                                                                       .on_gone = on_gone});
+    rig_open(module, f, on_request);
     f->offers = f->knows_versions = true;
     *state = f;
     return 0;
@@ -206,40 +126,24 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    remote_free(f->remote);
-    f->remote = NULL;
-    http_server_free(f->server);
-    loop_turn(f->loop, 0);
-    void *script = f->script;
-    script_tear_down(&script);
-    endpoints_close(&f->endpoints);
-    application_free(f->application);
-    place_close(&f->place);
-    loop_free(f->loop);
+    rig_close();
     arena_destroy(&f->arena);
     free(f);
     return 0;
 }
 
-static struct engine_figures figures(struct fixture *f)
-{
-    struct engine_figures figures;
-    engine_figures(f->script->engine, &figures);
-    return figures;
-}
-
-static void send_to(struct fixture *f, const char *name, size_t count)
+static void send_to(const char *name, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
         char id[20];
         snprintf(id, sizeof id, "%zu", i);
-        script_send(f->script, name, id, "hello");
+        script_send(rig.script, name, id, "hello");
     }
 }
 
-static void await_end(struct fixture *f)
+static void await_end(void)
 {
-    until(f->loop, figures(f).backlog_messages == 0);
+    until(rig.loop, rig_figures().backlog_messages == 0);
 }
 
 static void forget_counts(struct fixture *f)
@@ -251,8 +155,8 @@ static void forget_counts(struct fixture *f)
 static void warm_up(struct fixture *f)
 {
     for (int i = 0; i < 30; i++) {
-        send_to(f, "f", 1);
-        await_end(f);
+        send_to("f", 1);
+        await_end();
     }
     forget_counts(f);
 }
@@ -271,16 +175,16 @@ static void what_a_turn_invokes_leaves_in_one_request(void **state)
 {
     struct fixture *f = *state;
     warm_up(f);
-    send_to(f, "f", 10);
-    await_end(f);
+    send_to("f", 10);
+    await_end();
     assert_int_equal(f->bundle_count, 1);
     assert_int_equal(f->item_count, 10);
     assert_int_equal(f->plain_count, 0);
-    remote_each(f->remote, add_figures, NULL);
+    remote_each(rig.remote, add_figures, NULL);
     assert_int_equal(sums.bundles, sums.requests - 1); /* the first could not know */
     assert_true(sums.bundled > sums.bundles);
     assert_int_equal(sums.latency.count, sums.bundled + 1);
-    assert_int_equal(f->script->report_count, 0);
+    assert_int_equal(rig.script->report_count, 0);
 }
 
 static void a_server_that_offers_none_gets_none(void **state)
@@ -288,8 +192,8 @@ static void a_server_that_offers_none_gets_none(void **state)
     struct fixture *f = *state;
     f->offers = false;
     for (int i = 0; i < 3; i++) {
-        send_to(f, "f", 10);
-        await_end(f);
+        send_to("f", 10);
+        await_end();
     }
     assert_int_equal(f->bundle_count, 0);
     assert_int_equal(f->plain_count, 30);
@@ -298,10 +202,10 @@ static void a_server_that_offers_none_gets_none(void **state)
 static void whoever_wants_none_sends_none(void **state)
 {
     struct fixture *f = *state;
-    make_remote(f, false);
+    rig_make_remote(false);
     for (int i = 0; i < 3; i++) {
-        send_to(f, "f", 10);
-        await_end(f);
+        send_to("f", 10);
+        await_end();
     }
     assert_int_equal(f->bundle_count, 0);
 }
@@ -310,8 +214,8 @@ static void an_endpoint_with_limits_of_requests_gets_requests(void **state)
 {
     struct fixture *f = *state;
     for (int i = 0; i < 3; i++) {
-        send_to(f, "g", 10);
-        await_end(f);
+        send_to("g", 10);
+        await_end();
     }
     assert_int_equal(f->bundle_count, 0);
     assert_int_equal(f->plain_count, 30);
@@ -324,14 +228,14 @@ static void an_invocation_that_fails_fails_alone_and_is_tried_alone(void **state
     struct fixture *f = *state;
     warm_up(f);
     f->manner = FAILS_THE_FIRST;
-    send_to(f, "f", 10);
-    until(f->loop, figures(f).backlog_messages == 1);
+    send_to("f", 10);
+    until(rig.loop, rig_figures().backlog_messages == 1);
     assert_int_equal(f->bundle_count, 1);
-    assert_int_equal(f->script->report_count, 1);
-    expect_report(f->script, 0, REPORT_FAILING,
+    assert_int_equal(rig.script->report_count, 1);
+    expect_report(rig.script, 0, REPORT_FAILING,
                   "the function answers HTTP status 500 (Internal Server Error), expected 2xx");
-    script_advance(f->script, 1000);
-    await_end(f);
+    script_advance(rig.script, 1000);
+    await_end();
     assert_int_equal(f->bundle_count, 1);
     assert_int_equal(f->plain_count, 1);
 }
@@ -340,18 +244,18 @@ static void expect_plain_after(struct fixture *f, enum manner manner)
 {
     warm_up(f);
     f->manner = manner;
-    send_to(f, "f", 10);
-    await_end(f);
+    send_to("f", 10);
+    await_end();
     assert_int_equal(f->bundle_count, 1);
     assert_int_equal(f->plain_count, 10);
-    assert_int_equal(f->script->report_count, 0);
-    remote_each(f->remote, add_figures, NULL);
+    assert_int_equal(rig.script->report_count, 0);
+    remote_each(rig.remote, add_figures, NULL);
     assert_int_equal(sums.failures, 0);
 
     f->manner = ANSWERS;
     for (int i = 0; i < 3; i++) {
-        send_to(f, "f", 10);
-        await_end(f);
+        send_to("f", 10);
+        await_end();
     }
     assert_true(f->bundle_count > 1); /* it was offered again */
 }
@@ -387,8 +291,8 @@ static void who_always_fails_is_tried_seldom(void **state)
     struct fixture *f = *state;
     f->manner = REFUSES;
     for (int i = 0; i < 200; i++) {
-        send_to(f, "f", 1);
-        await_end(f);
+        send_to("f", 1);
+        await_end();
     }
     assert_int_equal(f->plain_count, 200);
     assert_true(f->bundle_count < 10);
@@ -398,16 +302,16 @@ static void an_endpoint_that_is_away_is_not_its_addresses_fault(void **state)
 {
     struct fixture *f = *state;
     warm_up(f);
-    http_server_free(f->server);
-    f->server = NULL;
-    close(f->place.fd);
-    f->place.fd = -1;
-    send_to(f, "f", 10);
-    until(f->loop, f->script->report_count > 0);
-    assert_int_equal(f->script->reports[0].kind, REPORT_FAILING);
-    until(f->loop, figures(f).in_flight == 0);
-    assert_int_equal(figures(f).retrying, 0);
-    assert_int_equal(figures(f).backlog_messages, 10);
+    http_server_free(rig.server);
+    rig.server = NULL;
+    close(rig.place.fd);
+    rig.place.fd = -1;
+    send_to("f", 10);
+    until(rig.loop, rig.script->report_count > 0);
+    assert_int_equal(rig.script->reports[0].kind, REPORT_FAILING);
+    until(rig.loop, rig_figures().in_flight == 0);
+    assert_int_equal(rig_figures().retrying, 0);
+    assert_int_equal(rig_figures().backlog_messages, 10);
 }
 
 /* --- states --- */
@@ -419,8 +323,8 @@ static void a_state_that_is_kept_is_not_sent(void **state)
     f->wants_states = true;
     f->version = 7;
     for (int i = 0; i < 3; i++) {
-        send_to(f, "f", 1);
-        await_end(f);
+        send_to("f", 1);
+        await_end();
     }
     assert_int_equal(f->items[0].version, 7);
     assert_true(to_function_parse(f->items[0].request, &f->arena, &request, NULL));
@@ -428,13 +332,13 @@ static void a_state_that_is_kept_is_not_sent(void **state)
 
     f->knows_versions = false;
     forget_counts(f);
-    send_to(f, "f", 1);
-    await_end(f);
+    send_to("f", 1);
+    await_end();
     assert_int_equal(f->bundle_count, 1);
     assert_int_equal(f->plain_count, 1);
     assert_true(f->last_plain.states[0].present && !f->last_plain.states[0].kept);
-    assert_int_equal(f->script->report_count, 0);
-    remote_each(f->remote, add_figures, NULL);
+    assert_int_equal(rig.script->report_count, 0);
+    remote_each(rig.remote, add_figures, NULL);
     assert_int_equal(sums.kept_unknown, 1);
     assert_true(sums.kept_known > 0);
 }
@@ -449,12 +353,12 @@ static void who_knows_no_version_is_asked_seldom(void **state)
     f->version = 7;
     for (int i = 0; i < 200; i++) {
         f->item_count = 0;
-        send_to(f, "f", 1);
-        await_end(f);
+        send_to("f", 1);
+        await_end();
         asked += f->item_count && f->items[0].version;
     }
     assert_true(asked > 0 && asked < 10);
-    assert_int_equal(f->script->report_count, 0);
+    assert_int_equal(rig.script->report_count, 0);
 }
 
 /* --- the end --- */
@@ -464,14 +368,14 @@ static void nothing_is_heard_of_what_was_under_way_at_the_end(void **state)
     struct fixture *f = *state;
     warm_up(f);
     f->manner = IS_SILENT;
-    send_to(f, "f", 10);
-    until(f->loop, f->bundle_count == 1);
-    script_send(f->script, "f", "another", "hello"); /* gathered, and not sent yet */
-    remote_free(f->remote);
-    f->remote = NULL;
-    turn_for(f->loop, 20);
-    assert_int_equal(figures(f).in_flight, 11);
-    assert_int_equal(f->script->report_count, 0);
+    send_to("f", 10);
+    until(rig.loop, f->bundle_count == 1);
+    script_send(rig.script, "f", "another", "hello"); /* gathered, and not sent yet */
+    remote_free(rig.remote);
+    rig.remote = NULL;
+    turn_for(rig.loop, 20);
+    assert_int_equal(rig_figures().in_flight, 11);
+    assert_int_equal(rig.script->report_count, 0);
 }
 
 int main(void)

@@ -1,23 +1,12 @@
 /* remote_test.c - remote functions: an engine on one side, an HTTP server on the other, on one
  * loop.
  */
-#include "net/raw_socket.h"
+#include "function/rig.h"
 
-#include "engine/script.h"
-#include "function/remote.h"
 #include "net/http_client.h"
-#include "net/http_server.h"
 #include "wire/protobuf.h"
 
-static struct fixture {
-    struct script *script;
-    struct loop *loop;
-    struct place place;
-    struct http_server *server;
-    struct application *application;
-    struct endpoints endpoints;
-    struct remote *remote;
-
+struct fixture {
     /* what the server answers */
     int status;
     const char *type;
@@ -28,7 +17,7 @@ static struct fixture {
     size_t request_count;
     char *method, *target, *content_type;
     struct buffer request;
-} * fixture;
+};
 
 static void on_request(void *owner, struct http_exchange *exchange)
 {
@@ -50,91 +39,24 @@ static void on_request(void *owner, struct http_exchange *exchange)
                                                      .body = f->body});
 }
 
-static void on_gone(void *owner, struct http_exchange *exchange)
-{
-    (void)owner, (void)exchange;
-}
-
-static void *on_attach(void *owner, const struct function_binding *binding, struct bytes ns,
-                       struct bytes name)
-{
-    (void)owner, (void)binding;
-    return remote_attach(fixture->remote, ns, name);
-}
-
-static void on_invoke(void *owner, void *function, struct invocation *invocation,
-                      const struct to_function *request)
-{
-    (void)owner;
-    remote_invoke(fixture->remote, function, invocation, request);
-}
-
-/* As a worker does it. */
-static void on_turn_end(void *owner)
-{
-    struct fixture *f = owner;
-    engine_run(f->script->engine);
-    if (f->remote)
-        remote_flush(f->remote);
-}
-
-static struct application *load(uint16_t port)
-{
-    char text[1000];
-    snprintf(text, sizeof text,
-             "kind: io.statefun.endpoints.v2/http\n"
-             "spec:\n"
-             "  functions: a/*\n"
-             "  urlPathTemplate: http://127.0.0.1:%u/fn/{function.name}?x\n"
-             "  transport: {type: io.statefun.transports.v1/async, call: 200ms, connect: 100ms,\n"
-             "              payload_max_bytes: 100}\n"
-             "---\n"
-             "kind: io.statefun.endpoints.v2/http\n"
-             "spec: {functions: b/*, urlPathTemplate: 'http://127.0.0.1:%u/{function.name}'}\n"
-             "---\n"
-             "kind: io.statefun.playground.v1/ingress\n"
-             "spec: {port: 8090}\n",
-             port, port);
-    struct diagnostics diagnostics = {0};
-    struct application_options options = {0};
-    struct application *application =
-        application_load_text("module.yaml", bytes_of(text), &options, &diagnostics);
-    for (size_t i = 0; !application && i < diagnostics.count; i++) {
-        char *line = diagnostic_line(&diagnostics.items[i]);
-        print_error("%s\n", line);
-        free(line);
-    }
-    assert_non_null(application);
-    diagnostics_destroy(&diagnostics);
-    return application;
-}
+static const char module[] =
+    "kind: io.statefun.endpoints.v2/http\n"
+    "spec:\n"
+    "  functions: a/*\n"
+    "  urlPathTemplate: http://127.0.0.1:%u/fn/{function.name}?x\n"
+    "  transport: {type: io.statefun.transports.v1/async, call: 200ms, connect: 100ms,\n"
+    "              payload_max_bytes: 100}\n"
+    "---\n"
+    "kind: io.statefun.endpoints.v2/http\n"
+    "spec: {functions: b/*, urlPathTemplate: 'http://127.0.0.1:%u/{function.name}'}\n"
+    "---\n"
+    "kind: io.statefun.playground.v1/ingress\n"
+    "spec: {port: 8090}\n";
 
 static int set_up(void **state)
 {
-    struct fixture *f = fixture = mem_new(sizeof *f);
-    void *script;
-    script_set_up(&script);
-    f->script = script;
-    f->loop = loop_new();
-    f->place = place_open(false);
-    f->application = load(place_port(&f->place));
-    struct sf_status status;
-    assert_good(endpoints_open(f->application, &f->endpoints, &status), &status);
-    f->remote = remote_new(f->loop, &f->endpoints,
-                           &(struct remote_options){.pipeline_max = 8, .uses_bundles = true});
-    f->script->options.ports.attach = on_attach;
-    f->script->options.ports.invoke = on_invoke;
-    script_restart_empty(f->script);
-    remote_set_engine(f->remote, f->script->engine);
-    loop_on_turn_end(f->loop, on_turn_end, f);
-    f->server = http_server_new(f->loop, &(struct http_server_options){.listen_fd = f->place.fd,
-                                                                       .connections_max = 100,
-                                                                       .body_bytes_max = 1 << 20,
-                                                                       .request_ms_max = 60000,
-                                                                       .idle_ms_max = 60000,
-                                                                       .owner = f,
-                                                                       .on_request = on_request,
-                                                                       .on_gone = on_gone});
+    struct fixture *f = mem_new(sizeof *f);
+    rig_open(module, f, on_request);
     f->status = 200;
     f->type = "application/octet-stream";
     *state = f;
@@ -144,16 +66,7 @@ static int set_up(void **state)
 static int tear_down(void **state)
 {
     struct fixture *f = *state;
-    remote_free(f->remote);
-    f->remote = NULL;
-    http_server_free(f->server);
-    loop_turn(f->loop, 0);
-    void *script = f->script;
-    script_tear_down(&script);
-    endpoints_close(&f->endpoints);
-    application_free(f->application);
-    place_close(&f->place);
-    loop_free(f->loop);
+    rig_close();
     free(f->method);
     free(f->target);
     free(f->content_type);
@@ -162,22 +75,15 @@ static int tear_down(void **state)
     return 0;
 }
 
-static struct engine_figures figures(struct fixture *f)
+static void invoke(void)
 {
-    struct engine_figures figures;
-    engine_figures(f->script->engine, &figures);
-    return figures;
+    script_send(rig.script, "f", "ann", "hello");
+    assert_int_equal(rig_figures().in_flight, 1);
 }
 
-static void invoke(struct fixture *f)
+static void await_end(void)
 {
-    script_send(f->script, "f", "ann", "hello");
-    assert_int_equal(figures(f).in_flight, 1);
-}
-
-static void await_end(struct fixture *f)
-{
-    until(f->loop, figures(f).in_flight == 0);
+    until(rig.loop, rig_figures().in_flight == 0);
 }
 
 /* --- URLs --- */
@@ -213,8 +119,8 @@ static void a_name_is_escaped_where_no_url_may_hold_it(void **state)
 static void a_request_goes_to_the_url_of_its_function(void **state)
 {
     struct fixture *f = *state;
-    invoke(f);
-    await_end(f);
+    invoke();
+    await_end();
     assert_string_equal(f->method, "POST");
     assert_string_equal(f->target, "/fn/f?x");
     assert_string_equal(f->content_type, "application/octet-stream");
@@ -227,10 +133,10 @@ static void a_request_goes_to_the_url_of_its_function(void **state)
     reader = pb_read(field.bytes);
     assert_true(pb_next(&reader, &field));
     assert_int_equal(field.number, 1);
-    assert_true(bytes_equal(field.bytes, script_address(f->script, "a", "f", "ann").wire));
+    assert_true(bytes_equal(field.bytes, script_address(rig.script, "a", "f", "ann").wire));
 
-    script_send(f->script, "g", "ann", "hello");
-    await_end(f);
+    script_send(rig.script, "g", "ann", "hello");
+    await_end();
     assert_string_equal(f->target, "/fn/g?x");
     assert_int_equal(f->request_count, 2);
 }
@@ -238,11 +144,11 @@ static void a_request_goes_to_the_url_of_its_function(void **state)
 static void a_function_of_a_strange_name_cannot_break_a_request(void **state)
 {
     struct fixture *f = *state;
-    struct record record = script_record(f->script, "f", "ann", "hello");
+    struct record record = script_record(rig.script, "f", "ann", "hello");
     const struct record_target target = {bytes_of("b"), bytes_of("x HTTP/1.1\r\nHost: y\r\n\r\n")};
     record.targets = &target;
-    assert_int_equal(script_offer(f->script, &record), ACCEPTED);
-    await_end(f);
+    assert_int_equal(script_offer(rig.script, &record), ACCEPTED);
+    await_end();
     assert_string_equal(f->target, "/x%20HTTP/1.1%0D%0AHost:%20y%0D%0A%0D%0A");
 }
 
@@ -254,16 +160,16 @@ static void a_reply_is_applied(void **state)
     struct buffer egress = {0}, result = {0}, reply = {0};
     pb_add_bytes(&egress, 1, bytes_of("a"));
     pb_add_bytes(&egress, 2, bytes_of("out"));
-    pb_add_bytes(&egress, 3, script_typed(f->script, "record", "to the world"));
+    pb_add_bytes(&egress, 3, script_typed(rig.script, "record", "to the world"));
     pb_add_bytes(&result, 4, buffer_bytes(&egress));
     pb_add_bytes(&reply, 100, buffer_bytes(&result));
     f->body = buffer_bytes(&reply);
-    invoke(f);
-    await_end(f);
-    script_commit(f->script);
-    assert_int_equal(script_count(f->script, KEY_OUTBOX), 1);
-    assert_bytes(script_nth(f->script, KEY_OUTBOX, 0)->value, "to the world");
-    assert_int_equal(f->script->report_count, 0);
+    invoke();
+    await_end();
+    script_commit(rig.script);
+    assert_int_equal(script_count(rig.script, KEY_OUTBOX), 1);
+    assert_bytes(script_nth(rig.script, KEY_OUTBOX, 0)->value, "to the world");
+    assert_int_equal(rig.script->report_count, 0);
     buffer_destroy(&egress);
     buffer_destroy(&result);
     buffer_destroy(&reply);
@@ -273,10 +179,10 @@ static void an_empty_reply_is_a_success(void **state)
 {
     struct fixture *f = *state;
     f->type = NULL;
-    invoke(f);
-    await_end(f);
-    assert_int_equal(f->script->report_count, 0);
-    assert_int_equal(figures(f).retrying, 0);
+    invoke();
+    await_end();
+    assert_int_equal(rig.script->report_count, 0);
+    assert_int_equal(rig_figures().retrying, 0);
 }
 
 static bool reads(enum transport_kind kind, int http_status, const char *type, struct bytes body,
@@ -323,10 +229,10 @@ static void each_transport_judges_responses_its_own_way(void **state)
 
 static void expect_address_failure(struct fixture *f, const char *part)
 {
-    invoke(f);
-    await_end(f);
-    expect_report(f->script, 0, REPORT_FAILING, part);
-    assert_int_equal(figures(f).retrying, 1);
+    invoke();
+    await_end();
+    expect_report(rig.script, 0, REPORT_FAILING, part);
+    assert_int_equal(rig_figures().retrying, 1);
     f->is_silent = false;
     f->status = 200;
     f->type = "application/octet-stream";
@@ -335,14 +241,14 @@ static void expect_address_failure(struct fixture *f, const char *part)
 
     /* Another address is served meanwhile; this one when its time has come. */
     size_t requests = f->request_count;
-    script_send(f->script, "f", "bob", "hello");
-    await_end(f);
+    script_send(rig.script, "f", "bob", "hello");
+    await_end();
     assert_int_equal(f->request_count, requests + 1);
-    script_advance(f->script, 5 * 60 * 1000);
-    await_end(f);
+    script_advance(rig.script, 5 * 60 * 1000);
+    await_end();
     assert_int_equal(f->request_count, requests + 2);
-    assert_int_equal(figures(f).retrying, 0);
-    assert_int_equal(figures(f).backlog_messages, 0);
+    assert_int_equal(rig_figures().retrying, 0);
+    assert_int_equal(rig_figures().backlog_messages, 0);
 }
 
 static void a_status_of_failure_is_a_failure_of_the_address(void **state)
@@ -394,27 +300,27 @@ static void a_server_may_ask_for_more_time(void **state)
     struct fixture *f = *state;
     f->status = 503;
     f->headers = "Retry-After: 7\r\n";
-    invoke(f);
-    await_end(f);
-    assert_int_equal(engine_wake_ms(f->script->engine), START_MS + 7000);
+    invoke();
+    await_end();
+    assert_int_equal(engine_wake_ms(rig.script->engine), START_MS + 7000);
 }
 
 /* --- failures of the endpoint --- */
 
 static void an_endpoint_that_cannot_be_reached_is_not_its_addresses_fault(void **state)
 {
-    struct fixture *f = *state;
-    http_server_free(f->server);
-    f->server = NULL;
-    close(f->place.fd);
-    f->place.fd = -1;
-    invoke(f);
-    await_end(f);
-    assert_int_equal(f->script->report_count, 1);
-    assert_int_equal(f->script->reports[0].kind, REPORT_FAILING);
-    assert_int_equal(figures(f).retrying, 0); /* the function waits as a whole */
-    script_send(f->script, "f", "bob", "hello");
-    assert_int_equal(figures(f).in_flight, 0);
+    (void)state;
+    http_server_free(rig.server);
+    rig.server = NULL;
+    close(rig.place.fd);
+    rig.place.fd = -1;
+    invoke();
+    await_end();
+    assert_int_equal(rig.script->report_count, 1);
+    assert_int_equal(rig.script->reports[0].kind, REPORT_FAILING);
+    assert_int_equal(rig_figures().retrying, 0); /* the function waits as a whole */
+    script_send(rig.script, "f", "bob", "hello");
+    assert_int_equal(rig_figures().in_flight, 0);
 }
 
 /* --- figures, and the end --- */
@@ -427,13 +333,13 @@ static void add_figures(void *owner, const struct remote_figures *figures)
 static void attempts_are_counted(void **state)
 {
     struct fixture *f = *state;
-    invoke(f);
-    await_end(f);
+    invoke();
+    await_end();
     f->status = 500;
-    script_send(f->script, "f", "ann", "again");
-    await_end(f);
+    script_send(rig.script, "f", "ann", "again");
+    await_end();
     struct remote_figures counted;
-    remote_each(f->remote, add_figures, &counted);
+    remote_each(rig.remote, add_figures, &counted);
     assert_bytes(counted.ns, "a");
     assert_bytes(counted.name, "f");
     assert_int_equal(counted.requests, 2);
@@ -448,13 +354,13 @@ static void nothing_is_heard_of_what_was_under_way_at_the_end(void **state)
 {
     struct fixture *f = *state;
     f->is_silent = true;
-    invoke(f);
-    until(f->loop, f->request_count == 1);
-    remote_free(f->remote);
-    f->remote = NULL;
-    turn_for(f->loop, 20);
-    assert_int_equal(figures(f).in_flight, 1);
-    assert_int_equal(f->script->report_count, 0);
+    invoke();
+    until(rig.loop, f->request_count == 1);
+    remote_free(rig.remote);
+    rig.remote = NULL;
+    turn_for(rig.loop, 20);
+    assert_int_equal(rig_figures().in_flight, 1);
+    assert_int_equal(rig.script->report_count, 0);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)

@@ -1,9 +1,8 @@
 """ledger.c once more, with the official SDK: each can go on with the other's states."""
-import argparse
-
-from aiohttp import web
-from statefun import (IntType, RequestReplyHandler, StatefulFunctions, StringType, ValueSpec, egress_message_builder,
+from statefun import (IntType, StatefulFunctions, StringType, ValueSpec, egress_message_builder,
                       make_json_type, message_builder)
+
+from serving import serve
 
 COUNTERS, PAGE = 100, 2000
 RECORD = make_json_type("io.statefun.playground/EgressRecord")
@@ -38,17 +37,5 @@ def counter(context, message):
         pass_on(context, int(context.address.id) + 1, message.as_int() - 1)
 
 
-handler = RequestReplyHandler(functions)
-
-
-async def handle(request):
-    return web.Response(body=await handler.handle_async(await request.read()),
-                        content_type="application/octet-stream")
-
-
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--port", type=int, required=True)
-    application = web.Application()
-    application.add_routes([web.post("/statefun", handle)])
-    web.run_app(application, host="127.0.0.1", port=arguments.parse_args().port, print=None, access_log=None)
+    serve(functions)

@@ -1,9 +1,8 @@
 """Functions that talk to those of partner.c, with the official SDK; and either/keeper, which both can serve."""
-import argparse
-
-from aiohttp import web
-from statefun import (BoolType, DoubleType, FloatType, IntType, LongType, RequestReplyHandler, StatefulFunctions,
+from statefun import (BoolType, DoubleType, FloatType, IntType, LongType, StatefulFunctions,
                       StringType, ValueSpec, egress_message_builder, make_json_type, message_builder)
+
+from serving import serve
 
 RECORD = make_json_type("io.statefun.playground/EgressRecord")
 functions = StatefulFunctions()
@@ -43,17 +42,5 @@ def keeper(context, message):
                      f"{'odd' if storage.is_odd else 'even'}")
 
 
-handler = RequestReplyHandler(functions)
-
-
-async def handle(request):
-    return web.Response(body=await handler.handle_async(await request.read()),
-                        content_type="application/octet-stream")
-
-
 if __name__ == "__main__":
-    arguments = argparse.ArgumentParser()
-    arguments.add_argument("--port", type=int, required=True)
-    application = web.Application()
-    application.add_routes([web.post("/statefun", handle)])
-    web.run_app(application, host="127.0.0.1", port=arguments.parse_args().port, print=None, access_log=None)
+    serve(functions)
