@@ -367,8 +367,10 @@ struct worker *worker_new(const struct worker_options *options)
     };
     worker->engine = engine_new(&engine);
     remote_set_engine(worker->remote, worker->engine);
-    if (worker->desk)
+    if (options->registry) {
+        embedded_set_engine(worker->embedded, worker->engine);
         operation_desk_set_engine(worker->desk, worker->engine);
+    }
     return worker;
 }
 
