@@ -32,7 +32,8 @@ HEAP = ["-Xms2g", "-Xmx2g"]
 # As in StateFun's image.
 ROCKSDB = ("state.backend=rocksdb", "state.backend.incremental=true",
            "state.backend.rocksdb.memory.partitioned-index-filters=true",
-           "state.backend.rocksdb.checkpoint.transfer.thread.num=8", "state.backend.rocksdb.thread.num=4")
+           "state.backend.rocksdb.checkpoint.transfer.thread.num=8", "state.backend.rocksdb.thread.num=4",
+           "taskmanager.memory.managed.size=1372m")
 
 
 class Measurement(NamedTuple):

@@ -90,7 +90,8 @@ public final class OnFlink {
 
   public static void main(String[] arguments) throws Exception {
     Configuration settings = settings(arguments);
-    StreamExecutionEnvironment environment = StreamExecutionEnvironment.createLocalEnvironment(settings.get(CoreOptions.DEFAULT_PARALLELISM), settings);
+    StreamExecutionEnvironment environment =
+        StreamExecutionEnvironment.createLocalEnvironment(settings.get(CoreOptions.DEFAULT_PARALLELISM), settings);
     environment.registerJobListener(new Watch());
     StatefulFunctionsConfig config = StatefulFunctionsConfig.fromFlinkConfiguration(settings);
     config.setProvider(new Provider());
