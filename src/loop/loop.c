@@ -45,7 +45,7 @@
 
 enum { LOOP_AWAKE, LOOP_LINGERING, LOOP_ASLEEP, LOOP_WOKEN };
 enum { EVENTS_PER_TURN = 256, WATCHES_FIRST = 64 };
-enum { LINGER_US = 50 }; /* sleeping and waking took 40 of two processors of a virtual machine */
+enum { LINGER_US = 50 }; /* sleeping and being woken took 40, on a virtual machine */
 enum { LINGER_REST_MAX = 63 };
 
 struct loop {

@@ -317,9 +317,7 @@ static void on_turn_end(void *owner)
         http_ingress_figures(worker->http, &http);
         unanswered = http.waiting;
     }
-    /* Where requests are under way it is their answers that come next, which the loop would not
-     * see.
-     */
+    /* Where requests are under way their answers come next, which who lingers does not see. */
     if (worker->got_parcel && figures.in_flight == 0)
         loop_linger(worker->loop);
     worker->got_parcel = false;
