@@ -32,6 +32,7 @@ struct batch_world {
 
 struct batch_slot;
 struct batch_cache;
+struct batch_states;
 
 struct batch {
     struct sf_context context; /* what functions get */
@@ -42,6 +43,7 @@ struct batch {
     struct bytes self;   /* canonical addresses; the caller of the present message is empty if it */
     struct bytes caller; /* has none */
     struct target_types types;
+    struct batch_states *states; /* of the functions that have been run, as they declare them */
     struct batch_slot *slots;
     size_t slot_count, slot_capacity;
     struct batch_cache *caches; /* of the present message */
