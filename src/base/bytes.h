@@ -47,14 +47,24 @@ static inline uint64_t bytes_eight(const uint8_t *at)
     return eight;
 }
 
-/* What is compared is mostly a name of 8 to 32 bytes, and equal: a call would take longer. */
+static inline uint32_t bytes_four(const uint8_t *at)
+{
+    uint32_t four;
+    memcpy(&four, at, sizeof four);
+    return four;
+}
+
+/* What is compared is mostly a name of up to 32 bytes, and equal: a call would take longer. */
 static inline bool bytes_equal(struct bytes a, struct bytes b)
 {
-    enum { STEP = 8, LONG = 32 };
+    enum { STEP = 8, HALF = 4, LONG = 32 };
     if (a.size != b.size)
         return false;
-    if (a.size < STEP || a.size > LONG)
+    if (a.size < HALF || a.size > LONG)
         return a.size == 0 || memcmp(a.data, b.data, a.size) == 0;
+    if (a.size < STEP)
+        return bytes_four(a.data) == bytes_four(b.data) &&
+               bytes_four(a.data + a.size - HALF) == bytes_four(b.data + a.size - HALF);
     for (size_t i = 0; i + STEP <= a.size; i += STEP)
         if (bytes_eight(a.data + i) != bytes_eight(b.data + i))
             return false;

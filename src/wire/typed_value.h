@@ -28,19 +28,30 @@ enum { TYPED_TYPENAME = 1, TYPED_HAS_VALUE = 2, TYPED_VALUE = 3 };
 /* For typed_value_view: what does not have the common form. */
 bool typed_value_view_any(struct bytes message, struct typed_value *ret_value);
 
-/* The same of bytes that are known to be one: their text is not checked again. */
+/* The same of bytes that are known to be one: their text is not checked again. Nearly all have the
+ * form that typed_value_put gives them, with sizes of one byte. */
 static inline bool typed_value_view(struct bytes message, struct typed_value *ret_value)
 {
-    enum { TAG_PRESENT = TYPED_HAS_VALUE << 3 | PB_VARINT };
-    struct pb_reader reader = pb_read(message);
-    *ret_value = (struct typed_value){0};
-    (void)pb_take_short(&reader, TYPED_TYPENAME, &ret_value->type);
-    if (reader.end - reader.at >= 2 && reader.at[0] == TAG_PRESENT && reader.at[1] == 1) {
-        ret_value->has_value = true;
-        reader.at += 2;
-    }
-    (void)pb_take_short(&reader, TYPED_VALUE, &ret_value->value);
-    return reader.at == reader.end || typed_value_view_any(message, ret_value);
+    enum {
+        TAG_TYPE = TYPED_TYPENAME << 3 | PB_BYTES,
+        TAG_PRESENT = TYPED_HAS_VALUE << 3 | PB_VARINT,
+        TAG_VALUE = TYPED_VALUE << 3 | PB_BYTES,
+        HEADS = 6, /* the three tags, and what stands behind each */
+        LONG = 0x80
+    };
+    const uint8_t *at = message.data;
+    if (message.size < HEADS || at[0] != TAG_TYPE || at[1] >= LONG ||
+        message.size < HEADS + (size_t)at[1])
+        return typed_value_view_any(message, ret_value);
+    const uint8_t *behind = at + 2 + at[1];
+    size_t value_size = message.size - HEADS - at[1];
+    if (behind[0] != TAG_PRESENT || behind[1] != 1 || behind[2] != TAG_VALUE ||
+        behind[3] != value_size || value_size >= LONG)
+        return typed_value_view_any(message, ret_value);
+    ret_value->type = bytes_make(at + 2, at[1]);
+    ret_value->value = bytes_make(behind + 4, value_size);
+    ret_value->has_value = true;
+    return true;
 }
 
 /* Appends the canonical body. */
