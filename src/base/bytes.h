@@ -47,6 +47,12 @@ static inline uint64_t bytes_eight(const uint8_t *at)
     return eight;
 }
 
+/* How two runs of eight differ. */
+static inline uint64_t bytes_eight_apart(const uint8_t *a, const uint8_t *b)
+{
+    return bytes_eight(a) ^ bytes_eight(b);
+}
+
 static inline uint32_t bytes_four(const uint8_t *at)
 {
     uint32_t four;
@@ -54,21 +60,50 @@ static inline uint32_t bytes_four(const uint8_t *at)
     return four;
 }
 
-/* What is compared is mostly a name of up to 32 bytes, and equal: a call would take longer. */
+/* What is compared is mostly a name of 4 to 32 bytes, and equal: a call would take longer. The
+ * pieces that are looked at may overlap. */
 static inline bool bytes_equal(struct bytes a, struct bytes b)
 {
-    enum { STEP = 8, HALF = 4, LONG = 32 };
+    enum { QUARTER = 4, STEP = 8, HALF = 16, LONG = 32 };
     if (a.size != b.size)
         return false;
-    if (a.size < HALF || a.size > LONG)
+    if (a.size < QUARTER || a.size > LONG)
         return a.size == 0 || memcmp(a.data, b.data, a.size) == 0;
+    const uint8_t *a_end = a.data + a.size, *b_end = b.data + b.size;
     if (a.size < STEP)
         return bytes_four(a.data) == bytes_four(b.data) &&
-               bytes_four(a.data + a.size - HALF) == bytes_four(b.data + a.size - HALF);
-    for (size_t i = 0; i + STEP <= a.size; i += STEP)
-        if (bytes_eight(a.data + i) != bytes_eight(b.data + i))
-            return false;
-    return bytes_eight(a.data + a.size - STEP) == bytes_eight(b.data + a.size - STEP);
+               bytes_four(a_end - QUARTER) == bytes_four(b_end - QUARTER);
+    uint64_t apart =
+        bytes_eight_apart(a.data, b.data) | bytes_eight_apart(a_end - STEP, b_end - STEP);
+    if (a.size > HALF)
+        apart |= bytes_eight_apart(a.data + STEP, b.data + STEP) |
+                 bytes_eight_apart(a_end - HALF, b_end - HALF);
+    return !apart;
+}
+
+/* Copies to where there is room; returns the place behind. As above: names and ids are short. */
+static inline uint8_t *bytes_put(uint8_t *to, struct bytes bytes)
+{
+    enum { QUARTER = 4, STEP = 8, HALF = 16, LONG = 32 };
+    const uint8_t *from = bytes.data;
+    size_t size = bytes.size;
+    if (size > LONG) {
+        memcpy(to, from, size);
+    } else if (size >= HALF) {
+        memcpy(to, from, HALF);
+        memcpy(to + size - HALF, from + size - HALF, HALF);
+    } else if (size >= STEP) {
+        memcpy(to, from, STEP);
+        memcpy(to + size - STEP, from + size - STEP, STEP);
+    } else if (size >= QUARTER) {
+        memcpy(to, from, QUARTER);
+        memcpy(to + size - QUARTER, from + size - QUARTER, QUARTER);
+    } else if (size) {
+        to[0] = from[0];
+        to[size / 2] = from[size / 2];
+        to[size - 1] = from[size - 1];
+    }
+    return to + size;
 }
 
 static inline bool bytes_is(struct bytes a, const char *text)

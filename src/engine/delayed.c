@@ -222,9 +222,7 @@ void delayed_fire(struct engine *engine)
         engine->figures.delayed_messages--;
 
         struct address target;
-        bool good = address_parse(message_target(message), &target);
-        assert(good);
-        struct function_type *type = function_find(engine, &target);
+        struct function_type *type = function_find_of(engine, message_target(message), &target);
         if (type)
             (void)delivery_send(engine, message, &target, type);
         else

@@ -244,8 +244,9 @@ static void call(struct engine *engine, struct instance *instance,
 
 /* --- starts --- */
 
+/* `only` is where one body goes, as there mostly is. */
 static size_t choose_batch(struct engine *engine, const struct instance *instance,
-                           struct bytes **ret_bodies)
+                           struct bytes *only, struct bytes **ret_bodies)
 {
     size_t searched = instance->invocation->batch_max;
     size_t most = instance->type->binding->batch_max;
@@ -256,7 +257,7 @@ static size_t choose_batch(struct engine *engine, const struct instance *instanc
     if (!most || most > instance->message_count)
         most = instance->message_count;
 
-    struct bytes *bodies = arena_take(&engine->arena, most * sizeof *bodies);
+    struct bytes *bodies = most == 1 ? only : arena_take(&engine->arena, most * sizeof *bodies);
     size_t count = 0, bytes = 0;
     list_for_each (&instance->front, node) {
         struct bytes body = message_body(container_of(node, struct message, place));
@@ -320,7 +321,7 @@ static void start(struct engine *engine, struct instance *instance)
         instance_begin_invocation(engine, instance);
 
     struct request_state *states;
-    struct bytes *bodies;
+    struct bytes only, *bodies;
     struct to_function request = {.target = instance_address(instance)};
     struct sf_status status;
     arena_clear(&engine->arena);
@@ -330,7 +331,7 @@ static void start(struct engine *engine, struct instance *instance)
     }
     request.states = states;
     request.version = instance->version;
-    request.message_count = choose_batch(engine, instance, &bodies);
+    request.message_count = choose_batch(engine, instance, &only, &bodies);
     request.messages = bodies;
     assert(request.message_count > 0);
 
@@ -379,6 +380,7 @@ static void start_invocations(struct engine *engine)
         struct instance *instance = list_first(&type->ready, struct instance, turn);
         list_take(&instance->turn);
         list_take(&type->turn); /* to the end of the line, if it may still run */
+        list_put_last(&engine->runnable, &type->turn);
         if (prepare(engine, instance)) {
             if (instance_faces_change(instance)) /* it was in the store */
                 instance_make_ready(engine, instance, true);

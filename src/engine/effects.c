@@ -103,17 +103,18 @@ static bool judge_all_delayed(struct engine *engine, const struct address *sende
 static void apply_message(struct engine *engine, struct function_type *type, struct bytes sender,
                           struct outgoing_message *outgoing)
 {
-    struct function_type *target_type = function_find(engine, &outgoing->target);
+    struct address target;
+    struct function_type *target_type = function_find_of(engine, outgoing->target, &target);
     if (!target_type) {
-        letter_put_message(engine, DEAD_UNSERVED, outgoing->target.wire, sender, outgoing->argument,
+        letter_put_message(engine, DEAD_UNSERVED, outgoing->target, sender, outgoing->argument,
                            bytes_of(CAUSE_UNSERVED));
         return;
     }
     struct message *message = outgoing->ready;
     outgoing->ready = NULL;
     if (!message)
-        message = message_new(outgoing->target.wire, sender, outgoing->argument);
-    if (delivery_send(engine, message, &outgoing->target, target_type))
+        message = message_new(outgoing->target, sender, outgoing->argument);
+    if (delivery_send(engine, message, &target, target_type))
         type->figures.out_local++;
     else
         type->figures.out_remote++;
@@ -125,7 +126,7 @@ static void apply_delayed(struct engine *engine, const struct address *sender,
     if (delayed->is_cancellation)
         delayed_cancel(engine, sender->id, delayed->token);
     else
-        delayed_add(engine, sender, delayed->target.wire, delayed->argument, delayed->token,
+        delayed_add(engine, sender, delayed->target, delayed->argument, delayed->token,
                     (uint64_t)delayed->delay_ms);
 }
 

@@ -270,16 +270,6 @@ static size_t count_routes(const struct record *record)
     return record->target_count + record->message_count;
 }
 
-static void find_type(struct engine *engine, struct route *route, struct sf_status *status)
-{
-    route->type = NULL;
-    route->cause = CAUSE_UNSERVED;
-    if (route->has_address)
-        route->type = function_find(engine, &route->address);
-    else
-        route->cause = status->message;
-}
-
 static struct route *find_routes(struct engine *engine, const struct record *record,
                                  struct sf_status *status)
 {
@@ -290,15 +280,15 @@ static struct route *find_routes(struct engine *engine, const struct record *rec
         /* A key that is no text, or too long to be part of an address, fails for every target. */
         route->has_address = address_make(target->ns, target->name, record->id, &engine->arena,
                                           &route->address, status);
+        route->type = route->has_address ? function_find(engine, &route->address) : NULL;
+        route->cause = route->has_address ? CAUSE_UNSERVED : status->message;
         route->argument = record->argument;
-        find_type(engine, route, status);
     }
     for (size_t i = 0; i < record->message_count; i++, route++) {
-        bool good = address_parse(record->messages[i].address, &route->address);
-        assert(good);
         route->has_address = true;
+        route->type = function_find_of(engine, record->messages[i].address, &route->address);
+        route->cause = CAUSE_UNSERVED;
         route->argument = record->messages[i].argument;
-        find_type(engine, route, status);
     }
     return routes;
 }

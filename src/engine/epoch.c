@@ -139,10 +139,8 @@ static void refuse_message(struct engine *engine, struct message *message,
 static void take_message(struct engine *engine, uint32_t from, struct message *message)
 {
     struct address target;
-    bool good = address_parse(message_target(message), &target);
-    assert(good);
     bool late = engine->neighbours[from] < engine->epoch;
-    struct function_type *type = function_find(engine, &target);
+    struct function_type *type = function_find_of(engine, message_target(message), &target);
     if (type)
         delivery_take(engine, message, &target, type, late);
     else

@@ -89,6 +89,36 @@ struct function_type *function_find(struct engine *engine, const struct address 
     return binding ? function_new(engine, binding, address, hash) : NULL;
 }
 
+/* An address in its common form, taken apart by what is known of its type. */
+static bool is_of_type(const struct function_type *type, struct bytes wire,
+                       struct address *ret_address)
+{
+    enum { TAG_ID = ADDRESS_ID << 3 | PB_BYTES };
+    size_t at = type->wire.size;
+    if (wire.size <= at + 2 || wire.data[at] != TAG_ID || wire.data[at + 1] != wire.size - at - 2 ||
+        wire.data[at + 1] >= PB_SHORT || !bytes_equal(bytes_make(wire.data, at), type->wire))
+        return false;
+    *ret_address = (struct address){
+        .wire = wire,
+        .ns = type->ns,
+        .name = type->name,
+        .id = bytes_from(wire, at + 2),
+        .type = type->wire,
+    };
+    return true;
+}
+
+struct function_type *function_find_of(struct engine *engine, struct bytes wire,
+                                       struct address *ret_address)
+{
+    struct function_type *type = engine->last_type;
+    if (type && is_of_type(type, wire, ret_address))
+        return type;
+    bool good = address_parse(wire, ret_address);
+    assert(good);
+    return function_find(engine, ret_address);
+}
+
 struct function_type *function_find_named(struct engine *engine, struct bytes type_wire)
 {
     struct address address;

@@ -77,6 +77,10 @@ struct function_type {
 
 /* The type of an address, made when first seen; NULL if no endpoint serves it. */
 struct function_type *function_find(struct engine *engine, const struct address *address);
+
+/* The same of a canonical address, which is taken apart on the way. */
+struct function_type *function_find_of(struct engine *engine, struct bytes wire,
+                                       struct address *ret_address);
 struct function_type *function_find_named(struct engine *engine, struct bytes type_wire);
 
 struct spec *function_find_spec(struct function_type *type, struct bytes name);

@@ -146,7 +146,9 @@ void instance_make_ready(struct engine *engine, struct instance *instance, bool 
         list_put_first(&instance->type->ready, &instance->turn);
     else
         list_put_last(&instance->type->ready, &instance->turn);
-    function_update_turn(engine, instance->type);
+    bool is_in_line = !list_is_empty(&instance->type->turn);
+    if (!is_in_line || list_is_empty(&instance->type->ready))
+        function_update_turn(engine, instance->type);
 }
 
 void instance_make_idle(struct engine *engine, struct instance *instance)

@@ -301,7 +301,7 @@ static enum acceptance offer_record(struct sf_harness *harness, struct engine *e
     struct record_message *messages = arena_take(&route->arena, route->count * sizeof *messages);
     for (size_t i = 0; i < route->count; i++)
         messages[i] =
-            (struct record_message){route->messages[i].target.wire, route->messages[i].argument};
+            (struct record_message){route->messages[i].target, route->messages[i].argument};
     record->origin = bytes_of(input->ingress);
     record->messages = messages;
     record->message_count = route->count;

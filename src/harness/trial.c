@@ -6,6 +6,7 @@
 #include "sdk/registry.h"
 #include "sdk/value.h"
 
+#include <assert.h>
 #include <inttypes.h>
 
 #define START_MS INT64_C(1577836800000)
@@ -293,7 +294,7 @@ static void expect_end(struct sf_trial *trial, const struct outgoing_message *me
                            &caller, NULL))
         return; /* somebody has made up such an address */
     struct pending *pending = mem_new(sizeof *pending);
-    pending->companion = owned(message->target.wire);
+    pending->companion = owned(message->target);
     pending->metadata = owned(ticket.metadata);
     list_put_last(&trial->pending, &pending->link);
     desk_put(&trial->desk, &pending->visit, &ticket);
@@ -310,26 +311,37 @@ static void cancel(struct sf_trial *trial, struct bytes token)
     }
 }
 
+static struct address target_of_output(struct bytes wire)
+{
+    struct address address;
+    bool good = address_parse(wire, &address);
+    assert(good);
+    return address;
+}
+
 static void apply(struct sf_trial *trial, const struct from_function *reply)
 {
     for (size_t i = 0; i < reply->message_count; i++) {
         const struct outgoing_message *message = &reply->messages[i];
-        if (is_companion(&message->target))
+        struct address target = target_of_output(message->target);
+        if (is_companion(&target))
             expect_end(trial, message);
         else
-            (void)outputs_add(&trial->sent, &(struct made_output){.target = &message->target,
+            (void)outputs_add(&trial->sent, &(struct made_output){.target = &target,
                                                                   .argument = message->argument});
     }
     for (size_t i = 0; i < reply->delayed_count; i++) {
         const struct delayed_message *delayed = &reply->delayed[i];
-        if (delayed->is_cancellation)
+        if (delayed->is_cancellation) {
             cancel(trial, delayed->token);
-        else
-            (void)outputs_add(&trial->delayed,
-                              &(struct made_output){.target = &delayed->target,
-                                                    .argument = delayed->argument,
-                                                    .token = delayed->token,
-                                                    .due_ms = trial->now_ms + delayed->delay_ms});
+            continue;
+        }
+        struct address target = target_of_output(delayed->target);
+        (void)outputs_add(&trial->delayed,
+                          &(struct made_output){.target = &target,
+                                                .argument = delayed->argument,
+                                                .token = delayed->token,
+                                                .due_ms = trial->now_ms + delayed->delay_ms});
     }
     for (size_t i = 0; i < reply->egress_count; i++) {
         const struct egress_message *egress = &reply->egresses[i];

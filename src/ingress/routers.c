@@ -47,7 +47,7 @@ bool routers_run(struct routers *routers, const struct sf_record *from, struct r
     }
     for (size_t i = 0; i < route->count; i++)
         routers->messages[i] =
-            (struct record_message){route->messages[i].target.wire, route->messages[i].argument};
+            (struct record_message){route->messages[i].target, route->messages[i].argument};
     to->messages = routers->messages;
     to->message_count = route->count;
     return true;

@@ -127,9 +127,10 @@ bool async_reply_make(struct arena *arena, struct bytes caller, struct bytes met
 {
     struct buffer value = {0}, argument = {0};
     struct outgoing_message *message = arena_take(arena, sizeof *message);
-    *message = (struct outgoing_message){0};
-    if (!address_read(caller, arena, &message->target, status))
+    struct address target;
+    if (!address_read(caller, arena, &target, status))
         return sf_wrap(status, "the caller of an asynchronous operation");
+    *message = (struct outgoing_message){.target = target.wire};
     async_result_add(&value, metadata, end);
     add_typed(&argument, SF_TYPE_ASYNC_RESULT, buffer_bytes(&value));
     message->argument = arena_add_bytes(arena, buffer_bytes(&argument));

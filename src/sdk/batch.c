@@ -359,7 +359,7 @@ static bool save_caches(struct batch *batch)
 /* --- messages --- */
 
 static bool make_target(struct batch *batch, const struct sf_target *target,
-                        struct address *ret_address)
+                        struct bytes *ret_address)
 {
     struct sf_status status;
     return target_make(&batch->types, target, &batch->arena, ret_address, &status) ||
@@ -372,7 +372,7 @@ void batch_add_message(struct batch *batch, struct bytes target, struct bytes ar
     struct outgoing_message *message =
         ADD(batch, reply->messages, reply->message_count, batch->message_capacity);
     *message = (struct outgoing_message){
-        .target = parsed(target),
+        .target = target,
         .argument = arena_add_bytes(&batch->arena, argument),
     };
 }
@@ -400,20 +400,19 @@ static bool send(struct sf_context *context, const struct sf_target *target,
     struct batch *batch = batch_of(context);
     struct from_function *reply = &batch->reply;
     struct bytes id = bytes_from_sf(target->id), type = bytes_from_sf(value->type),
-                 bytes = bytes_from_sf(value->value);
+                 bytes = bytes_from_sf(value->value), type_sent_to;
     struct sf_status status;
-    const struct address *target_of_type = target_type(&batch->types, target, &status);
-    if (!target_of_type)
+    if (!target_type(&batch->types, target, &type_sent_to, &status))
         return batch_fail(batch, status.message);
 
-    size_t target_size = address_size(target_of_type, id);
+    size_t target_size = address_size(type_sent_to, id);
     size_t argument_size = typed_value_size(type.size, bytes.size);
     size_t body_size = message_body_size(batch->self.size, argument_size);
     struct outgoing_message *message =
         ADD(batch, reply->messages, reply->message_count, batch->message_capacity);
     uint8_t *to = message_space(batch, target_size, body_size, &message->ready);
-    address_put(to, target_of_type, id, &message->target);
-    to = message_body_begin(to + target_size, batch->self, argument_size);
+    message->target = bytes_make(to, target_size);
+    to = message_body_begin(address_put(to, type_sent_to, id), batch->self, argument_size);
     message->argument = bytes_make(to, argument_size);
     (void)typed_value_put(to, type, bytes);
     return true;
@@ -438,7 +437,7 @@ static bool send_after(struct sf_context *context, int64_t delay_ms, struct sf_b
                        const struct sf_target *target, const struct sf_encoded *value)
 {
     struct batch *batch = batch_of(context);
-    struct address address;
+    struct bytes address;
     if (!check_token(batch, token) || !make_target(batch, target, &address))
         return false;
     struct delayed_message *delayed = add_delayed(batch);
@@ -559,8 +558,9 @@ static void begin(struct batch *batch, const struct sf_function *function,
     batch->now_ms = time_ms;
     batch->caches = NULL;
     batch->reply = no_reply;
-    batch->missing_capacity = batch->message_capacity = 0;
-    batch->delayed_capacity = batch->egress_capacity = 0;
+    batch->reply.messages = batch->few_messages;
+    batch->message_capacity = BATCH_FEW_MESSAGES;
+    batch->missing_capacity = batch->delayed_capacity = batch->egress_capacity = 0;
     batch->self_type = NULL;
     batch->has_failed = false;
     batch->self = request->target;

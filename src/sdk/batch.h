@@ -34,6 +34,8 @@ struct batch_slot;
 struct batch_cache;
 struct batch_states;
 
+enum { BATCH_FEW_MESSAGES = 4 };
+
 struct batch {
     struct sf_context context; /* what functions get */
     const struct batch_world *world;
@@ -49,7 +51,8 @@ struct batch {
     struct batch_cache *caches; /* of the present message */
     struct from_function reply;
     size_t missing_capacity, message_capacity, delayed_capacity, egress_capacity;
-    const char *self_type; /* made when asked for */
+    struct outgoing_message few_messages[BATCH_FEW_MESSAGES]; /* what most do with */
+    const char *self_type;                                    /* made when asked for */
     bool is_look, is_frozen;
     bool has_failed;
     struct sf_status failure;

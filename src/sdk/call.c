@@ -77,7 +77,7 @@ struct sf_value sf_format(struct sf_context *context, const char *format, ...)
 
 /* --- messages in --- */
 
-static bool is_of_type(struct sf_bytes name, const struct sf_type *type)
+static inline bool is_of_type(struct sf_bytes name, const struct sf_type *type)
 {
     return bytes_equal(bytes_from_sf(name), bytes_from_sf(type_name(type)));
 }

@@ -10,7 +10,7 @@
 #include "sdk/target.h"
 
 struct routed {
-    struct address target;
+    struct bytes target;   /* canonical address */
     struct bytes argument; /* the body of a TypedValue */
 };
 

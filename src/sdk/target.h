@@ -12,19 +12,18 @@
 struct target_types {
     struct arena arena;
     struct bytes text; /* "namespace/name" of the last; empty: there is none */
-    struct address address;
+    struct bytes type; /* the part of an address that it makes */
 };
 
 void target_types_destroy(struct target_types *types);
 
-/* An address of the target's type, for address_put, which may be used with the target's id. Lives
- * until the next call. NULL: there is no such address. */
-const struct address *target_type(struct target_types *types, const struct sf_target *target,
-                                  struct sf_status *status);
+/* The target's type, for address_put, which may be used with the target's id. Lives until the next
+ * call. False: there is no such address. */
+SF_CHECK bool target_type(struct target_types *types, const struct sf_target *target,
+                          struct bytes *ret_type, struct sf_status *status);
 
 /* The target's address, written in `arena`. */
 SF_CHECK bool target_make(struct target_types *types, const struct sf_target *target,
-                          struct arena *arena, struct address *ret_address,
-                          struct sf_status *status);
+                          struct arena *arena, struct bytes *ret_address, struct sf_status *status);
 
 #endif

@@ -31,7 +31,7 @@ const struct sf_type sf_float_type = {.name = float_name, .repr = SF_REPR_FLOAT}
 const struct sf_type sf_double_type = {.name = double_name, .repr = SF_REPR_DOUBLE};
 const struct sf_type sf_string_type = {.name = string_name, .repr = SF_REPR_STRING};
 
-static const struct sf_bytes builtin_names[] = {
+const struct sf_bytes value_builtin_names[] = {
     [SF_REPR_INT] = {int_name, sizeof int_name - 1},
     [SF_REPR_LONG] = {long_name, sizeof long_name - 1},
     [SF_REPR_BOOL] = {bool_name, sizeof bool_name - 1},
@@ -39,21 +39,6 @@ static const struct sf_bytes builtin_names[] = {
     [SF_REPR_DOUBLE] = {double_name, sizeof double_name - 1},
     [SF_REPR_STRING] = {string_name, sizeof string_name - 1},
 };
-
-/* The name of a built-in type; NULL if it is none. */
-static const struct sf_bytes *builtin_name(const struct sf_type *type)
-{
-    if (type->repr > SF_REPR_STRING)
-        return NULL;
-    const struct sf_bytes *name = &builtin_names[type->repr];
-    return type->name == name->data ? name : NULL;
-}
-
-struct sf_bytes type_name(const struct sf_type *type)
-{
-    const struct sf_bytes *builtin = builtin_name(type);
-    return builtin ? *builtin : text_to_sf(type->name);
-}
 
 /* --- writing --- */
 
@@ -104,51 +89,42 @@ void sf_write_format(struct sf_writer *writer, const char *format, ...)
 
 /* --- encoding --- */
 
+/* Numbers are written as the one field of a wrapper message, or as nothing at all if they are zero.
+ */
+static const struct {
+    uint8_t tag, size;
+} numbers[] = {
+    [SF_REPR_INT] = {1 << 3 | PB_FIXED32, 4},    [SF_REPR_LONG] = {1 << 3 | PB_FIXED64, 8},
+    [SF_REPR_BOOL] = {1 << 3 | PB_VARINT, 1},    [SF_REPR_FLOAT] = {1 << 3 | PB_FIXED32, 4},
+    [SF_REPR_DOUBLE] = {1 << 3 | PB_FIXED64, 8},
+};
+
 /* The number in a value of a numeric type, in as many low bits as it has. */
 static uint64_t bits_of(enum sf_repr repr, const struct sf_value *value)
 {
     uint32_t narrow = 0;
     uint64_t wide = 0;
-    switch (repr) {
-    case SF_REPR_BOOL:
+    switch (numbers[repr].size) {
+    case 1:
         return value->as_bool;
-    case SF_REPR_INT:
-        return (uint32_t)value->as_int;
-    case SF_REPR_LONG:
-        return (uint64_t)value->as_long;
-    case SF_REPR_FLOAT:
-        memcpy(&narrow, &value->as_float, sizeof narrow);
+    case 4: /* members of a union: as_float has the bits of as_int */
+        memcpy(&narrow, &value->as_int, sizeof narrow);
         return narrow;
-    case SF_REPR_DOUBLE:
-        memcpy(&wide, &value->as_double, sizeof wide);
-        return wide;
     default:
-        abort();
+        memcpy(&wide, &value->as_long, sizeof wide);
+        return wide;
     }
 }
 
-static size_t bytes_of_repr(enum sf_repr repr)
-{
-    if (repr == SF_REPR_BOOL)
-        return 1;
-    return repr == SF_REPR_INT || repr == SF_REPR_FLOAT ? 4 : 8;
-}
-
-/* The one field of a wrapper message; nothing at all for a zero. */
 static struct sf_bytes encode_number(struct value_memory memory, enum sf_repr repr, uint64_t bits)
 {
-    enum {
-        TAG_VARINT = 1 << 3 | PB_VARINT,
-        TAG_32 = 1 << 3 | PB_FIXED32,
-        TAG_64 = 1 << 3 | PB_FIXED64
-    };
     if (!bits)
         return (struct sf_bytes){0};
-    size_t size = bytes_of_repr(repr);
-    uint8_t *to = memory.alloc(memory.owner, 1 + size);
-    to[0] = size == 1 ? TAG_VARINT : size == 4 ? TAG_32 : TAG_64;
+    size_t size = numbers[repr].size;
+    uint8_t *to = memory.alloc(memory.owner, 1 + sizeof bits);
+    to[0] = numbers[repr].tag;
     bits = htole64(bits);
-    memcpy(to + 1, &bits, size);
+    memcpy(to + 1, &bits, sizeof bits);
     return (struct sf_bytes){to, 1 + size};
 }
 
@@ -197,7 +173,7 @@ static bool encode_name(const struct sf_value *value, struct sf_bytes *ret_name,
                         struct sf_status *status)
 {
     const struct sf_type *type = value->type;
-    const struct sf_bytes *builtin = type ? builtin_name(type) : NULL;
+    const struct sf_bytes *builtin = type ? type_builtin_name(type) : NULL;
     if (builtin) {
         *ret_name = *builtin;
         return true;
@@ -250,7 +226,7 @@ bool value_encode_plain(struct value_memory memory, struct sf_value value,
         return check_text(value.as_bytes, status);
 
     uint64_t bits = bits_of(repr, &value);
-    size_t size = bytes_of_repr(repr);
+    size_t size = numbers[repr].size;
     uint8_t *to = memory.alloc(memory.owner, size);
     for (size_t i = 0; i < size; i++)
         to[i] = (uint8_t)(bits >> 8 * (size - 1 - i));
@@ -269,40 +245,37 @@ struct bytes value_in_arena(struct arena *arena, const struct sf_encoded *value)
 
 /* --- decoding --- */
 
-static enum builtin builtin_of_repr(enum sf_repr repr)
-{
-    switch (repr) {
-    case SF_REPR_INT:
-        return BUILTIN_INT;
-    case SF_REPR_LONG:
-        return BUILTIN_LONG;
-    case SF_REPR_BOOL:
-        return BUILTIN_BOOL;
-    case SF_REPR_FLOAT:
-        return BUILTIN_FLOAT;
-    default:
-        return BUILTIN_DOUBLE;
-    }
-}
-
+/* Only what we would have written is a value: no zero, no byte more than is needed. */
 static bool decode_number(enum sf_repr repr, struct sf_bytes bytes, void *ret_value)
 {
+    const uint8_t *from = bytes.data;
     uint64_t bits;
-    if (!builtin_bits(builtin_of_repr(repr), bytes_from_sf(bytes), &bits))
+    uint32_t narrow;
+    size_t size = numbers[repr].size;
+    if (bytes.size && (bytes.size != 1 + size || from[0] != numbers[repr].tag))
         return false;
-    uint32_t narrow = (uint32_t)bits;
-    switch (repr) {
-    case SF_REPR_BOOL:
-        *(bool *)ret_value = bits != 0;
-        break;
-    case SF_REPR_INT:
-    case SF_REPR_FLOAT:
-        memcpy(ret_value, &narrow, sizeof narrow);
-        break;
-    default:
-        memcpy(ret_value, &bits, sizeof bits);
+    if (!bytes.size) {
+        memset(ret_value, 0, size);
+        return true;
     }
-    return true;
+    switch (size) {
+    case 1:
+        if (from[1] == 1)
+            *(bool *)ret_value = true;
+        return from[1] == 1;
+    case 4:
+        memcpy(&narrow, from + 1, sizeof narrow);
+        narrow = le32toh(narrow);
+        if (narrow)
+            memcpy(ret_value, &narrow, sizeof narrow);
+        return narrow != 0;
+    default:
+        memcpy(&bits, from + 1, sizeof bits);
+        bits = le64toh(bits);
+        if (bits)
+            memcpy(ret_value, &bits, sizeof bits);
+        return bits != 0;
+    }
 }
 
 static bool decode_text(struct sf_context *context, enum sf_repr repr, struct sf_bytes bytes,

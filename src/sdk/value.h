@@ -12,8 +12,6 @@ struct value_memory {
     void *owner;
 };
 
-struct sf_bytes type_name(const struct sf_type *type);
-
 /* The body of a TypedValue that holds it. */
 struct bytes value_in_arena(struct arena *arena, const struct sf_encoded *value);
 
@@ -55,6 +53,24 @@ static inline struct sf_target target_of(struct sf_address address)
         .type = text_to_sf(address.type),
         .id = {address.id, address.id_size || !address.id ? address.id_size : strlen(address.id)},
     };
+}
+
+/* By representation. */
+extern const struct sf_bytes value_builtin_names[SF_REPR_STRING + 1];
+
+/* The name of a built-in type, which need not be measured and checked; NULL if it is none. */
+static inline const struct sf_bytes *type_builtin_name(const struct sf_type *type)
+{
+    if (type->repr > SF_REPR_STRING)
+        return NULL;
+    const struct sf_bytes *name = &value_builtin_names[type->repr];
+    return type->name == name->data ? name : NULL;
+}
+
+static inline struct sf_bytes type_name(const struct sf_type *type)
+{
+    const struct sf_bytes *builtin = type_builtin_name(type);
+    return builtin ? *builtin : text_to_sf(type->name);
 }
 
 #endif

@@ -1,18 +1,13 @@
 /* address.c - canonical addresses. */
 #include "wire/address.h"
 
-#include "wire/protobuf.h"
-
-/* Field numbers of `Address`, protocol.md 1.1. */
-enum { ADDRESS_NAMESPACE = 1, ADDRESS_TYPE = 2, ADDRESS_ID = 3 };
-
 /* The common form: all three parts, none of them long. */
 static bool parse_short(struct bytes wire, struct address *ret_address)
 {
     struct pb_reader reader = pb_read(wire);
     struct address address = {.wire = wire};
     if (!pb_take_short(&reader, ADDRESS_NAMESPACE, &address.ns) ||
-        !pb_take_short(&reader, ADDRESS_TYPE, &address.name))
+        !pb_take_short(&reader, ADDRESS_NAME, &address.name))
         return false;
     address.type = bytes_make(wire.data, (size_t)(reader.at - wire.data));
     if (!pb_take_short(&reader, ADDRESS_ID, &address.id) || reader.at != reader.end ||
@@ -40,7 +35,7 @@ bool address_parse(struct bytes wire, struct address *ret_address)
         expected += pb_bytes_size(field.number, field.bytes.size);
         if (field.number == ADDRESS_NAMESPACE)
             address.ns = field.bytes;
-        else if (field.number == ADDRESS_TYPE)
+        else if (field.number == ADDRESS_NAME)
             address.name = field.bytes;
         else
             address.id = field.bytes;
@@ -86,13 +81,13 @@ bool address_make(struct bytes ns, struct bytes name, struct bytes id, struct ar
                   struct address *ret_address, struct sf_status *status)
 {
     size_t size = pb_set_bytes_size(ADDRESS_NAMESPACE, ns.size) +
-                  pb_set_bytes_size(ADDRESS_TYPE, name.size) +
+                  pb_set_bytes_size(ADDRESS_NAME, name.size) +
                   pb_set_bytes_size(ADDRESS_ID, id.size);
     if (!check_size(size, status) || !check_text(is_text(ns, name, id), status))
         return false;
 
     uint8_t *wire = arena_take(arena, size);
-    uint8_t *id_at = put_part(put_part(wire, ADDRESS_NAMESPACE, &ns), ADDRESS_TYPE, &name);
+    uint8_t *id_at = put_part(put_part(wire, ADDRESS_NAMESPACE, &ns), ADDRESS_NAME, &name);
     (void)put_part(id_at, ADDRESS_ID, &id);
     *ret_address = (struct address){
         .wire = bytes_make(wire, size),
@@ -104,36 +99,9 @@ bool address_make(struct bytes ns, struct bytes name, struct bytes id, struct ar
     return true;
 }
 
-size_t address_size(const struct address *type, struct bytes id)
-{
-    return type->type.size + pb_set_bytes_size(ADDRESS_ID, id.size);
-}
-
-bool address_check_id(const struct address *type, struct bytes id, struct sf_status *status)
+bool address_check_id(struct bytes type, struct bytes id, struct sf_status *status)
 {
     return check_size(address_size(type, id), status) && check_text(bytes_are_utf8(id), status);
-}
-
-/* The same place in another copy of what it is a part of. */
-static struct bytes moved(struct bytes part, struct bytes from, const uint8_t *to)
-{
-    return part.size ? bytes_make(to + (part.data - from.data), part.size) : part;
-}
-
-void address_put(uint8_t *to, const struct address *type, struct bytes id,
-                 struct address *ret_address)
-{
-    size_t type_size = type->type.size;
-    if (type_size)
-        memcpy(to, type->type.data, type_size);
-    const uint8_t *end = put_part(to + type_size, ADDRESS_ID, &id);
-    *ret_address = (struct address){
-        .wire = bytes_make(to, (size_t)(end - to)),
-        .ns = moved(type->ns, type->type, to),
-        .name = moved(type->name, type->type, to),
-        .id = id,
-        .type = bytes_make(to, type_size),
-    };
 }
 
 bool address_read(struct bytes message, struct arena *arena, struct address *ret_address,
@@ -150,7 +118,7 @@ bool address_read(struct bytes message, struct arena *arena, struct address *ret
             parts[field.number] = field.bytes;
     if (reader.failed)
         return sf_fail(status, SF_INVALID, "an address is not valid protobuf");
-    return address_make(parts[ADDRESS_NAMESPACE], parts[ADDRESS_TYPE], parts[ADDRESS_ID], arena,
+    return address_make(parts[ADDRESS_NAMESPACE], parts[ADDRESS_NAME], parts[ADDRESS_ID], arena,
                         ret_address, status);
 }
 

@@ -10,6 +10,7 @@
 #include "base/arena.h"
 #include "base/bytes.h"
 #include "statefun/status.h"
+#include "wire/protobuf.h"
 
 /* The longest canonical address that is accepted, in bytes: it becomes part of stored keys. */
 enum { ADDRESS_BYTES_MAX = 4096 };
@@ -35,12 +36,22 @@ bool address_read(struct bytes message, struct arena *arena, struct address *ret
 bool address_make(struct bytes ns, struct bytes name, struct bytes id, struct arena *arena,
                   struct address *ret_address, struct sf_status *status);
 
-/* An address of the same type as `type` with another id: its size, which may be too much, and
- * whether it may be. Then it can be written at `to`, which has room for it. */
-size_t address_size(const struct address *type, struct bytes id);
-bool address_check_id(const struct address *type, struct bytes id, struct sf_status *status);
-void address_put(uint8_t *to, const struct address *type, struct bytes id,
-                 struct address *ret_address);
+enum { ADDRESS_NAMESPACE = 1, ADDRESS_NAME = 2, ADDRESS_ID = 3 }; /* fields, protocol.md 1.1 */
+
+/* An address of a type, which is the `type` of another one: its size, which may be too much, and
+ * whether it may be. Then it can be written at `to`, which has room for it; returns the place
+ * behind. */
+static inline size_t address_size(struct bytes type, struct bytes id)
+{
+    return type.size + pb_set_bytes_size(ADDRESS_ID, id.size);
+}
+
+bool address_check_id(struct bytes type, struct bytes id, struct sf_status *status);
+
+static inline uint8_t *address_put(uint8_t *to, struct bytes type, struct bytes id)
+{
+    return pb_put_set_bytes(bytes_put(to, type), ADDRESS_ID, id);
+}
 
 /* "namespace/name/id" for people. */
 void address_add_text(struct buffer *text, struct bytes wire);

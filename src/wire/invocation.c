@@ -4,18 +4,6 @@
  * nothing is allocated per field. The tests compare it with protobuf-c. */
 #include "wire/invocation_inside.h"
 
-size_t message_body_size(size_t caller_size, size_t argument_size)
-{
-    return pb_set_bytes_size(INVOCATION_CALLER, caller_size) +
-           pb_bytes_size(INVOCATION_ARGUMENT, argument_size);
-}
-
-uint8_t *message_body_begin(uint8_t *to, struct bytes caller, size_t argument_size)
-{
-    to = pb_put_set_bytes(to, INVOCATION_CALLER, caller);
-    return pb_put_head(to, INVOCATION_ARGUMENT, argument_size);
-}
-
 void message_body_put(uint8_t *to, struct bytes caller, struct bytes argument)
 {
     to = message_body_begin(to, caller, argument.size);
@@ -192,6 +180,15 @@ static bool parse_mutation(struct parse *parse, struct bytes message)
            typed_value_parse(value.whole, &mutation->value, parse->status);
 }
 
+static bool read_target(struct parse *parse, struct bytes message, struct bytes *ret_target)
+{
+    struct address address;
+    if (!address_read(message, parse->arena, &address, parse->status))
+        return false;
+    *ret_target = address.wire;
+    return true;
+}
+
 static bool parse_message(struct parse *parse, struct bytes message)
 {
     struct from_function *reply = &parse->reply;
@@ -212,7 +209,7 @@ static bool parse_message(struct parse *parse, struct bytes message)
     if (reader.failed)
         return malformed(parse, "an outgoing message");
     outgoing->argument = argument.whole;
-    return address_read(target.whole, parse->arena, &outgoing->target, parse->status) &&
+    return read_target(parse, target.whole, &outgoing->target) &&
            check_argument(parse, outgoing->argument);
 }
 
@@ -243,7 +240,7 @@ static bool parse_delayed(struct parse *parse, struct bytes message)
         return malformed(parse, "a delayed message");
     delayed->argument = argument.whole;
     return text_only(parse, delayed->token, "a cancellation token") &&
-           address_read(target.whole, parse->arena, &delayed->target, parse->status) &&
+           read_target(parse, target.whole, &delayed->target) &&
            check_argument(parse, delayed->argument);
 }
 

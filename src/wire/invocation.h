@@ -16,13 +16,22 @@
 /* The body of one ToFunction.Invocation: appends `caller` (a canonical address, or empty for a
  * message from an ingress) and `argument` (the body of a TypedValue). This is also how a waiting
  * message is kept in memory and in the store. */
-size_t message_body_size(size_t caller_size, size_t argument_size);
+enum { INVOCATION_CALLER = 1, INVOCATION_ARGUMENT = 2 };
+
+static inline size_t message_body_size(size_t caller_size, size_t argument_size)
+{
+    return pb_set_bytes_size(INVOCATION_CALLER, caller_size) +
+           pb_bytes_size(INVOCATION_ARGUMENT, argument_size);
+}
+
 void message_body_put(uint8_t *to, struct bytes caller, struct bytes argument);
 
 /* The same for an argument that is not written yet: it goes where this returns. */
-uint8_t *message_body_begin(uint8_t *to, struct bytes caller, size_t argument_size);
-
-enum { INVOCATION_CALLER = 1, INVOCATION_ARGUMENT = 2 };
+static inline uint8_t *message_body_begin(uint8_t *to, struct bytes caller, size_t argument_size)
+{
+    to = pb_put_set_bytes(to, INVOCATION_CALLER, caller);
+    return pb_put_head(to, INVOCATION_ARGUMENT, argument_size);
+}
 
 /* For message_body_parse: what does not have the common form. */
 bool message_body_parse_any(struct bytes body, struct bytes *ret_caller,
@@ -32,11 +41,23 @@ bool message_body_parse_any(struct bytes body, struct bytes *ret_caller,
 static inline bool message_body_parse(struct bytes body, struct bytes *ret_caller,
                                       struct bytes *ret_argument)
 {
-    struct pb_reader reader = pb_read(body);
-    *ret_caller = (struct bytes){0};
-    (void)pb_take_short(&reader, INVOCATION_CALLER, ret_caller);
-    return (pb_take_short(&reader, INVOCATION_ARGUMENT, ret_argument) && reader.at == reader.end) ||
-           message_body_parse_any(body, ret_caller, ret_argument);
+    enum {
+        TAG_CALLER = INVOCATION_CALLER << 3 | PB_BYTES,
+        TAG_ARGUMENT = INVOCATION_ARGUMENT << 3 | PB_BYTES
+    };
+    const uint8_t *at = body.data;
+    size_t left = body.size;
+    struct bytes caller = {0};
+    if (left >= 2 && at[0] == TAG_CALLER && at[1] < PB_SHORT && at[1] <= left - 2) {
+        caller = bytes_make(at + 2, at[1]);
+        at += 2 + caller.size;
+        left -= 2 + caller.size;
+    }
+    if (left < 2 || at[0] != TAG_ARGUMENT || at[1] >= PB_SHORT || at[1] != left - 2)
+        return message_body_parse_any(body, ret_caller, ret_argument);
+    *ret_caller = caller;
+    *ret_argument = bytes_make(at + 2, left - 2);
+    return true;
 }
 
 struct request_state {
@@ -80,7 +101,7 @@ struct state_mutation {
 enum { MUTATION_DELETE = 0, MUTATION_MODIFY = 1 };
 
 struct outgoing_message {
-    struct address target;
+    struct bytes target;   /* canonical address */
     struct bytes argument; /* the body of a TypedValue */
 
     /* If it is already in the memory in which it will wait (struct batch_world); it changes hands
@@ -91,8 +112,8 @@ struct outgoing_message {
 struct delayed_message {
     int64_t delay_ms;
     bool is_cancellation;
-    struct bytes token; /* empty: cannot be cancelled */
-    struct address target;
+    struct bytes token;  /* empty: cannot be cancelled */
+    struct bytes target; /* canonical address; of a cancellation there is none */
     struct bytes argument;
 };
 

@@ -185,14 +185,14 @@ static uint8_t *put_mutation(uint8_t *to, const struct state_mutation *mutation)
 
 static size_t message_size(const struct outgoing_message *message)
 {
-    return pb_bytes_size(OUTGOING_TARGET, message->target.wire.size) +
+    return pb_bytes_size(OUTGOING_TARGET, message->target.size) +
            pb_bytes_size(OUTGOING_ARGUMENT, message->argument.size);
 }
 
 static uint8_t *put_message(uint8_t *to, const struct outgoing_message *message)
 {
     to = pb_put_head(to, RESULT_MESSAGES, message_size(message));
-    to = pb_put_bytes(to, OUTGOING_TARGET, message->target.wire);
+    to = pb_put_bytes(to, OUTGOING_TARGET, message->target);
     return pb_put_bytes(to, OUTGOING_ARGUMENT, message->argument);
 }
 
@@ -202,7 +202,7 @@ static size_t delayed_size(const struct delayed_message *delayed)
                   pb_set_uint_size(DELAYED_IS_CANCELLATION, delayed->is_cancellation) +
                   pb_set_bytes_size(DELAYED_TOKEN, delayed->token.size);
     if (!delayed->is_cancellation)
-        size += pb_bytes_size(DELAYED_TARGET, delayed->target.wire.size) +
+        size += pb_bytes_size(DELAYED_TARGET, delayed->target.size) +
                 pb_bytes_size(DELAYED_ARGUMENT, delayed->argument.size);
     return size;
 }
@@ -212,7 +212,7 @@ static uint8_t *put_delayed(uint8_t *to, const struct delayed_message *delayed)
     to = pb_put_head(to, RESULT_DELAYED, delayed_size(delayed));
     to = pb_put_set_uint(to, DELAYED_DELAY, (uint64_t)delayed->delay_ms);
     if (!delayed->is_cancellation) {
-        to = pb_put_bytes(to, DELAYED_TARGET, delayed->target.wire);
+        to = pb_put_bytes(to, DELAYED_TARGET, delayed->target);
         to = pb_put_bytes(to, DELAYED_ARGUMENT, delayed->argument);
     }
     to = pb_put_set_uint(to, DELAYED_IS_CANCELLATION, delayed->is_cancellation);

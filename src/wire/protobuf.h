@@ -36,14 +36,16 @@ static inline struct pb_reader pb_read(struct bytes message)
  * Groups, which proto3 has no use for, are passed over. */
 bool pb_next(struct pb_reader *reader, struct pb_field *ret_field);
 
-/* Takes a PB_BYTES field with this number if it comes next in the form that nearly all have that we
- * meet on the way of a message: tag and length of one byte each. False, and nothing is taken, if
- * not: then pb_next knows what to make of it. */
+/* Lengths below this one take one byte. Nearly all that we meet on the way of a message do. */
+enum { PB_SHORT = 0x80 };
+
+/* Takes a PB_BYTES field with this number if it comes next with tag and length of one byte each.
+ * False, and nothing is taken, if not: then pb_next knows what to make of it. */
 static inline bool pb_take_short(struct pb_reader *reader, uint32_t number, struct bytes *ret_bytes)
 {
     const uint8_t *at = reader->at;
     if (reader->end - at < 2 || at[0] != (number << 3 | PB_BYTES) || at[1] > reader->end - at - 2 ||
-        at[1] & 0x80)
+        at[1] >= PB_SHORT)
         return false;
     *ret_bytes = bytes_make(at + 2, at[1]);
     reader->at = at + 2 + at[1];
@@ -54,14 +56,14 @@ enum { PB_VARINT_MAX = 10 };
 
 static inline size_t pb_varint_size(uint64_t value)
 {
-    return (size_t)(63 - __builtin_clzll(value | 1)) / 7 + 1;
+    return value < PB_SHORT ? 1 : (size_t)(63 - __builtin_clzll(value)) / 7 + 1;
 }
 
 /* Writes at `to`, which has room; returns the place behind. */
 static inline uint8_t *pb_put_varint(uint8_t *to, uint64_t value)
 {
-    while (value >= 0x80) {
-        *to++ = (uint8_t)(value | 0x80);
+    while (value >= PB_SHORT) {
+        *to++ = (uint8_t)(value | PB_SHORT);
         value >>= 7;
     }
     *to++ = (uint8_t)value;
@@ -86,10 +88,7 @@ static inline uint8_t *pb_put_head(uint8_t *to, uint32_t number, size_t size)
 
 static inline uint8_t *pb_put_bytes(uint8_t *to, uint32_t number, struct bytes bytes)
 {
-    to = pb_put_head(to, number, bytes.size);
-    if (bytes.size)
-        memcpy(to, bytes.data, bytes.size);
-    return to + bytes.size;
+    return bytes_put(pb_put_head(to, number, bytes.size), bytes);
 }
 
 static inline uint8_t *pb_put_uint(uint8_t *to, uint32_t number, uint64_t value)

@@ -42,19 +42,6 @@ bool typed_value_parse(struct bytes message, struct typed_value *ret_value,
     return true;
 }
 
-size_t typed_value_size(size_t type_size, size_t value_size)
-{
-    return pb_set_bytes_size(TYPED_TYPENAME, type_size) + 2 +
-           pb_set_bytes_size(TYPED_VALUE, value_size);
-}
-
-uint8_t *typed_value_put(uint8_t *to, struct bytes type, struct bytes value)
-{
-    to = pb_put_set_bytes(to, TYPED_TYPENAME, type);
-    to = pb_put_uint(to, TYPED_HAS_VALUE, 1);
-    return pb_put_set_bytes(to, TYPED_VALUE, value);
-}
-
 void typed_value_add(struct buffer *buffer, const struct typed_value *value)
 {
     if (value->type.size)

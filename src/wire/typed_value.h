@@ -28,29 +28,28 @@ enum { TYPED_TYPENAME = 1, TYPED_HAS_VALUE = 2, TYPED_VALUE = 3 };
 /* For typed_value_view: what does not have the common form. */
 bool typed_value_view_any(struct bytes message, struct typed_value *ret_value);
 
-/* The same of bytes that are known to be one: their text is not checked again. Nearly all have the
- * form that typed_value_put gives them, with sizes of one byte. */
+/* The same of bytes that are known to be one: their text is not checked again. */
 static inline bool typed_value_view(struct bytes message, struct typed_value *ret_value)
 {
     enum {
         TAG_TYPE = TYPED_TYPENAME << 3 | PB_BYTES,
         TAG_PRESENT = TYPED_HAS_VALUE << 3 | PB_VARINT,
         TAG_VALUE = TYPED_VALUE << 3 | PB_BYTES,
-        HEADS = 6, /* the three tags, and what stands behind each */
-        LONG = 0x80
+        HEADS = 4 /* tag and length of the type, and that there is a value */
     };
     const uint8_t *at = message.data;
-    if (message.size < HEADS || at[0] != TAG_TYPE || at[1] >= LONG ||
-        message.size < HEADS + (size_t)at[1])
+    if (message.size < HEADS || at[0] != TAG_TYPE || at[1] >= PB_SHORT ||
+        at[1] > message.size - HEADS)
         return typed_value_view_any(message, ret_value);
-    const uint8_t *behind = at + 2 + at[1];
-    size_t value_size = message.size - HEADS - at[1];
-    if (behind[0] != TAG_PRESENT || behind[1] != 1 || behind[2] != TAG_VALUE ||
-        behind[3] != value_size || value_size >= LONG)
+    struct bytes type = bytes_make(at + 2, at[1]), value = {0};
+    size_t left = message.size - HEADS - type.size;
+    at = type.data + type.size;
+    if (left)
+        value = bytes_make(at + 4, left - 2);
+    if (at[0] != TAG_PRESENT || at[1] != 1 ||
+        (left && (left < 2 || at[2] != TAG_VALUE || at[3] >= PB_SHORT || at[3] != value.size)))
         return typed_value_view_any(message, ret_value);
-    ret_value->type = bytes_make(at + 2, at[1]);
-    ret_value->value = bytes_make(behind + 4, value_size);
-    ret_value->has_value = true;
+    *ret_value = (struct typed_value){type, value, true};
     return true;
 }
 
@@ -59,8 +58,18 @@ void typed_value_add(struct buffer *buffer, const struct typed_value *value);
 
 /* The canonical body of a value that is present: its size; and writes it, returning the place
  * behind. */
-size_t typed_value_size(size_t type_size, size_t value_size);
-uint8_t *typed_value_put(uint8_t *to, struct bytes type, struct bytes value);
+static inline size_t typed_value_size(size_t type_size, size_t value_size)
+{
+    return pb_set_bytes_size(TYPED_TYPENAME, type_size) + 2 +
+           pb_set_bytes_size(TYPED_VALUE, value_size);
+}
+
+static inline uint8_t *typed_value_put(uint8_t *to, struct bytes type, struct bytes value)
+{
+    to = pb_put_set_bytes(to, TYPED_TYPENAME, type);
+    to = pb_put_uint(to, TYPED_HAS_VALUE, 1);
+    return pb_put_set_bytes(to, TYPED_VALUE, value);
+}
 
 /* Appends an encoded io.statefun.types/string holding `text`: no bytes at all for an empty text. */
 void string_value_add(struct buffer *buffer, struct bytes text);

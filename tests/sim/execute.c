@@ -36,8 +36,8 @@ static void send(struct execution *run, struct address target, struct bytes payl
     struct from_function *reply = run->reply;
     reply->messages =
         grow(run->arena, reply->messages, reply->message_count, sizeof *reply->messages);
-    reply->messages[reply->message_count++] =
-        (struct outgoing_message){.target = target, .argument = argument_of(run->arena, payload)};
+    reply->messages[reply->message_count++] = (struct outgoing_message){
+        .target = target.wire, .argument = argument_of(run->arena, payload)};
 }
 
 static struct delayed_message *delay(struct execution *run)
@@ -79,7 +79,7 @@ static void do_delay(struct execution *run, struct cursor *tree)
     tree->at += size;
     struct delayed_message *delayed = delay(run);
     delayed->delay_ms = delay_ms;
-    delayed->target = app_address(run->app, target, run->arena);
+    delayed->target = app_address(run->app, target, run->arena).wire;
     delayed->argument = argument_of(run->arena, buffer_bytes(&payload));
     buffer_destroy(&payload);
 }
@@ -100,7 +100,7 @@ static void do_token(struct execution *run, struct cursor *tree)
     struct delayed_message *delayed = delay(run);
     delayed->delay_ms = delay_ms;
     delayed->token = token_text(run, id);
-    delayed->target = app_address(run->app, run->self, run->arena);
+    delayed->target = app_address(run->app, run->self, run->arena).wire;
     delayed->argument = argument_of(run->arena, buffer_bytes(&payload));
     buffer_destroy(&payload);
 }
@@ -483,7 +483,7 @@ void app_misreply(struct app *app, struct arena *arena, struct from_function *re
     default: {
         struct delayed_message *delayed = delay(&run);
         delayed->token = bytes_of("twice");
-        delayed->target = app_address(app, 0, arena);
+        delayed->target = app_address(app, 0, arena).wire;
         struct delayed_message first = *delayed;
         *delay(&run) = first;
     }

@@ -211,7 +211,7 @@ static const struct from_function *make_ready(struct world *world, struct bytes 
     for (size_t i = 0; i < reply->message_count; i++)
         if (random_chance(&world->random, 500))
             reply->messages[i].ready =
-                message_new(reply->messages[i].target.wire, sender, reply->messages[i].argument);
+                message_new(reply->messages[i].target, sender, reply->messages[i].argument);
     return reply;
 }
 

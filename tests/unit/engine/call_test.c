@@ -60,7 +60,7 @@ static void it_is_called_without_a_flight_and_its_effects_count(void **state)
     struct script *s = *state;
     struct answering a;
     begin(s, &a);
-    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob"),
+    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob").wire,
                                        .argument = script_typed(s, "text", "hi bob")};
     a.reply = (struct from_function){.messages = &message, .message_count = 1};
     script_send(s, "f", "ann", "hello");
@@ -116,7 +116,7 @@ static void a_function_that_always_sends_to_itself_ends_a_run_by_its_pace(void *
     struct script *s = *state;
     struct answering a;
     begin(s, &a);
-    struct outgoing_message message = {.target = script_address(s, "a", "f", "ann"),
+    struct outgoing_message message = {.target = script_address(s, "a", "f", "ann").wire,
                                        .argument = script_typed(s, "text", "again")};
     a.reply = (struct from_function){.messages = &message, .message_count = 1};
     engine_pace(s->engine, 100);
@@ -134,7 +134,7 @@ static void a_function_that_always_sends_to_itself_ends_a_run_by_its_pace(void *
 
 static struct message *ready_message(const struct outgoing_message *outgoing, struct bytes sender)
 {
-    return message_new(outgoing->target.wire, sender, outgoing->argument);
+    return message_new(outgoing->target, sender, outgoing->argument);
 }
 
 static void a_message_that_is_ready_is_taken_as_it_is(void **state)
@@ -142,7 +142,7 @@ static void a_message_that_is_ready_is_taken_as_it_is(void **state)
     struct script *s = *state;
     struct answering a;
     begin(s, &a);
-    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob"),
+    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob").wire,
                                        .argument = script_typed(s, "text", "hi bob")};
     message.ready = ready_message(&message, script_address(s, "a", "f", "ann").wire);
     a.reply = (struct from_function){.messages = &message, .message_count = 1};
@@ -156,7 +156,7 @@ static void a_reply_that_is_refused_keeps_what_is_ready(void **state)
     struct script *s = *state;
     struct answering a;
     begin(s, &a);
-    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob"),
+    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob").wire,
                                        .argument = script_typed(s, "text", "hi bob")};
     struct state_mutation mutation = mutation_of("never-declared", "a/int", "1");
     message.ready = ready_message(&message, script_address(s, "a", "f", "ann").wire);

@@ -19,7 +19,7 @@ static const struct bindings *with_later(void)
 static void lose_a_message(struct script *s)
 {
     script_send(s, "f", "ann", "hello");
-    struct outgoing_message message = {.target = script_address(s, "a", "later", "bob"),
+    struct outgoing_message message = {.target = script_address(s, "a", "later", "bob").wire,
                                        .argument = script_typed(s, "text", "hi")};
     struct from_function reply = {.messages = &message, .message_count = 1};
     script_answer(s, script_call(s), &reply);

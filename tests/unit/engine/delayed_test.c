@@ -7,7 +7,7 @@ static void delay(struct script *s, const char *token, int64_t delay_ms, const c
     script_send(s, "f", "ann", "go");
     struct delayed_message delayed = {.delay_ms = delay_ms,
                                       .token = bytes_of(token),
-                                      .target = script_address(s, "a", "g", "bob"),
+                                      .target = script_address(s, "a", "g", "bob").wire,
                                       .argument = script_typed(s, "text", text)};
     struct from_function reply = {.delayed = &delayed, .delayed_count = 1};
     script_answer(s, script_call(s), &reply);
@@ -165,7 +165,7 @@ static void one_reply_may_cancel_and_send_with_one_token(void **state)
     struct delayed_message both[] = {{.is_cancellation = true, .token = bytes_of("token")},
                                      {.delay_ms = 700,
                                       .token = bytes_of("token"),
-                                      .target = script_address(s, "a", "g", "bob"),
+                                      .target = script_address(s, "a", "g", "bob").wire,
                                       .argument = script_typed(s, "text", "new")}};
     struct from_function reply = {.delayed = both, .delayed_count = 2};
     script_answer(s, script_call(s), &reply);
@@ -234,7 +234,7 @@ static void many_delayed_messages_wait_in_the_store(void **state)
         snprintf(text, sizeof text, "%d", i);
         script_send(s, "f", "ann", "go");
         struct delayed_message delayed = {.delay_ms = 10000 + i * 5000,
-                                          .target = script_address(s, "a", "g", text),
+                                          .target = script_address(s, "a", "g", text).wire,
                                           .argument = script_typed(s, "text", text)};
         struct from_function reply = {.delayed = &delayed, .delayed_count = 1};
         script_answer(s, script_call(s), &reply);

@@ -13,7 +13,7 @@ static void expect_refusal(struct script *s, struct call *call, struct from_func
                            const char *part)
 {
     struct egress_message egress = {bytes_of("a"), bytes_of("out"), script_typed(s, "record", "x")};
-    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob"),
+    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob").wire,
                                        .argument = script_typed(s, "text", "hi")};
     reply->egresses = &egress;
     reply->egress_count = 1;
@@ -63,7 +63,8 @@ static void a_mutation_of_an_unknown_kind_fails(void **state)
 static void a_negative_delay_fails(void **state)
 {
     struct script *s = *state;
-    struct delayed_message delayed = {.delay_ms = -1, .target = script_address(s, "a", "g", "b")};
+    struct delayed_message delayed = {.delay_ms = -1,
+                                      .target = script_address(s, "a", "g", "b").wire};
     struct from_function reply = {.delayed = &delayed, .delayed_count = 1};
     expect_refusal(s, call_with_state(s), &reply, "by -1 ms");
 }
@@ -83,7 +84,7 @@ static void one_token_for_two_messages_of_a_reply_fails(void **state)
     for (int i = 0; i < 2; i++)
         delayed[i] = (struct delayed_message){.delay_ms = 5,
                                               .token = bytes_of("token"),
-                                              .target = script_address(s, "a", "g", "bob")};
+                                              .target = script_address(s, "a", "g", "bob").wire};
     struct from_function reply = {.delayed = delayed, .delayed_count = 2};
     expect_refusal(s, call_with_state(s), &reply, "'token' is in use");
 }
@@ -264,9 +265,10 @@ static void a_message_to_an_unknown_function_becomes_a_dead_letter(void **state)
     struct script *s = *state;
     script_send(s, "f", "ann", "hello");
     struct outgoing_message messages[] = {
-        {.target = script_address(s, "a", "nobody", "x"),
+        {.target = script_address(s, "a", "nobody", "x").wire,
          .argument = script_typed(s, "text", "lost")},
-        {.target = script_address(s, "a", "g", "bob"), .argument = script_typed(s, "text", "fine")},
+        {.target = script_address(s, "a", "g", "bob").wire,
+         .argument = script_typed(s, "text", "fine")},
     };
     struct from_function reply = {.messages = messages, .message_count = 2};
     script_answer(s, script_call(s), &reply);
@@ -336,7 +338,7 @@ static void a_delayed_message_whose_function_is_unknown_becomes_a_dead_letter_wh
     struct script *s = *state;
     script_send(s, "f", "ann", "hello");
     struct delayed_message delayed = {.delay_ms = 5,
-                                      .target = script_address(s, "a", "nobody", "x"),
+                                      .target = script_address(s, "a", "nobody", "x").wire,
                                       .argument = script_typed(s, "text", "lost")};
     struct from_function reply = {.delayed = &delayed, .delayed_count = 1};
     script_answer(s, script_call(s), &reply);

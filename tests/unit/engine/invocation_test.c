@@ -24,7 +24,7 @@ static void all_effects_of_an_invocation_are_in_one_delta(void **state)
     script_declare(s, script_call(s), "seen", "a/int", EXPIRE_NONE, 0);
 
     struct state_mutation mutation = mutation_of("seen", "a/int", "1");
-    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob"),
+    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob").wire,
                                        .argument = script_typed(s, "text", "hi bob")};
     struct delayed_message delayed = {
         .delay_ms = 500, .target = message.target, .argument = message.argument};
@@ -78,7 +78,7 @@ static void a_message_to_a_function_names_its_sender(void **state)
 {
     struct script *s = *state;
     script_send(s, "f", "ann", "hello");
-    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob"),
+    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob").wire,
                                        .argument = script_typed(s, "text", "hi")};
     struct from_function reply = {.messages = &message, .message_count = 1};
     script_answer(s, script_call(s), &reply);

@@ -181,7 +181,7 @@ static void messages_between_functions_are_never_refused(void **state)
     struct script *s = *state;
     script_send(s, "f", "ann", "hello");
     engine_outbox_full(s->engine, true);
-    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob"),
+    struct outgoing_message message = {.target = script_address(s, "a", "g", "bob").wire,
                                        .argument = script_typed(s, "text", "hi")};
     struct from_function reply = {.messages = &message, .message_count = 1};
     script_answer(s, script_call(s), &reply);

@@ -1,6 +1,7 @@
 /* async_test.c - what begins an operation, and what ends it, as messages. */
 #include "test.h"
 
+#include "parts.h"
 #include "sdk/async.h"
 #include "sdk/batch.h"
 #include "sdk/value.h"
@@ -108,10 +109,10 @@ static struct bytes answer(struct fixture *f, const struct async_end *end)
     assert_good(run(f, (struct bytes){0}, typed(f, TYPE_STRING, "go")), &f->status);
     assert_int_equal(f->reply->message_count, 1);
     const struct outgoing_message *sent = &f->reply->messages[0];
-    assert_bytes(sent->target.ns, "io.statefun.c");
-    assert_bytes(sent->target.name, "async");
-    assert_bytes(sent->target.id, "ffffffffffffffff-7");
-    f->companion.wire = arena_add_bytes(&f->arena, sent->target.wire);
+    assert_bytes(parts_of(sent->target).ns, "io.statefun.c");
+    assert_bytes(parts_of(sent->target).name, "async");
+    assert_bytes(parts_of(sent->target).id, "ffffffffffffffff-7");
+    f->companion.wire = arena_add_bytes(&f->arena, sent->target);
 
     struct async_ticket ticket;
     struct bytes caller, body = body_of(f, f->self.wire, sent->argument);
@@ -124,7 +125,7 @@ static struct bytes answer(struct fixture *f, const struct async_end *end)
     assert_good(async_reply_make(&f->arena, caller, ticket.metadata, end, &reply, &f->status),
                 &f->status);
     assert_int_equal(reply.message_count, 1);
-    assert_true(bytes_equal(reply.messages[0].target.wire, f->self.wire));
+    assert_true(bytes_equal(reply.messages[0].target, f->self.wire));
     return reply.messages[0].argument;
 }
 

@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include "memory.h"
+#include "parts.h"
 #include "sdk/batch.h"
 #include "sdk/value.h"
 #include "wire/typed_value.h"
@@ -178,8 +179,8 @@ static inline void expect_message(struct calling *c, size_t at, const char *name
 {
     assert_true(at < c->reply->message_count);
     const struct outgoing_message *message = &c->reply->messages[at];
-    assert_bytes(message->target.name, name);
-    assert_bytes(message->target.id, id);
+    assert_bytes(parts_of(message->target).name, name);
+    assert_bytes(parts_of(message->target).id, id);
     expect_typed(c, message->argument, value);
 }
 

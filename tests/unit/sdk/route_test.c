@@ -1,6 +1,7 @@
 /* route_test.c - routers: what they forward, and what becomes of records that make no sense. */
 #include "test.h"
 
+#include "parts.h"
 #include "sdk/route.h"
 #include "wire/typed_value.h"
 
@@ -103,10 +104,10 @@ static void all_routers_of_an_ingress_see_each_record(void **state)
     for (int round = 0; round < 2; round++) {
         assert_good(run(f, "example/in", "ann", ""), &f->status);
         assert_int_equal(f->route.count, 4);
-        assert_bytes(f->route.messages[0].target.name, "f");
-        assert_bytes(f->route.messages[0].target.id, "ann");
-        assert_bytes(f->route.messages[1].target.id, "all");
-        assert_bytes(f->route.messages[2].target.name, "g");
+        assert_bytes(parts_of(f->route.messages[0].target).name, "f");
+        assert_bytes(parts_of(f->route.messages[0].target).id, "ann");
+        assert_bytes(parts_of(f->route.messages[1].target).id, "all");
+        assert_bytes(parts_of(f->route.messages[2].target).name, "g");
         struct typed_value value;
         assert_true(typed_value_parse(f->route.messages[0].argument, &value, NULL));
         assert_bytes(value.type, "io.statefun.types/string");

@@ -60,8 +60,8 @@ static void a_batch_is_answered_with_its_effects(void **state)
     struct fixture *f = *state;
     struct from_function reply = answer(f, REQUEST(&f->arena, "counter", 5, "ann", "bob"));
     assert_int_equal(reply.message_count, 2);
-    assert_bytes(reply.messages[0].target.id, "ann");
-    assert_bytes(reply.messages[1].target.id, "bob");
+    assert_bytes(parts_of(reply.messages[0].target).id, "ann");
+    assert_bytes(parts_of(reply.messages[1].target).id, "bob");
     assert_int_equal(reply.mutation_count, 1);
     assert_int_equal(reply.mutations[0].value.value.data[1], 7);
 }

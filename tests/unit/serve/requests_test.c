@@ -137,12 +137,12 @@ static void each_invocation_is_answered_as_it_would_be_alone(void **state)
     add_item(f, "nobody", "x");
     add_item(f, "counter", "bob");
     exchange(f);
-    assert_bytes(reply(f, 0).messages[0].target.id, "ann");
+    assert_bytes(parts_of(reply(f, 0).messages[0].target).id, "ann");
     assert_int_equal(f->results[1].status, 500);
     assert_bytes(f->results[1].body, "for no reason");
     assert_int_equal(f->results[2].status, 404);
     assert_bytes(f->results[2].body, "function type test/nobody is not served here");
-    assert_bytes(reply(f, 3).messages[0].target.id, "bob");
+    assert_bytes(parts_of(reply(f, 3).messages[0].target).id, "bob");
 }
 
 static void what_is_no_request_fails_alone(void **state)
@@ -181,7 +181,7 @@ static void an_answer_waits_for_operations_that_were_begun(void **state)
     expect_result(&from.messages[0], SF_ASYNC_SUCCESS, "now", "at once", NULL);
     from = reply(f, 3);
     expect_result(&from.messages[0], SF_ASYNC_SUCCESS, "thread", "from a thread", NULL);
-    assert_bytes(reply(f, 1).messages[0].target.id, "ann");
+    assert_bytes(parts_of(reply(f, 1).messages[0].target).id, "ann");
 }
 
 static int send_and_reset(struct fixture *f)

@@ -5,6 +5,7 @@
 #include "test.h"
 
 #include "memory.h"
+#include "parts.h"
 #include "statefun/serve.h"
 #include "statefun/statefun.h"
 #include "wire/invocation.h"
@@ -245,8 +246,8 @@ static inline void expect_result(const struct outgoing_message *message, uint64_
     struct typed_value result, part;
     struct bytes text;
     struct pb_field field;
-    assert_bytes(message->target.name, "worker");
-    assert_bytes(message->target.id, "me");
+    assert_bytes(parts_of(message->target).name, "worker");
+    assert_bytes(parts_of(message->target).id, "me");
     assert_true(typed_value_parse(message->argument, &result, NULL));
     assert_bytes(result.type, "io.statefun.c/async-result");
     struct pb_reader reader = pb_read(result.value);

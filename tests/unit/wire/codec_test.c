@@ -475,7 +475,7 @@ static void tidy(struct from_function *reply)
             reply->mutations[i].value = (struct typed_value){0};
     for (size_t i = 0; i < reply->delayed_count; i++)
         if (reply->delayed[i].is_cancellation) {
-            reply->delayed[i].target = (struct address){0};
+            reply->delayed[i].target = (struct bytes){0};
             reply->delayed[i].argument = (struct bytes){0};
         }
 }

@@ -3,6 +3,7 @@
 #include "test.h"
 
 #include "memory.h"
+#include "parts.h"
 #include "wire/invocation.h"
 #include "wire/protobuf.h"
 
@@ -283,9 +284,9 @@ static void an_outgoing_message_is_read(void **state)
     wrap(&b, 100);
     assert_good(parse_built(f, &b), &f->status);
     assert_int_equal(f->reply.message_count, 1);
-    assert_bytes(f->reply.messages[0].target.ns, "com.example");
-    assert_bytes(f->reply.messages[0].target.name, "greeter");
-    assert_bytes(f->reply.messages[0].target.id, "ann");
+    assert_bytes(parts_of(f->reply.messages[0].target).ns, "com.example");
+    assert_bytes(parts_of(f->reply.messages[0].target).name, "greeter");
+    assert_bytes(parts_of(f->reply.messages[0].target).id, "ann");
     expect_argument(f->reply.messages[0].argument, "a/b", "hello");
 }
 
@@ -294,7 +295,7 @@ static void a_message_to_nobody_with_nothing_is_read(void **state)
     struct fixture *f = *state;
     TAKE(f, "\xa2\x06\x02\x12\x00");
     assert_int_equal(f->reply.message_count, 1);
-    assert_int_equal(f->reply.messages[0].target.wire.size, 0);
+    assert_int_equal(f->reply.messages[0].target.size, 0);
     assert_int_equal(f->reply.messages[0].argument.size, 0);
 }
 
@@ -313,7 +314,7 @@ static void a_delayed_message_is_read(void **state)
     assert_int_equal(delayed->delay_ms, 5000);
     assert_false(delayed->is_cancellation);
     assert_bytes(delayed->token, "token");
-    assert_bytes(delayed->target.name, "greeter");
+    assert_bytes(parts_of(delayed->target).name, "greeter");
     expect_argument(delayed->argument, "a/b", "hello");
 }
 
@@ -376,7 +377,7 @@ static void effects_keep_their_order_however_many_there_are(void **state)
     for (int i = 0; i < MANY; i++) {
         char id[16];
         snprintf(id, sizeof id, "%d", i);
-        assert_bytes(f->reply.messages[i].target.id, id);
+        assert_bytes(parts_of(f->reply.messages[i].target).id, id);
     }
 }
 
@@ -449,9 +450,9 @@ static void a_sub_message_in_two_pieces_is_one_message(void **state)
     wrap(&b, 2);
     wrap(&b, 100);
     assert_good(parse_built(f, &b), &f->status);
-    assert_bytes(f->reply.messages[0].target.ns, "com.example");
-    assert_bytes(f->reply.messages[0].target.name, "other");
-    assert_bytes(f->reply.messages[0].target.id, "ann");
+    assert_bytes(parts_of(f->reply.messages[0].target).ns, "com.example");
+    assert_bytes(parts_of(f->reply.messages[0].target).name, "other");
+    assert_bytes(parts_of(f->reply.messages[0].target).id, "ann");
     expect_argument(f->reply.messages[0].argument, "a/b", "v");
 }
 

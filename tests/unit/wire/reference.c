@@ -120,19 +120,14 @@ bool reference_same_value(struct bytes ours, const TypedValue *theirs)
     return typed_value_parse(ours, &value, NULL) && same_typed(&value, theirs);
 }
 
-static bool same_parts(const struct address *ours, const Address *theirs)
-{
-    if (!theirs)
-        return ours->wire.size == 0;
-    return reference_same_text(ours->ns, theirs->namespace_) &&
-           reference_same_text(ours->name, theirs->type) &&
-           reference_same_text(ours->id, theirs->id);
-}
-
 bool reference_same_address(struct bytes ours, const Address *theirs)
 {
     struct address address;
-    return address_parse(ours, &address) && same_parts(&address, theirs);
+    if (!theirs)
+        return ours.size == 0;
+    return address_parse(ours, &address) && reference_same_text(address.ns, theirs->namespace_) &&
+           reference_same_text(address.name, theirs->type) &&
+           reference_same_text(address.id, theirs->id);
 }
 
 static bool same_mutation(const struct state_mutation *ours,
@@ -146,7 +141,7 @@ static bool same_mutation(const struct state_mutation *ours,
 static bool same_message(const struct outgoing_message *ours,
                          const FromFunction__Invocation *theirs)
 {
-    return same_parts(&ours->target, theirs->target) &&
+    return reference_same_address(ours->target, theirs->target) &&
            reference_same_value(ours->argument, theirs->argument);
 }
 
@@ -156,7 +151,7 @@ static bool same_delayed(const struct delayed_message *ours,
     return ours->delay_ms == theirs->delay_in_ms &&
            ours->is_cancellation == theirs->is_cancellation_request &&
            reference_same_text(ours->token, theirs->cancellation_token) &&
-           same_parts(&ours->target, theirs->target) &&
+           reference_same_address(ours->target, theirs->target) &&
            reference_same_value(ours->argument, theirs->argument);
 }
 
@@ -349,7 +344,7 @@ const char *reference_judge_address(struct bytes message)
     const char *complaint = NULL;
     if (!reference_is_odd(message, &address__descriptor)) {
         complaint = judge_acceptance(good, theirs, &status);
-        if (good && theirs && !same_parts(&ours, (const Address *)theirs))
+        if (good && theirs && !reference_same_address(ours.wire, (const Address *)theirs))
             complaint = "an address";
     }
     if (good && (!address_parse(ours.wire, &again) || again.type.size != ours.type.size))
