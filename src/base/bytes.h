@@ -53,16 +53,26 @@ static inline uint64_t bytes_eight_apart(const uint8_t *a, const uint8_t *b)
     return bytes_eight(a) ^ bytes_eight(b);
 }
 
-/* What is compared is mostly a name of 8 to 32 bytes, and equal: a call would take longer. The
+static inline uint32_t bytes_four(const uint8_t *at)
+{
+    uint32_t four;
+    memcpy(&four, at, sizeof four);
+    return four;
+}
+
+/* What is compared is mostly a name of 4 to 32 bytes, and equal: a call would take longer. The
  * pieces that are looked at may overlap. */
 static inline bool bytes_equal(struct bytes a, struct bytes b)
 {
-    enum { STEP = 8, HALF = 16, LONG = 32 };
+    enum { QUARTER = 4, STEP = 8, HALF = 16, LONG = 32 };
     if (a.size != b.size)
         return false;
-    if (a.size < STEP || a.size > LONG)
+    if (a.size < QUARTER || a.size > LONG)
         return a.size == 0 || memcmp(a.data, b.data, a.size) == 0;
     const uint8_t *a_end = a.data + a.size, *b_end = b.data + b.size;
+    if (a.size < STEP)
+        return bytes_four(a.data) == bytes_four(b.data) &&
+               bytes_four(a_end - QUARTER) == bytes_four(b_end - QUARTER);
     uint64_t apart =
         bytes_eight_apart(a.data, b.data) | bytes_eight_apart(a_end - STEP, b_end - STEP);
     if (a.size > HALF)

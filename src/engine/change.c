@@ -134,8 +134,8 @@ static enum settlement put(struct engine *engine, struct instance *instance, str
     if (!type.size || (!spec->forgotten && !bytes_equal(type, spec->is.type)))
         return conflict(engine, message, spec);
 
-    instance_set(engine, instance, index, type, change->value.value,
-                 change->deadline ? change->deadline : spec_deadline(spec, engine->now_ms));
+    instance_set_typed(engine, instance, index, type, change->value.value,
+                       change->deadline ? change->deadline : spec_deadline(spec, engine->now_ms));
     return SETTLED;
 }
 

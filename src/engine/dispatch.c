@@ -259,22 +259,6 @@ static size_t choose_batch(struct engine *engine, const struct instance *instanc
     return count;
 }
 
-/* A stored value may be of a type that its function no longer declares. */
-static bool check_type(struct slot *slot, const struct spec *spec, struct sf_status *status)
-{
-    if (slot->generation == spec->generation)
-        return true;
-    struct typed_value value;
-    if (!typed_value_parse(bytes_make(slot->value, slot->size), &value, status))
-        return sf_wrap(status, "stored state '%.*s'", BYTES_ARG(spec->is.name));
-    if (!bytes_equal(value.type, spec->is.type))
-        return sf_fail(status, SF_INVALID,
-                       "state '%.*s' is stored with type '%.*s', the function declares '%.*s'",
-                       BYTES_ARG(spec->is.name), BYTES_ARG(value.type), BYTES_ARG(spec->is.type));
-    slot->generation = spec->generation;
-    return true;
-}
-
 /* An invocation lets a state live on that expires after one (protocol.md 11). And what was put from
  * outside before the function declared that it expires begins to. */
 static bool begins_to_expire(const struct slot *slot, const struct spec *spec)
@@ -302,7 +286,7 @@ static bool choose_states(struct engine *engine, struct instance *instance,
         if (slot->flags & SLOT_PRESENT && slot->deadline && slot->deadline <= engine->now_ms)
             instance_clear(engine, instance, i);
         bool present = slot->flags & SLOT_PRESENT;
-        if (present && !check_type(slot, spec, status))
+        if (!instance_check_type(instance, i, status))
             return false;
         if (present && begins_to_expire(slot, spec))
             instance_touch(engine, instance, i, spec_deadline(spec, engine->now_ms));

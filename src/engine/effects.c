@@ -182,7 +182,7 @@ static void apply_mutation(struct engine *engine, struct instance *instance,
 
     /* What is stored is a present value, whatever the reply's has_value says: protocol.md 5. */
     spec->remembered = false;
-    instance_set(engine, instance, index, spec->is.type, mutation->value.value,
+    instance_set(engine, instance, index, mutation->value.value,
                  spec_deadline(spec, engine->now_ms));
 }
 

@@ -133,6 +133,7 @@ struct slot {
     uint64_t deadline;   /* ms since 1970; 0: does not expire */
     uint16_t generation; /* of the spec whose type it is known to have; 0: not compared yet */
     uint8_t flags;
+    uint32_t inner_size; /* of what that holds, its last bytes; known with the type */
 };
 
 /* Messages that are only in the store: those between the front and the back of a mailbox. */
@@ -233,9 +234,16 @@ static inline bool instance_is_loaded(const struct instance *instance)
 
 void instance_fill_slot(struct engine *engine, struct instance *instance, size_t index, bool found,
                         struct bytes stored);
-/* Neither `type` nor `value` may be part of what the instance holds. */
-void instance_set(struct engine *engine, struct instance *instance, size_t index, struct bytes type,
+/* Of the type that is declared, and of any; what is given may not be part of what the instance
+ * holds. */
+void instance_set(struct engine *engine, struct instance *instance, size_t index,
                   struct bytes value, uint64_t deadline);
+void instance_set_typed(struct engine *engine, struct instance *instance, size_t index,
+                        struct bytes type, struct bytes value, uint64_t deadline);
+
+/* False, and why, if it is present and of another type than the one that is declared. */
+bool instance_check_type(struct instance *instance, size_t index, struct sf_status *status);
+
 void instance_clear(struct engine *engine, struct instance *instance, size_t index);
 void instance_touch(struct engine *engine, struct instance *instance, size_t index,
                     uint64_t deadline);

@@ -495,15 +495,69 @@ void instance_fill_slot(struct engine *engine, struct instance *instance, size_t
     slot->generation = 0; /* its type is compared when it is used */
 }
 
-void instance_set(struct engine *engine, struct instance *instance, size_t index, struct bytes type,
+static bool stands_last(const struct typed_value *value, const struct slot *slot)
+{
+    return !value->value.size || value->value.data + value->value.size == slot->value + slot->size;
+}
+
+/* A stored value may be of a type that its function no longer declares. */
+static bool compare_type(struct slot *slot, const struct spec *spec, struct sf_status *status)
+{
+    struct typed_value value;
+    if (!typed_value_parse(bytes_make(slot->value, slot->size), &value, status))
+        return sf_wrap(status, "stored state '%.*s'", BYTES_ARG(spec->is.name));
+    if (!bytes_equal(value.type, spec->is.type))
+        return sf_fail(status, SF_INVALID,
+                       "state '%.*s' is stored with type '%.*s', the function declares '%.*s'",
+                       BYTES_ARG(spec->is.name), BYTES_ARG(value.type), BYTES_ARG(spec->is.type));
+    if (value.has_value && stands_last(&value, slot)) { /* as in all that we write */
+        slot->generation = spec->generation;
+        slot->inner_size = (uint32_t)value.value.size;
+    }
+    return true;
+}
+
+bool instance_check_type(struct instance *instance, size_t index, struct sf_status *status)
+{
+    struct slot *slot = &instance->slots[index];
+    const struct spec *spec = &instance->type->specs[index];
+    return !(slot->flags & SLOT_PRESENT) || slot->generation == spec->generation ||
+           compare_type(slot, spec, status);
+}
+
+static void write_typed(struct engine *engine, struct slot *slot, struct bytes type,
+                        struct bytes value)
+{
+    (void)typed_value_put(slot_resize(engine, slot, typed_value_size(type.size, value.size)), type,
+                          value);
+    slot->inner_size = (uint32_t)value.size;
+}
+
+void instance_set(struct engine *engine, struct instance *instance, size_t index,
                   struct bytes value, uint64_t deadline)
 {
     struct slot *slot = slot_at(engine, instance, index);
-    (void)typed_value_put(slot_resize(engine, slot, typed_value_size(type.size, value.size)), type,
-                          value);
-    slot->deadline = deadline;
     const struct spec *spec = &instance->type->specs[index];
-    slot->generation = bytes_equal(type, spec->is.type) ? spec->generation : 0;
+    if (slot->flags & SLOT_PRESENT && slot->generation == spec->generation &&
+        slot->inner_size == value.size) {
+        if (value.size)
+            memcpy(slot->value + slot->size - value.size, value.data, value.size);
+        slot->flags &= (uint8_t)~SLOT_KEPT;
+    } else {
+        write_typed(engine, slot, spec->is.type, value);
+        slot->generation = spec->generation;
+    }
+    slot->deadline = deadline;
+    mark_dirty(engine, instance, slot);
+}
+
+void instance_set_typed(struct engine *engine, struct instance *instance, size_t index,
+                        struct bytes type, struct bytes value, uint64_t deadline)
+{
+    struct slot *slot = slot_at(engine, instance, index);
+    write_typed(engine, slot, type, value);
+    slot->generation = 0; /* it is compared when it is used */
+    slot->deadline = deadline;
     mark_dirty(engine, instance, slot);
 }
 

@@ -3,6 +3,7 @@
 #include "sdk/batch.h"
 
 #include "base/list.h"
+#include "base/mem.h"
 #include "sdk/async.h"
 #include "sdk/registry.h"
 #include "sdk/value.h"
@@ -11,13 +12,24 @@
 
 /* A state that came with the request. */
 struct batch_slot {
-    struct bytes name;
+    const struct sf_state *state;      /* as the function declares it; NULL: it does not */
+    const struct sf_state_name *is;    /* the same, as it travels */
     const struct request_state *given; /* NULL: it did not (of a look) */
-    struct bytes type;                 /* of a present value */
+    struct bytes name;
+    struct bytes type; /* of a present value */
     struct bytes value;
-    bool is_read; /* the three below the name are known */
+    bool is_read; /* whether it is present, and then what */
     bool is_present;
     bool is_changed;
+    bool is_checked; /* read, and if it is present, of the type that is declared */
+};
+
+/* The states that a function declares, as they travel. */
+struct batch_states {
+    struct batch_states *next;
+    const struct sf_state *const *declared;
+    size_t count;
+    struct sf_state_name is[];
 };
 
 struct batch_cache {
@@ -187,7 +199,38 @@ static void ask_for(struct batch *batch, const struct sf_state_name *state)
     };
 }
 
-/* The slot of a state, read; NULL if it did not come with the request, or makes no sense. */
+static bool read_slot(struct batch *batch, struct batch_slot *slot)
+{
+    struct typed_value value = {0};
+    struct sf_status status;
+    if (slot->given && slot->given->present && !typed_value_view(slot->given->value, &value)) {
+        (void)sf_fail(&status, SF_INVALID, "state '%.*s' is no typed value", BYTES_ARG(slot->name));
+        return batch_fail(batch, status.message);
+    }
+    slot->type = value.type;
+    slot->value = value.value;
+    slot->is_present = value.has_value;
+    slot->is_read = true;
+    return true;
+}
+
+static bool fail_type(struct batch *batch, const struct batch_slot *slot, struct bytes type)
+{
+    struct sf_status status;
+    (void)sf_fail(&status, SF_INVALID, "state '%.*s' holds a value of type '%.*s', not of '%.*s'",
+                  BYTES_ARG(slot->name), BYTES_ARG(slot->type), BYTES_ARG(type));
+    return batch_fail(batch, status.message);
+}
+
+/* What is there can be taken for a value of that type. */
+static bool check_slot(struct batch *batch, struct batch_slot *slot, struct bytes type)
+{
+    if (!slot->is_read && !read_slot(batch, slot))
+        return false;
+    return !slot->is_present || bytes_equal(slot->type, type) || fail_type(batch, slot, type);
+}
+
+/* The slot of a state, checked; NULL if it did not come with the request, or makes no sense. */
 static struct batch_slot *slot_of(struct batch *batch, const struct sf_state_name *state)
 {
     struct batch_slot *slot = find_slot(batch, bytes_from_sf(state->name));
@@ -197,40 +240,48 @@ static struct batch_slot *slot_of(struct batch *batch, const struct sf_state_nam
         ask_for(batch, state);
         return NULL;
     }
-    if (!slot->is_read && slot->given && slot->given->present) {
-        struct typed_value value;
-        struct sf_status status;
-        if (!typed_value_view(slot->given->value, &value)) {
-            (void)sf_fail(&status, SF_INVALID, "state '%.*s' is no typed value",
-                          BYTES_ARG(slot->name));
-            (void)batch_fail(batch, status.message);
-            return NULL;
-        }
-        slot->type = value.type;
-        slot->value = value.value;
-        slot->is_present = value.has_value;
-    }
-    slot->is_read = true;
-    if (slot->is_present && !bytes_equal(slot->type, bytes_from_sf(state->type))) {
-        struct sf_status status;
-        (void)sf_fail(&status, SF_INVALID,
-                      "state '%.*s' holds a value of type '%.*s', not of '%.*s'",
-                      BYTES_ARG(slot->name), BYTES_ARG(slot->type), (int)state->type.size,
-                      (const char *)state->type.data);
-        (void)batch_fail(batch, status.message);
-        return NULL;
-    }
-    return slot;
+    return check_slot(batch, slot, bytes_from_sf(state->type)) ? slot : NULL;
+}
+
+/* The slot of a state that the function declares; NULL: it does not. */
+static struct batch_slot *declared_slot(struct batch *batch, const struct sf_state *state)
+{
+    for (size_t i = 0; i < batch->slot_count; i++)
+        if (batch->slots[i].state == state)
+            return &batch->slots[i];
+    return NULL;
+}
+
+static bool check_declared(struct batch *batch, struct batch_slot *slot)
+{
+    slot->is_checked = slot->is_checked || check_slot(batch, slot, bytes_from_sf(slot->is->type));
+    return slot->is_checked;
+}
+
+static bool get(const struct batch_slot *slot, struct sf_bytes *ret_value)
+{
+    if (!slot->is_present)
+        return false;
+    *ret_value = bytes_to_sf(slot->value);
+    return true;
 }
 
 static bool state_get(struct sf_context *context, const struct sf_state_name *state,
                       struct sf_bytes *ret_value)
 {
     struct batch_slot *slot = slot_of(batch_of(context), state);
-    if (!slot || !slot->is_present)
-        return false;
-    *ret_value = bytes_to_sf(slot->value);
-    return true;
+    return slot && get(slot, ret_value);
+}
+
+static bool state_read(struct sf_context *context, const struct sf_state *state,
+                       struct sf_bytes *ret_value)
+{
+    struct batch *batch = batch_of(context);
+    struct batch_slot *slot = declared_slot(batch, state);
+    if (slot)
+        return check_declared(batch, slot) && get(slot, ret_value);
+    struct sf_state_name name = state_name_of(state);
+    return state_get(context, &name, ret_value);
 }
 
 static bool state_may_change(struct sf_context *context)
@@ -239,29 +290,43 @@ static bool state_may_change(struct sf_context *context)
     return !batch->is_frozen || batch_fail(batch, "states can only be looked at here");
 }
 
-static struct batch_slot *slot_to_change(struct batch *batch, const struct sf_state_name *state)
+static bool set(struct batch *batch, struct batch_slot *slot, struct sf_bytes type,
+                struct sf_bytes value)
 {
-    return state_may_change(&batch->context) ? slot_of(batch, state) : NULL;
-}
-
-static bool state_set(struct sf_context *context, const struct sf_state_name *state,
-                      struct sf_bytes value)
-{
-    struct batch *batch = batch_of(context);
-    struct batch_slot *slot = slot_to_change(batch, state);
-    if (!slot)
-        return false;
     if (!slot->is_present) /* else it is that type already */
-        slot->type = arena_add_bytes(&batch->arena, bytes_from_sf(state->type));
+        slot->type = arena_add_bytes(&batch->arena, bytes_from_sf(type));
     slot->value = arena_add_bytes(&batch->arena, bytes_from_sf(value));
     slot->is_present = true;
     slot->is_changed = true;
     return true;
 }
 
+static bool state_set(struct sf_context *context, const struct sf_state_name *state,
+                      struct sf_bytes value)
+{
+    struct batch *batch = batch_of(context);
+    struct batch_slot *slot = state_may_change(context) ? slot_of(batch, state) : NULL;
+    if (!slot)
+        return false;
+    slot->is_checked = false; /* the type may be another than the one declared */
+    return set(batch, slot, state->type, value);
+}
+
+static bool state_write(struct sf_context *context, const struct sf_state *state,
+                        struct sf_bytes value)
+{
+    struct batch *batch = batch_of(context);
+    struct batch_slot *slot = declared_slot(batch, state);
+    if (slot)
+        return state_may_change(context) && check_declared(batch, slot) &&
+               set(batch, slot, slot->is->type, value);
+    struct sf_state_name name = state_name_of(state);
+    return state_set(context, &name, value);
+}
+
 static bool state_clear(struct sf_context *context, const struct sf_state_name *state)
 {
-    struct batch_slot *slot = slot_to_change(batch_of(context), state);
+    struct batch_slot *slot = state_may_change(context) ? slot_of(batch_of(context), state) : NULL;
     if (!slot)
         return false;
     slot->is_present = false;
@@ -458,6 +523,8 @@ static const struct sf_host calling = {
     .async_begin = async_begin,
     .log = log_text,
     .count = count,
+    .state_read = state_read,
+    .state_write = state_write,
 };
 
 /* --- the batch --- */
@@ -470,6 +537,10 @@ void batch_init(struct batch *batch, const struct batch_world *world)
 void batch_destroy(struct batch *batch)
 {
     free_messages(batch);
+    for (struct batch_states *next; batch->states; batch->states = next) {
+        next = batch->states->next;
+        free(batch->states);
+    }
     target_types_destroy(&batch->types);
     arena_destroy(&batch->arena);
 }
@@ -529,14 +600,14 @@ static bool call(struct batch *batch, struct bytes body)
 static void add_mutations(struct batch *batch)
 {
     struct from_function *reply = &batch->reply;
-    size_t capacity = 0;
     for (size_t i = 0; i < batch->slot_count; i++) {
         const struct batch_slot *slot = &batch->slots[i];
         if (!slot->is_changed)
             continue;
-        struct state_mutation *mutation =
-            ADD(batch, reply->mutations, reply->mutation_count, capacity);
-        *mutation = (struct state_mutation){
+        if (!reply->mutations)
+            reply->mutations =
+                arena_take(&batch->arena, batch->slot_count * sizeof *reply->mutations);
+        reply->mutations[reply->mutation_count++] = (struct state_mutation){
             .name = slot->name,
             .kind = slot->is_present ? MUTATION_MODIFY : MUTATION_DELETE,
             .value = {.type = slot->type, .value = slot->value, .has_value = true},
@@ -544,13 +615,47 @@ static void add_mutations(struct batch *batch)
     }
 }
 
-/* The states that the function declares must all be at hand before it is called. */
-static void ask_for_declared(struct batch *batch)
+static struct batch_states *states_new(const struct sf_state *const *declared)
 {
-    for (size_t i = 0; batch->function->states && batch->function->states[i]; i++) {
-        struct sf_state_name name = state_name_of(batch->function->states[i]);
-        if (!find_slot(batch, bytes_from_sf(name.name)))
-            ask_for(batch, &name);
+    size_t count = 0;
+    while (declared[count])
+        count++;
+    struct batch_states *states = mem_new(sizeof *states + count * sizeof *states->is);
+    states->declared = declared;
+    states->count = count;
+    for (size_t i = 0; i < count; i++)
+        states->is[i] = state_name_of(declared[i]);
+    return states;
+}
+
+/* They outlive their function, and it the batch: names are measured once. */
+static const struct batch_states *states_of(struct batch *batch,
+                                            const struct sf_state *const *declared)
+{
+    struct batch_states *states = batch->states;
+    while (states && states->declared != declared)
+        states = states->next;
+    if (!states) {
+        states = states_new(declared);
+        states->next = batch->states;
+        batch->states = states;
+    }
+    return states;
+}
+
+/* The states that the function declares must all be at hand before it is called. */
+static void find_declared(struct batch *batch)
+{
+    const struct batch_states *states = states_of(batch, batch->function->states);
+    for (size_t i = 0; i < states->count; i++) {
+        const struct sf_state_name *is = &states->is[i];
+        struct batch_slot *slot = find_slot(batch, bytes_from_sf(is->name));
+        if (slot) {
+            slot->state = states->declared[i];
+            slot->is = is;
+        } else {
+            ask_for(batch, is);
+        }
     }
 }
 
@@ -560,7 +665,8 @@ bool batch_run(struct batch *batch, const struct sf_function *function,
 {
     bool good = true;
     begin(batch, function, request, time_ms);
-    ask_for_declared(batch);
+    if (function->states)
+        find_declared(batch);
     for (size_t i = 0; good && !batch->reply.is_incomplete && i < request->message_count; i++)
         good = call(batch, request->messages[i]);
     if (!good) {
@@ -635,6 +741,8 @@ static const struct sf_host looking = {
     .log = log_text,
     .count = count,
     .state_may_change = state_may_change,
+    .state_read = state_read,
+    .state_write = state_write,
 };
 
 struct sf_context *batch_look(struct batch *batch, const struct sf_function *function,

@@ -33,6 +33,7 @@ struct batch_world {
 
 struct batch_slot;
 struct batch_cache;
+struct batch_states;
 
 enum { BATCH_FEW_MESSAGES = 4 };
 
@@ -45,6 +46,7 @@ struct batch {
     struct bytes self;   /* canonical addresses; the caller of the present message is empty if it */
     struct bytes caller; /* has none */
     struct target_types types;
+    struct batch_states *states; /* of the functions that have been run, as they declare them */
     struct batch_slot *slots;
     size_t slot_count, slot_capacity;
     struct batch_cache *caches; /* of the present message */

@@ -121,6 +121,13 @@ struct sf_host {
 
     void (*log_route)(struct sf_routing *routing, enum sf_level level, const char *text);
     void (*count_route)(struct sf_routing *routing, const char *counter, int64_t by);
+
+    /* What state_get and state_set do, for who has the state itself: one that its function declares
+     * is known by its address. */
+    bool (*state_read)(struct sf_context *context, const struct sf_state *state,
+                       struct sf_bytes *ret_value);
+    bool (*state_write)(struct sf_context *context, const struct sf_state *state,
+                        struct sf_bytes value);
 };
 
 /* Does a host, perhaps an older one, have this entry? */

@@ -19,8 +19,8 @@
 enum { HEAD_KEY_TYPE = 1, HEAD_TYPE = 2, HEAD_ENTRY = 3 };
 enum { ENTRY_KEY = 1, ENTRY_VALUE = 2, ENTRY_DEADLINE = 3 };
 
-static bool expect_kind(struct sf_context *context, const struct sf_state *state,
-                        enum sf_state_kind kind)
+static bool fail_kind(struct sf_context *context, const struct sf_state *state,
+                      enum sf_state_kind kind)
 {
     static const char *const names[] = {"value", "table", "buffer"};
     if (!state->name || !state->type || (state->kind == SF_STATE_TABLE && !state->key))
@@ -28,8 +28,16 @@ static bool expect_kind(struct sf_context *context, const struct sf_state *state
                             !state->name   ? "name"
                             : !state->type ? "type"
                                            : "key type");
-    return state->kind == kind || sf_fail_call(context, "state '%s' is a %s and is used as a %s",
-                                               state->name, names[state->kind], names[kind]);
+    return sf_fail_call(context, "state '%s' is a %s and is used as a %s", state->name,
+                        names[state->kind], names[kind]);
+}
+
+static bool expect_kind(struct sf_context *context, const struct sf_state *state,
+                        enum sf_state_kind kind)
+{
+    return (state->kind == kind && state->name && state->type &&
+            (kind != SF_STATE_TABLE || state->key)) ||
+           fail_kind(context, state, kind);
 }
 
 struct sf_state_name state_name_of(const struct sf_state *state)
@@ -44,6 +52,23 @@ struct sf_state_name state_name_of(const struct sf_state *state)
     };
 }
 
+static bool get(struct sf_context *context, const struct sf_state *state,
+                struct sf_bytes *ret_bytes)
+{
+    if (HOST_HAS(context->host, state_read))
+        return context->host->state_read(context, state, ret_bytes);
+    struct sf_state_name name = state_name_of(state);
+    return context->host->state_get(context, &name, ret_bytes);
+}
+
+static bool set(struct sf_context *context, const struct sf_state *state, struct sf_bytes bytes)
+{
+    if (HOST_HAS(context->host, state_write))
+        return context->host->state_write(context, state, bytes);
+    struct sf_state_name name = state_name_of(state);
+    return context->host->state_set(context, &name, bytes);
+}
+
 /* --- values --- */
 
 static bool encode_as(struct sf_context *context, const struct sf_state *state,
@@ -52,7 +77,8 @@ static bool encode_as(struct sf_context *context, const struct sf_state *state,
     struct sf_encoded encoded;
     if (!call_encode(context, state->name, &value, &encoded))
         return false;
-    if (!bytes_equal(bytes_from_sf(encoded.type), bytes_from_sf(type_name(type))))
+    if (value.type != type &&
+        !bytes_equal(bytes_from_sf(encoded.type), bytes_from_sf(type_name(type))))
         return sf_fail_call(context, "state '%s' has type '%s', the value is of type '%.*s'",
                             state->name, type->name, (int)encoded.type.size,
                             (const char *)encoded.type.data);
@@ -73,21 +99,15 @@ static bool decode_as(struct sf_context *context, const struct sf_state *state,
 bool sf_get(struct sf_context *context, const struct sf_state *state, void *ret_value)
 {
     struct sf_bytes bytes;
-    if (!expect_kind(context, state, SF_STATE_VALUE))
-        return false;
-    struct sf_state_name name = state_name_of(state);
-    return context->host->state_get(context, &name, &bytes) &&
+    return expect_kind(context, state, SF_STATE_VALUE) && get(context, state, &bytes) &&
            decode_as(context, state, state->type, bytes, ret_value);
 }
 
 bool sf_set(struct sf_context *context, const struct sf_state *state, struct sf_value value)
 {
     struct sf_bytes bytes;
-    if (!expect_kind(context, state, SF_STATE_VALUE))
-        return false;
-    struct sf_state_name name = state_name_of(state);
-    return encode_as(context, state, state->type, value, &bytes) &&
-           context->host->state_set(context, &name, bytes);
+    return expect_kind(context, state, SF_STATE_VALUE) &&
+           encode_as(context, state, state->type, value, &bytes) && set(context, state, bytes);
 }
 
 /* --- collections: tables and buffers --- */
@@ -256,11 +276,12 @@ static uint8_t *put_entries(uint8_t *to, const struct sf_state *state,
 static bool save_collection(struct sf_context *context, const struct sf_state *state, void *object)
 {
     struct collection *collection = object;
-    struct sf_state_name name = state_name_of(state);
     if (!collection->is_dirty)
         return true;
-    if (!collection->count)
+    if (!collection->count) {
+        struct sf_state_name name = state_name_of(state);
         return context->host->state_clear(context, &name);
+    }
 
     size_t size = pb_bytes_size(HEAD_TYPE, strlen(state->type->name));
     if (is_table(state))
@@ -273,7 +294,7 @@ static bool save_collection(struct sf_context *context, const struct sf_state *s
         to = pb_put_bytes(to, HEAD_KEY_TYPE, bytes_of(state->key->name));
     to = pb_put_bytes(to, HEAD_TYPE, bytes_of(state->type->name));
     (void)put_entries(to, state, collection);
-    return context->host->state_set(context, &name, (struct sf_bytes){data, size});
+    return set(context, state, (struct sf_bytes){data, size});
 }
 
 /* NULL: it cannot be read, and the call has failed, or will be done again. */
@@ -284,10 +305,9 @@ static struct collection *collection_of(struct sf_context *context, const struct
         return NULL;
     struct sf_state_cache *cache = context->host->state_cache(context, state);
     if (!cache->object) {
-        struct sf_state_name name = state_name_of(state);
         struct collection *collection = sf_alloc(context, sizeof *collection);
         struct sf_bytes bytes;
-        if (context->host->state_get(context, &name, &bytes) &&
+        if (get(context, state, &bytes) &&
             !read_collection(context, state, bytes_from_sf(bytes), collection))
             return NULL;
         cache->object = collection;

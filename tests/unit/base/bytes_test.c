@@ -16,6 +16,23 @@ static void runs_of_bytes_are_compared_as_a_dictionary_does(void **state)
         }
 }
 
+static void bytes_are_equal_if_each_of_them_is(void **state)
+{
+    enum { MOST = 70 };
+    uint8_t a[MOST], b[MOST];
+    (void)state;
+    for (size_t size = 0; size <= MOST; size++) {
+        memset(a, 'x', sizeof a);
+        memcpy(b, a, size);
+        assert_true(bytes_equal(bytes_make(a, size), bytes_make(b, size)));
+        for (size_t i = 0; i < size; i++) {
+            b[i] = 'y';
+            assert_false(bytes_equal(bytes_make(a, size), bytes_make(b, size)));
+            b[i] = 'x';
+        }
+    }
+}
+
 static void no_bytes_are_equal_wherever_they_are(void **state)
 {
     (void)state;
@@ -224,6 +241,7 @@ int main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(runs_of_bytes_are_compared_as_a_dictionary_does),
+        cmocka_unit_test(bytes_are_equal_if_each_of_them_is),
         cmocka_unit_test(no_bytes_are_equal_wherever_they_are),
         cmocka_unit_test(a_beginning_is_recognised),
         cmocka_unit_test(bytes_become_a_string),

@@ -247,6 +247,55 @@ static void a_state_that_left_memory_is_read_again(void **state)
     assert_string_equal(call_state(s, call, "seen"), "1");
 }
 
+/* Values of one size go one over the other: where one stands, and that it is there, must be known.
+ */
+static void a_stored_state_in_any_form_is_overwritten(void **state)
+{
+    static const char *const forms[] = {
+        "\x0a\x05"
+        "a/int"
+        "\x10\x01"
+        "\x1a\x02"
+        "ol", /* ours */
+        "\x1a\x02"
+        "ol"
+        "\x10\x01"
+        "\x0a\x05"
+        "a/int",
+        "\x0a\x05"
+        "a/int"
+        "\x1a\x02"
+        "ol"
+        "\x10\x01",
+        "\x0a\x05"
+        "a/int"
+        "\x10\x00"
+        "\x1a\x02"
+        "ol",
+    };
+    enum { FORM_BYTES = 13, DEADLINE_BYTES = 8 };
+    struct script *s = *state;
+    script_write(s, declared(s, EXPIRE_NONE, 0), "seen", "a/int", "ol");
+    script_commit(s);
+    for (size_t i = 0; i < sizeof forms / sizeof *forms; i++) {
+        struct bytes stored = script_nth(s, KEY_STATE, 0)->value;
+        assert_int_equal(stored.size, DEADLINE_BYTES + FORM_BYTES);
+        memcpy((uint8_t *)stored.data + DEADLINE_BYTES, forms[i], FORM_BYTES);
+        script_crash(s);
+        for (const char *const *text = (const char *const[]){"xy", "zz", NULL}; *text; text++) {
+            script_write(s, next_call(s, "ann"), "seen", "a/int", *text);
+            struct call *call = next_call(s, "ann");
+            struct typed_value value;
+            assert_string_equal(call_state(s, call, "seen"), *text);
+            assert_true(typed_value_parse(call->states[0].value, &value, NULL));
+            assert_true(value.has_value);
+            assert_bytes(value.type, "a/int");
+            script_answer_nothing(s, call);
+        }
+        script_commit(s);
+    }
+}
+
 /* --- what a function keeps between calls --- */
 
 /* The function answers that it keeps what it leaves under `version`. */
@@ -355,6 +404,7 @@ int main(void)
         SCRIPT(expiry_survives_a_crash),
         SCRIPT(the_first_expiration_that_is_declared_wins),
         SCRIPT(a_state_that_left_memory_is_read_again),
+        SCRIPT(a_stored_state_in_any_form_is_overwritten),
         SCRIPT(what_a_function_keeps_is_known_by_its_version),
         SCRIPT(a_function_that_keeps_nothing_more_is_sent_all),
         SCRIPT(a_state_that_expired_is_not_kept),

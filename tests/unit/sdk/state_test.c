@@ -279,6 +279,111 @@ static void a_function_is_not_called_before_its_declared_states_are_there(void *
     assert_bytes(c->reply->missing[0].name, "ages");
 }
 
+/* --- states that are declared: known by their address --- */
+
+static void a_declared_state_is_any_other_to_its_function(void **state)
+{
+    struct calling *c = *state;
+    c->function.states = SF_STATES(&NAME, &COUNT);
+    give(c, "count", sf_int(1)); /* in another order */
+    give_none(c, "name");
+    say(c, sf_string("go"));
+    say(c, sf_string("go"));
+    assert_runs(c, count_up);
+    assert_int_equal(c->reply->mutation_count, 1);
+    assert_bytes(c->reply->mutations[0].name, "count");
+    assert_memory_equal(c->reply->mutations[0].value.value.data, "\x0d\x03\0\0\0", 5);
+    assert_runs(c, set_and_clear);
+    assert_int_equal(c->reply->mutations[0].kind, MUTATION_DELETE);
+    c->states[0].value = calling_encode(c, sf_string("many"));
+    assert_fails(c, count_up, "state 'count' holds a value of type 'io.statefun.types/string'");
+}
+
+static const struct sf_state COUNT_TOO = SF_VALUE("count", &sf_int_type);
+static const struct sf_state COUNT_AS_TEXT = SF_VALUE("count", &sf_string_type);
+
+static bool use_by_two_names(struct sf_context *context, const struct sf_message *message)
+{
+    int32_t count = 0;
+    (void)message;
+    assert_true(sf_get(context, &COUNT, &count));
+    assert_true(sf_set(context, &COUNT_TOO, sf_int(count + 1)));
+    assert_true(sf_get(context, &COUNT, &count));
+    assert_int_equal(count, 2);
+    assert_true(sf_clear(context, &COUNT));
+    return sf_set(context, &COUNT_AS_TEXT, sf_string("two"));
+}
+
+static bool use_by_two_types(struct sf_context *context, const struct sf_message *message)
+{
+    int32_t count = 0;
+    return use_by_two_names(context, message) && sf_get(context, &COUNT, &count);
+}
+
+/* What is declared, and what has the same name, are one state. */
+static void a_declared_state_has_one_value_by_all_its_names(void **state)
+{
+    struct calling *c = *state;
+    c->function.states = SF_STATES(&COUNT);
+    give(c, "count", sf_int(1));
+    say(c, sf_string("go"));
+    assert_runs(c, use_by_two_names);
+    assert_bytes(c->reply->mutations[0].value.type, "io.statefun.types/string"); /* to be refused */
+    assert_fails(c, use_by_two_types, "holds a value of type 'io.statefun.types/string'");
+}
+
+static bool use_one_after_the_other(struct sf_context *context, const struct sf_message *message)
+{
+    char name[] = "a";
+    struct sf_state one = SF_VALUE(name, &sf_int_type);
+    (void)message;
+    for (; name[0] <= 'c'; name[0]++)
+        assert_true(sf_set(context, &one, sf_int(name[0])));
+    return true;
+}
+
+static void a_state_that_is_not_declared_is_known_by_its_name_alone(void **state)
+{
+    struct calling *c = *state;
+    give_none(c, "c");
+    give_none(c, "b");
+    give_none(c, "a");
+    say(c, sf_string("go"));
+    assert_runs(c, use_one_after_the_other);
+    assert_int_equal(c->reply->mutation_count, 3);
+    assert_memory_equal(c->reply->mutations[0].value.value.data,
+                        "\x0d"
+                        "c\0\0\0",
+                        5);
+    assert_memory_equal(c->reply->mutations[2].value.value.data,
+                        "\x0d"
+                        "a\0\0\0",
+                        5);
+}
+
+static bool count_up_as_before(struct sf_context *context, const struct sf_message *message)
+{
+    const struct sf_host *host = context->host;
+    struct sf_host older = *host;
+    older.size = offsetof(struct sf_host, state_read);
+    older.state_read = NULL;
+    older.state_write = NULL;
+    context->host = &older;
+    bool good = count_up(context, message);
+    context->host = host;
+    return good;
+}
+
+static void an_older_host_knows_states_by_their_names(void **state)
+{
+    struct calling *c = *state;
+    c->function.states = SF_STATES(&COUNT);
+    give(c, "count", sf_int(1));
+    say(c, sf_string("go"));
+    assert_runs(c, count_up_as_before);
+    assert_memory_equal(c->reply->mutations[0].value.value.data, "\x0d\x02\0\0\0", 5);
+}
+
 /* --- tables --- */
 
 static bool fill_table(struct sf_context *context, const struct sf_message *message)
@@ -643,6 +748,10 @@ int main(void)
         TEST(a_state_that_is_half_defined_fails_its_function),
         TEST(a_state_that_did_not_come_is_asked_for),
         TEST(a_function_is_not_called_before_its_declared_states_are_there),
+        TEST(a_declared_state_is_any_other_to_its_function),
+        TEST(a_declared_state_has_one_value_by_all_its_names),
+        TEST(a_state_that_is_not_declared_is_known_by_its_name_alone),
+        TEST(an_older_host_knows_states_by_their_names),
         TEST(a_table_keeps_the_order_of_first_insertion),
         TEST(a_table_is_what_was_made_of_it_in_many_calls),
         TEST(a_table_is_changed_while_it_is_gone_through),
