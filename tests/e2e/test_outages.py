@@ -18,7 +18,7 @@ class Load:
         # Idempotent: a broker that stops in the middle must not double what is sent again.
         self.producer = broker.producer(**{"enable.idempotence": True, "message.timeout.ms": 120_000})
         self.topic = topic
-        self.thread = threading.Thread(target=self.run)
+        self.thread = threading.Thread(target=self.run, daemon=True)  # a failed test does not stop it
         self.thread.start()
 
     def run(self):
