@@ -536,6 +536,12 @@ void store_get_all(struct store *store, const struct bytes *keys, size_t count,
     overlay_get_all(store->tail, store->view, keys, count, visit, owner);
 }
 
+enum store_read store_try(struct store *store, struct bytes key, struct buffer *value)
+{
+    buffer_clear(value);
+    return overlay_try(store->tail, store->view, key, value);
+}
+
 bool store_scan_kept(struct store *store, struct bytes from, struct bytes to,
                      bool (*visit)(void *owner, struct bytes key, struct bytes value), void *owner)
 {

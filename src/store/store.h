@@ -85,6 +85,12 @@ bool store_get(struct store *store, struct bytes key, struct buffer *value);
 void store_get_all(struct store *store, const struct bytes *keys, size_t count,
                    void (*visit)(void *owner, size_t nth, const struct bytes *value), void *owner);
 
+enum store_read { STORE_FOUND, STORE_ABSENT, STORE_WOULD_WAIT };
+
+/* The same as store_get, for who may not wait: of a key that is neither in memory nor denied by the
+ * filters, which are, it is STORE_WOULD_WAIT. */
+enum store_read store_try(struct store *store, struct bytes key, struct buffer *value);
+
 /* Calls `visit` for each key of the view in [from, to) in order until it returns false; an empty
  * `to` means up to the end of the keys that begin with `from`'s first byte. Returns false if the
  * visitor stopped it. */

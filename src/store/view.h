@@ -49,6 +49,9 @@ bool view_is_crowded(struct view *view);
 void view_get_all(struct view *view, const struct bytes *keys, size_t count,
                   void (*visit)(void *owner, size_t nth, const struct bytes *value), void *owner);
 
+/* As store_try. A value is appended. */
+enum store_read view_try(struct view *view, struct bytes key, struct buffer *value);
+
 /* Calls `visit` for each key in [from, to) in order until it returns false; then it returns false.
  */
 bool view_scan(struct view *view, struct bytes from, struct bytes to,

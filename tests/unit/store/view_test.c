@@ -236,6 +236,34 @@ static void many_keys_are_told_of_in_the_order_asked(void **state)
     view_get_all(f->view, NULL, 0, expect_number, NULL);
 }
 
+/* A filter denies what is absent, most of the time; whether what is there has its block in memory
+ * depends, and so does whether its table is open. */
+static void who_may_not_wait_is_told_what_is_certain(void **state)
+{
+    enum { ASKED = 100, STORED = 1000 };
+    struct fixture *f = *state;
+    size_t denied = 0;
+    put_numbered(f, "s", 0, STORED);
+    put_numbered(f, "s", STORED, STORED);
+    open_view(f);
+    (void)view_get(f->view, bytes_of("s00000000"), &f->value);
+    (void)view_get(f->view, bytes_of("s00001000"), &f->value);
+    for (uint32_t i = 0; i < ASKED; i++) {
+        char *absent = mem_format("s%08ux", i * 19), *present = mem_format("s%08u", i * 19);
+        enum store_read read = view_try(f->view, bytes_of(absent), &f->value);
+        assert_int_not_equal(read, STORE_FOUND);
+        denied += read == STORE_ABSENT;
+        buffer_clear(&f->value);
+        read = view_try(f->view, bytes_of(present), &f->value);
+        assert_int_not_equal(read, STORE_ABSENT);
+        if (read == STORE_FOUND)
+            assert_bytes(buffer_bytes(&f->value), "a value of a record in a queue");
+        free(absent);
+        free(present);
+    }
+    assert_in_range(denied, ASKED * 9 / 10, ASKED);
+}
+
 static void a_scan_is_in_order_within_its_bounds_and_stops_when_told(void **state)
 {
     struct fixture *f = *state;
@@ -372,6 +400,7 @@ int main(void)
         TEST(a_missing_table_is_corruption),
         TEST(reading_what_is_damaged_aborts_and_says_so),
         TEST(many_keys_are_told_of_in_the_order_asked),
+        TEST(who_may_not_wait_is_told_what_is_certain),
         TEST(a_scan_is_in_order_within_its_bounds_and_stops_when_told),
         TEST(a_trimmed_queue_is_scanned_quickly),
         TEST(many_removals_are_passed_over),
