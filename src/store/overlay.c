@@ -69,7 +69,7 @@ enum store_read overlay_try(struct tail *tail, struct view *view, struct bytes k
     if (!tail_try_get(tail, key, value, &known))
         return STORE_WOULD_WAIT;
     if (known == TAIL_UNKNOWN)
-        return view_try(view, key, value);
+        return view_denies(view, key) ? STORE_ABSENT : STORE_WOULD_WAIT;
     return known == TAIL_PUT ? STORE_FOUND : STORE_ABSENT;
 }
 

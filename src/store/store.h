@@ -24,7 +24,6 @@ struct store;
 struct store_options {
     const char *directory;     /* made if it does not exist */
     uint32_t partitions;       /* of a new directory; an existing one keeps its own */
-    size_t cache_bytes;        /* for blocks read from the view */
     size_t write_buffer_bytes; /* for changes on their way into the view, and half of it again */
     size_t lag_bytes_max;      /* how much of the log the view may lack; commits wait beyond it */
     size_t segment_bytes;      /* of a file of the log */
@@ -87,8 +86,8 @@ void store_get_all(struct store *store, const struct bytes *keys, size_t count,
 
 enum store_read { STORE_FOUND, STORE_ABSENT, STORE_WOULD_WAIT };
 
-/* The same as store_get, for who may not wait: of a key that is neither in memory nor denied by the
- * filters, which are, it is STORE_WOULD_WAIT. */
+/* The same as store_get, for who may not wait: what the tail has and what nothing has is told at
+ * once, mostly; of what the view has it is STORE_WOULD_WAIT. */
 enum store_read store_try(struct store *store, struct bytes key, struct buffer *value);
 
 /* Calls `visit` for each key of the view in [from, to) in order until it returns false; an empty

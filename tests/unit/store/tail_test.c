@@ -17,10 +17,11 @@ struct fixture {
 
 static void open_view(struct fixture *f)
 {
-    struct view_options options = {.path = f->view_path,
-                                   .batch_path = f->batch_path,
-                                   .id = "0123456789abcdef0123456789abcdef",
-                                   .cache_bytes = 1 << 20};
+    struct view_options options = {
+        .path = f->view_path,
+        .batch_path = f->batch_path,
+        .id = "0123456789abcdef0123456789abcdef",
+    };
     assert_good(view_open(&options, &f->view, &f->status), &f->status);
 }
 
