@@ -48,24 +48,33 @@ static void add_point(struct points *points, struct bytes key, struct load *load
     points->loads[points->count++] = load;
 }
 
+/* Takes the first of `keys`, as they stand in a load. */
+static struct bytes next_key(struct bytes *keys)
+{
+    struct bytes key = bytes_make(keys->data + 4, u32_get(keys->data));
+    *keys = bytes_from(*keys, 4 + key.size);
+    return key;
+}
+
 static void add_points(struct points *points, struct load *load)
 {
     struct bytes keys = buffer_bytes(&load->keys);
-    while (keys.size) {
-        struct bytes key = bytes_make(keys.data + 4, u32_get(keys.data));
-        keys = bytes_from(keys, 4 + key.size);
-        add_point(points, key, load);
-    }
+    while (keys.size)
+        add_point(points, next_key(&keys), load);
+}
+
+static void add_result(struct load *load, const struct bytes *value)
+{
+    buffer_add_u8(&load->results, value != NULL);
+    buffer_add_u32(&load->results, value ? (uint32_t)value->size : 0);
+    if (value)
+        buffer_add_bytes(&load->results, *value);
 }
 
 static void add_value(void *owner, size_t nth, const struct bytes *value)
 {
     const struct points *points = owner;
-    struct buffer *results = &points->loads[nth]->results;
-    buffer_add_u8(results, value != NULL);
-    buffer_add_u32(results, value ? (uint32_t)value->size : 0);
-    if (value)
-        buffer_add_bytes(results, *value);
+    add_result(points->loads[nth], value);
 }
 
 static bool add_entry(void *owner, struct bytes key, struct bytes value)
@@ -81,9 +90,7 @@ static bool add_entry(void *owner, struct bytes key, struct bytes value)
 static void read_range(struct store *store, struct load *load)
 {
     struct bytes keys = buffer_bytes(&load->keys);
-    struct bytes from = bytes_make(keys.data + 4, u32_get(keys.data));
-    keys = bytes_from(keys, 4 + from.size);
-    struct bytes to = bytes_make(keys.data + 4, u32_get(keys.data));
+    struct bytes from = next_key(&keys), to = next_key(&keys);
     /* Stopping early is what bytes_max is for. */
     if (key_is_queued(from))
         (void)store_scan(store, from, to, add_entry, load);
@@ -105,6 +112,21 @@ void loader_read(struct store *store, struct load_batch *batch)
     store_get_all(store, points.keys, points.count, add_value, &points);
     free(points.keys);
     free(points.loads);
+}
+
+bool loader_try(struct store *store, struct load *load)
+{
+    struct bytes keys = buffer_bytes(&load->keys);
+    struct buffer value = {0};
+    enum store_read read = load->is_range ? STORE_WOULD_WAIT : STORE_FOUND;
+    buffer_clear(&load->results);
+    while (keys.size && read != STORE_WOULD_WAIT) {
+        read = store_try(store, next_key(&keys), &value);
+        struct bytes found = buffer_bytes(&value);
+        add_result(load, read == STORE_FOUND ? &found : NULL);
+    }
+    buffer_destroy(&value);
+    return read != STORE_WOULD_WAIT;
 }
 
 static struct load_batch *take_batch(struct loader *loader)

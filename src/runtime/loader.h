@@ -1,8 +1,8 @@
 /* loader.h - reads from the store, which may have to wait for the disk, off the workers' threads.
  *
- * A cold read must not stop a worker's other instances: what is not in memory is fetched here. What
- * a worker wants in one turn it wants together, so that looking it up, and waking the threads here
- * and there, costs less. */
+ * A cold read must not stop a worker's other instances: what is not in memory is fetched here
+ * (loader_try tells the rest, without a thread). What a worker wants in one turn it wants together,
+ * so that looking it up, and waking the threads here and there, costs less. */
 #ifndef RUNTIME_LOADER_H
 #define RUNTIME_LOADER_H
 
@@ -37,5 +37,8 @@ void loader_put(struct loader *loader, struct load_batch *batch);
 
 /* Carries the loads of a batch out on the calling thread. */
 void loader_read(struct store *store, struct load_batch *batch);
+
+/* Carries a load out on the calling thread if that takes no waiting: true, then. */
+bool loader_try(struct store *store, struct load *load);
 
 #endif

@@ -212,7 +212,6 @@ static bool open_store(struct runtime *runtime, struct sf_status *status)
     struct store_options options = store_defaults;
     options.directory = settings_text(runtime->settings, SETTING_DATA);
     options.partitions = (uint32_t)number_of(runtime, SETTING_PARTITIONS);
-    options.cache_bytes = number_of(runtime, SETTING_STORE_CACHE_BYTES);
     if (!store_open(&options, &runtime->store, status))
         return false;
     if (store_partitions(runtime->store) != options.partitions)

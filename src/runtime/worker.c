@@ -55,9 +55,21 @@ static void send_loads(struct worker *worker)
     worker->loads = NULL;
 }
 
+/* A new address has no state, as the filters of the store's tables mostly say at once; what was in
+ * use a moment ago is in the log's tail. Of states that have not been used for long neither tells:
+ * after a try in vain the next loads of the batch go the same way untried. */
+static bool try_load(struct worker *worker, struct load *load)
+{
+    enum { UNTRIED = 15 };
+    return (!worker->loads || worker->loads->count % (UNTRIED + 1) == 0) &&
+           loader_try(worker->options.store, load);
+}
+
 static bool on_load(void *owner, struct load *load)
 {
     struct worker *worker = owner;
+    if (try_load(worker, load))
+        return true;
     if (!worker->loads)
         worker->loads = load_batch_new(worker);
     load_batch_add(worker->loads, load);

@@ -51,8 +51,6 @@ const struct setting_info setting_infos[SETTINGS_COUNT] = {
                                  "asks for it. What is waited for is committed at once."},
     [SETTING_CACHE_BYTES] = {"statefun.state.cache", SETTING_BYTES, "8MB", NULL, 0, MEMORY_MAX,
                              "Memory for the state of live instances, over all workers."},
-    [SETTING_STORE_CACHE_BYTES] = {"statefun.store.cache", SETTING_BYTES, "8MB", NULL, 0,
-                                   MEMORY_MAX, "Memory in which the store keeps what it read."},
     [SETTING_BACKLOG_MEMORY_BYTES] = {"statefun.backlog.memory", SETTING_BYTES, "16MB", NULL, 1,
                                       MEMORY_MAX,
                                       "Memory for messages that wait for their function; beyond "

@@ -62,6 +62,17 @@ void overlay_get_all(struct tail *tail, struct view *view, const struct bytes *k
     free(known);
 }
 
+enum store_read overlay_try(struct tail *tail, struct view *view, struct bytes key,
+                            struct buffer *value)
+{
+    enum tail_knowledge known;
+    if (!tail_try_get(tail, key, value, &known))
+        return STORE_WOULD_WAIT;
+    if (known == TAIL_UNKNOWN)
+        return view_denies(view, key) ? STORE_ABSENT : STORE_WOULD_WAIT;
+    return known == TAIL_PUT ? STORE_FOUND : STORE_ABSENT;
+}
+
 /* --- ranges --- */
 
 struct scan {

@@ -18,6 +18,10 @@ void overlay_get_all(struct tail *tail, struct view *view, const struct bytes *k
                      void (*visit)(void *owner, size_t nth, const struct bytes *value),
                      void *owner);
 
+/* As store_try. A value is appended. */
+enum store_read overlay_try(struct tail *tail, struct view *view, struct bytes key,
+                            struct buffer *value);
+
 /* As store_scan_kept. */
 bool overlay_scan(struct tail *tail, struct view *view, struct bytes from, struct bytes to,
                   bool (*visit)(void *owner, struct bytes key, struct bytes value), void *owner);

@@ -45,11 +45,9 @@ enum {
     FULL_WAIT_MS = 500
 };
 
-/* Together about 20 MB: 8 of changes, 4 of deltas that wait, 4 of cache, and what a compaction
- * takes. A larger write buffer means that a change is rewritten less often: of the 3.0 us of CPU
- * that a change to one of a million keys costs, compaction takes 1.8; it takes 2.0 with 6 MB
- * and 1.3 with 12. The cache is for blocks that are read often; the engine caches the states in
- * use.
+/* Together about 16 MB: 8 of changes, 4 of deltas that wait, and what a compaction takes. A larger
+ * write buffer means that a change is rewritten less often: of the 3.0 us of CPU that a change to
+ * one of a million keys costs, compaction takes 1.8; it takes 2.0 with 6 MB and 1.3 with 12.
  *
  * A crash leaves at most 10 MB of changes to distinct keys to be replayed, which takes 0.15 s, or
  * half of lag_bytes_max of changes to few, which takes 0.06 s. The limit is so much larger than a
@@ -57,7 +55,6 @@ enum {
  * of log. */
 const struct store_options store_defaults = {
     .partitions = PARTITIONS_DEFAULT,
-    .cache_bytes = 4 << 20,
     .write_buffer_bytes = 8 << 20,
     .lag_bytes_max = 64 << 20,
     .segment_bytes = 8 << 20,
@@ -340,7 +337,6 @@ static bool open_parts(struct store *store, struct sf_status *status)
         .path = store->directory->view_path,
         .batch_path = store->directory->batch_path,
         .id = store->directory->id,
-        .cache_bytes = options->cache_bytes,
     };
     if (!view_open(&view_options, &store->view, status))
         return false;
@@ -534,6 +530,12 @@ void store_get_all(struct store *store, const struct bytes *keys, size_t count,
                    void (*visit)(void *owner, size_t nth, const struct bytes *value), void *owner)
 {
     overlay_get_all(store->tail, store->view, keys, count, visit, owner);
+}
+
+enum store_read store_try(struct store *store, struct bytes key, struct buffer *value)
+{
+    buffer_clear(value);
+    return overlay_try(store->tail, store->view, key, value);
 }
 
 bool store_scan_kept(struct store *store, struct bytes from, struct bytes to,

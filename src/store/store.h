@@ -24,7 +24,6 @@ struct store;
 struct store_options {
     const char *directory;     /* made if it does not exist */
     uint32_t partitions;       /* of a new directory; an existing one keeps its own */
-    size_t cache_bytes;        /* for blocks read from the view */
     size_t write_buffer_bytes; /* for changes on their way into the view, and half of it again */
     size_t lag_bytes_max;      /* how much of the log the view may lack; commits wait beyond it */
     size_t segment_bytes;      /* of a file of the log */
@@ -84,6 +83,12 @@ bool store_get(struct store *store, struct bytes key, struct buffer *value);
  * their order: `value` is lent for the call, and NULL if the key is not there. */
 void store_get_all(struct store *store, const struct bytes *keys, size_t count,
                    void (*visit)(void *owner, size_t nth, const struct bytes *value), void *owner);
+
+enum store_read { STORE_FOUND, STORE_ABSENT, STORE_WOULD_WAIT };
+
+/* The same as store_get, for who may not wait: what the tail has and what nothing has is told at
+ * once, mostly; of what the view has it is STORE_WOULD_WAIT. */
+enum store_read store_try(struct store *store, struct bytes key, struct buffer *value);
 
 /* Calls `visit` for each key of the view in [from, to) in order until it returns false; an empty
  * `to` means up to the end of the keys that begin with `from`'s first byte. Returns false if the

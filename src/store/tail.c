@@ -271,6 +271,17 @@ enum tail_knowledge tail_get(struct tail *tail, struct bytes key, struct buffer 
     return known;
 }
 
+bool tail_try_get(struct tail *tail, struct bytes key, struct buffer *value,
+                  enum tail_knowledge *ret_known)
+{
+    uint64_t hash = hash_seeded(key, tail->seed);
+    if (pthread_mutex_trylock(&tail->mutex))
+        return false;
+    *ret_known = look_up(tail, key, hash, value);
+    pthread_mutex_unlock(&tail->mutex);
+    return true;
+}
+
 struct copying {
     const struct tail *tail;
     struct bytes from, to;

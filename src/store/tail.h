@@ -46,6 +46,10 @@ enum tail_knowledge { TAIL_UNKNOWN, TAIL_PUT, TAIL_REMOVED };
  * does not know the view says what is so. */
 enum tail_knowledge tail_get(struct tail *tail, struct bytes key, struct buffer *value);
 
+/* The same; false if the tail is being changed, for which it would have to wait. */
+SF_CHECK bool tail_try_get(struct tail *tail, struct bytes key, struct buffer *value,
+                           enum tail_knowledge *ret_known);
+
 /* Any thread: copies the last changes of keys in [from, to) that no trim covers. (Ranges of what is
  * queued are not read so: what trims cover in the view is not told.) Looks at every change that the
  * tail has: not to be asked often. */

@@ -20,7 +20,6 @@ struct view_options {
     const char *path;       /* of the database; made if it does not exist */
     const char *batch_path; /* of the file for a batch, on the same file system */
     const char *id;         /* of the data directory: another directory's view is SF_CORRUPT */
-    size_t cache_bytes;
 };
 
 SF_CHECK bool view_open(const struct view_options *options, struct view **ret_view,
@@ -48,6 +47,10 @@ bool view_is_crowded(struct view *view);
 /* As store_get_all: reading what is damaged aborts. */
 void view_get_all(struct view *view, const struct bytes *keys, size_t count,
                   void (*visit)(void *owner, size_t nth, const struct bytes *value), void *owner);
+
+/* True if the view has no such key for certain, which the filters of its tables tell without being
+ * read. */
+bool view_denies(struct view *view, struct bytes key);
 
 /* Calls `visit` for each key in [from, to) in order until it returns false; then it returns false.
  */

@@ -140,6 +140,18 @@ static void loads_of_a_batch_get_what_each_has_asked_for(void **state)
     free_load(&last);
 }
 
+/* Asks for what was committed to be readable, and waits until s1 is `value`. */
+static void wait_for_s1(struct fixture *f, const char *value)
+{
+    store_hurry(f->store, VIEW_KEPT);
+    for (int i = 0; i < 5000; i++) {
+        assert_true(store_get(f->store, bytes_of("s1"), &f->value));
+        if (bytes_is(buffer_bytes(&f->value), value))
+            break;
+        sleep_ms(1);
+    }
+}
+
 /* Of what is not queued: an instance that is not in memory may have changed a moment ago. */
 static void what_the_view_lacks_is_read_too(void **state)
 {
@@ -150,17 +162,46 @@ static void what_the_view_lacks_is_read_too(void **state)
     add_key(&points, "s1");
     add_key(&range, "s");
     add_key(&range, "t");
-    store_hurry(f->store, VIEW_KEPT);
-    for (int i = 0; i < 5000; i++) {
-        assert_true(store_get(f->store, bytes_of("s1"), &f->value));
-        if (bytes_is(buffer_bytes(&f->value), "new"))
-            break;
-        sleep_ms(1);
-    }
+    wait_for_s1(f, "new");
     read_alone(f, &points);
     expect_points(&points, "new;");
     read_alone(f, &range);
     expect_range(&range, "s1=new;s2=old;s3=new;");
+    free_load(&points);
+    free_load(&range);
+}
+
+/* What is in the tail, and that neither it nor a table has a key. */
+static void what_memory_can_tell_is_told_at_once(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, (const char *const[]){"s1", "old", "s2", "old", NULL});
+    commit(f->store, "s1=new s3=new");
+    wait_for_s1(f, "new");
+    struct load load = {0};
+    add_key(&load, "s3");
+    add_key(&load, "absent");
+    add_key(&load, "s1");
+    assert_true(loader_try(f->store, &load));
+    expect_points(&load, "new;-;new;");
+    assert_true(loader_try(f->store, &load)); /* again: results are replaced */
+    expect_points(&load, "new;-;new;");
+    free_load(&load);
+}
+
+static void what_stands_in_a_table_must_be_waited_for(void **state)
+{
+    struct fixture *f = *state;
+    fill(f, some);
+    struct load points = {0}, range = {.is_range = true, .bytes_max = 1000};
+    add_key(&points, "absent");
+    add_key(&points, "m2");
+    add_key(&range, "m1");
+    add_key(&range, "m2");
+    assert_false(loader_try(f->store, &points));
+    assert_false(loader_try(f->store, &range));
+    read_alone(f, &points); /* what was tried has left nothing behind */
+    expect_points(&points, "-;two;");
     free_load(&points);
     free_load(&range);
 }
@@ -218,6 +259,8 @@ int main(void)
         TEST(a_range_ends_after_the_entry_that_passes_its_limit),
         TEST(loads_of_a_batch_get_what_each_has_asked_for),
         TEST(what_the_view_lacks_is_read_too),
+        TEST(what_memory_can_tell_is_told_at_once),
+        TEST(what_stands_in_a_table_must_be_waited_for),
         TEST(each_load_comes_back_once_to_its_worker),
     };
     return cmocka_run_group_tests_name("loader", tests, NULL, NULL);

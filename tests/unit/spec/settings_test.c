@@ -88,7 +88,6 @@ static void the_defaults_are_these(void **state)
         {SETTING_HTTP_BIND, "statefun.http.bind", "0.0.0.0", 0},
         {SETTING_COMMIT_INTERVAL, "statefun.commit.interval", NULL, 10},
         {SETTING_CACHE_BYTES, "statefun.state.cache", NULL, 8388608},
-        {SETTING_STORE_CACHE_BYTES, "statefun.store.cache", NULL, 8388608},
         {SETTING_BACKLOG_MEMORY_BYTES, "statefun.backlog.memory", NULL, 16777216},
         {SETTING_BACKLOG_BYTES, "statefun.backlog.limit", NULL, 1048576},
         {SETTING_OUTBOX_MEMORY_BYTES, "statefun.outbox.memory", NULL, 8388608},

@@ -109,7 +109,6 @@ static inline struct store_options small_options(const char *directory)
     struct store_options options = store_defaults;
     options.directory = directory;
     options.segment_bytes = 64 * 1024;
-    options.cache_bytes = 1 << 20;
     return options;
 }
 

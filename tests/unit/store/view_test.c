@@ -31,8 +31,7 @@ static int setup(void **state)
     f->place = make_place();
     f->view_path = mem_format("%s/view", f->place);
     f->batch_path = mem_format("%s/batch.sst", f->place);
-    f->options = (struct view_options){
-        .path = f->view_path, .batch_path = f->batch_path, .id = id, .cache_bytes = 1 << 20};
+    f->options = (struct view_options){.path = f->view_path, .batch_path = f->batch_path, .id = id};
     open_view(f);
     *state = f;
     return 0;
@@ -183,7 +182,7 @@ static void reading_what_is_damaged_aborts_and_says_so(void **state)
 {
     struct fixture *f = *state;
     put_numbered(f, "s", 0, 3000);
-    open_view(f); /* with an empty cache */
+    open_view(f);
     char *command = mem_format("for table in '%s'/*.sst; do printf damage |"
                                " dd of=$table bs=1 seek=40000 conv=notrunc status=none; done",
                                f->view_path);
@@ -234,6 +233,27 @@ static void many_keys_are_told_of_in_the_order_asked(void **state)
     for (size_t i = 0; i < ASKED; i++)
         free((void *)keys[i].data);
     view_get_all(f->view, NULL, 0, expect_number, NULL);
+}
+
+/* Whether a table is open before it has been read is RocksDB's business. */
+static void what_is_absent_is_denied_without_reading(void **state)
+{
+    enum { ASKED = 100, STORED = 1000 };
+    struct fixture *f = *state;
+    size_t denied = 0;
+    put_numbered(f, "s", 0, STORED);
+    put_numbered(f, "s", STORED, STORED);
+    open_view(f);
+    assert_true(view_get(f->view, bytes_of("s00000000"), &f->value));
+    assert_true(view_get(f->view, bytes_of("s00001000"), &f->value));
+    for (uint32_t i = 0; i < ASKED; i++) {
+        char *absent = mem_format("s%08ux", i * 19), *present = mem_format("s%08u", i * 19);
+        denied += view_denies(f->view, bytes_of(absent));
+        assert_false(view_denies(f->view, bytes_of(present)));
+        free(absent);
+        free(present);
+    }
+    assert_in_range(denied, ASKED * 9 / 10, ASKED);
 }
 
 static void a_scan_is_in_order_within_its_bounds_and_stops_when_told(void **state)
@@ -372,6 +392,7 @@ int main(void)
         TEST(a_missing_table_is_corruption),
         TEST(reading_what_is_damaged_aborts_and_says_so),
         TEST(many_keys_are_told_of_in_the_order_asked),
+        TEST(what_is_absent_is_denied_without_reading),
         TEST(a_scan_is_in_order_within_its_bounds_and_stops_when_told),
         TEST(a_trimmed_queue_is_scanned_quickly),
         TEST(many_removals_are_passed_over),
