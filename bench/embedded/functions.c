@@ -1,14 +1,16 @@
 /* functions.c - what bench/embedded/measure.py measures: functions that do as little as can be, so
  * that what is left is the runtime.
  *
- *     bench/ring     passes a token on to the next of 1024 addresses; 64 tokens
+ *     bench/ring     passes a token on to the next of 1024 addresses
  *     bench/random   the same, to a random one
  *     bench/counted  as bench/random, and counts in a state
  *     bench/update   counts, for each record of the ingress bench/numbers
  *
  * Configuration: keys (of bench/update and its ingress), state-bytes (what bench/update keeps, in
  * all), reads (it writes them but once, and counts elsewhere), ingress-only (the functions are in
- * another process).
+ * another process), tokens (64).
+ *
+ * bench/flink/Functions.java is the same for Apache StateFun.
  *
  * Compiled with REMOTE it is a program that serves them: bench/remote/measure.py. */
 #include "statefun/serve.h"
@@ -17,14 +19,14 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { ADDRESSES = 1024, TOKENS = 64, BURST = 1000 };
+enum { ADDRESSES = 1024, BURST = 1000 };
 
 static const struct sf_type BLOB = SF_BYTES_TYPE("bench/blob");
 static const struct sf_state COUNT = SF_VALUE("count", &sf_long_type);
 static const struct sf_state KEPT = SF_VALUE("kept", &BLOB);
 
 static char ids[ADDRESSES][8];
-static long keys = 10000, state_bytes;
+static long keys = 10000, state_bytes, tokens = 64;
 static bool reads;
 
 /* A token carries a random state of its own. */
@@ -38,9 +40,9 @@ static uint64_t stir(uint64_t x)
 static bool start(struct sf_context *context)
 {
     const char *type = sf_self(context).type;
-    for (int i = 0; i < TOKENS; i++)
-        sf_send(context, sf_address(type, ids[i * (ADDRESSES / TOKENS)]),
-                sf_long(i * (ADDRESSES / TOKENS) + 1));
+    long apart = tokens < ADDRESSES ? ADDRESSES / tokens : 1;
+    for (long i = 0; i < tokens; i++)
+        sf_send(context, sf_address(type, ids[i * apart % ADDRESSES]), sf_long(i * apart + 1));
     return true;
 }
 
@@ -150,10 +152,12 @@ static const struct sf_router ROUTER = {.ingress = "bench/numbers", .route = rou
 
 static bool configure(struct sf_module *module, struct sf_status *status)
 {
-    const char *given_keys = sf_config(module, "keys"), *bytes = sf_config(module, "state-bytes");
+    const char *given_keys = sf_config(module, "keys"), *bytes = sf_config(module, "state-bytes"),
+               *given_tokens = sf_config(module, "tokens");
     for (int i = 0; i < ADDRESSES; i++)
         (void)snprintf(ids[i], sizeof ids[i], "%d", i);
     keys = given_keys ? strtol(given_keys, NULL, 10) : keys;
+    tokens = given_tokens ? strtol(given_tokens, NULL, 10) : tokens;
     reads = sf_config(module, "reads") != NULL;
     state_bytes = bytes ? strtol(bytes, NULL, 10) : 0;
     functions[UPDATE].states = !state_bytes ? COUNTS : reads ? READS : KEEPS;

@@ -24,6 +24,20 @@ spec: {port: 0}
 """
 
 
+def spell(figures, seconds):
+    """Messages a second, and µs of CPU (of all threads) for each, while so much time goes by."""
+    before = figures()
+    time.sleep(seconds)
+    after = figures()
+    messages = after[0] - before[0]
+    return messages / (after[2] - before[2]), (after[1] - before[1]) * 1e6 / max(messages, 1)
+
+
+def median_and_spread(values, form):
+    values = sorted(values)
+    return f"{values[len(values) // 2]:{form}} ({values[0]:{form}} to {values[-1]:{form}})"
+
+
 class Embedded:
     def __init__(self, options, directory, config=(), flags=()):
         statefun_process.PROGRAM = Path(options.program).absolute()
@@ -52,17 +66,8 @@ class Embedded:
             return False
 
     def measure(self, function, seconds):
-        """Messages a second, and µs of CPU (of all threads) for each: the median of five spells, and the spread."""
-        spells = []
-        for _ in range(5):
-            before = self.figures(function)
-            time.sleep(seconds / 5)
-            after = self.figures(function)
-            messages = after[0] - before[0]
-            spells.append((messages / (after[2] - before[2]), (after[1] - before[1]) * 1e6 / max(messages, 1)))
-        rates, costs = (sorted(values) for values in zip(*spells))
-        return (f"{rates[2]:12,.0f} messages/s ({rates[0]:,.0f} to {rates[-1]:,.0f})   "
-                f"{costs[2]:6.3f} µs of CPU each ({costs[0]:.3f} to {costs[-1]:.3f})")
+        rates, costs = zip(*(spell(lambda: self.figures(function), seconds / 5) for _ in range(5)))
+        return f"{median_and_spread(rates, ',.0f')} messages/s   {median_and_spread(costs, '.3f')} µs of CPU each"
 
 
 def hops(options, function):

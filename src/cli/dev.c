@@ -45,6 +45,7 @@ struct dev {
     char **flags; /* of the command line, for the runtime */
     size_t flag_count;
     char *config; /* absolute; NULL: none */
+    char *admin;  /* with an absolute path; NULL: it has none */
     char *program;
 
     struct watch *watch;
@@ -98,20 +99,26 @@ static void make_data_parents(const char *path)
     free(copy);
 }
 
-/* Flags of the command line come last: they win. But the file that --config names there lies where
- * we come from. */
+/* Flags of the command line come last: they win. But files that are named there lie where we come
+ * from. */
 static void start_runtime(struct dev *dev)
 {
     char *const ours[] = {dev->program,   "run",         "--module",  dev->file.module, "--data",
                           dev->file.data, "--http-bind", "127.0.0.1", "--stop-timeout", "2s"};
-    char *const config[] = {"--config", dev->config};
     enum { OURS = sizeof ours / sizeof *ours };
-    char **program = mem_new((OURS + dev->flag_count + 2 + 1) * sizeof *program);
+    char **program = mem_new((OURS + dev->flag_count + 4 + 1) * sizeof *program);
     memcpy(program, ours, sizeof ours);
     if (dev->flag_count)
         memcpy(program + OURS, dev->flags, dev->flag_count * sizeof *program);
-    if (dev->config)
-        memcpy(program + OURS + dev->flag_count, config, sizeof config);
+    char **end = program + OURS + dev->flag_count;
+    if (dev->config) {
+        *end++ = "--config";
+        *end++ = dev->config;
+    }
+    if (dev->admin) {
+        *end++ = "--admin";
+        *end++ = dev->admin;
+    }
     make_data_parents(dev->file.data);
     dev->started_ms = loop_now_ms(dev->loop);
     start(dev, RUNTIME, &(struct child_work){.program = program});
@@ -451,13 +458,27 @@ static bool run(struct dev *dev, struct sf_status *status)
     return good;
 }
 
-/* Before going elsewhere. NULL: there is none; for free(). */
-static char *absolute_config(const char *path)
+/* Before going elsewhere. For free(). */
+static char *absolute(const char *path)
 {
-    char *here = path && *path != '/' ? getcwd(NULL, 0) : NULL;
-    char *absolute = here ? mem_format("%s/%s", here, path) : path ? mem_string(path) : NULL;
+    char *here = *path != '/' ? getcwd(NULL, 0) : NULL;
+    char *whole = here ? mem_format("%s/%s", here, path) : mem_string(path);
     free(here);
-    return absolute;
+    return whole;
+}
+
+static void note_paths(struct dev *dev)
+{
+    const char *config = dev->inputs.config;
+    const char *admin = settings_text(dev->inputs.settings, SETTING_ADMIN);
+    size_t prefix = strlen("unix:");
+    if (config)
+        dev->config = absolute(config);
+    if (strncmp(admin, "unix:", prefix) == 0 && admin[prefix]) {
+        char *path = absolute(admin + prefix);
+        dev->admin = mem_format("unix:%s", path);
+        free(path);
+    }
 }
 
 /* Goes to the project, and reads what stands there. */
@@ -473,7 +494,7 @@ static bool prepare(struct dev *dev, const struct command *command, int *ret_cod
         return false;
     }
     const char *directory = inputs->argument_count ? inputs->arguments[0] : ".";
-    dev->config = absolute_config(inputs->config);
+    note_paths(dev);
     if (chdir(directory) != 0) {
         command_wrong(command, "cannot go to the project %s: %s", text_quoted(directory).text,
                       strerror(errno));
@@ -520,6 +541,7 @@ int dev_run(const struct command *command, int argc, char **argv)
         dev_file_destroy(&dev->file);
     inputs_destroy(&dev->inputs);
     free(dev->config);
+    free(dev->admin);
     free(dev);
     return code;
 }

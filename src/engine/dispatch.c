@@ -109,11 +109,16 @@ void dispatch_loaded(struct engine *engine, struct load *load)
     instance_make_ready(engine, instance, true);
 }
 
+static bool is_prepared(const struct instance *instance)
+{
+    return !instance->spilled && instance_is_loaded(instance);
+}
+
 /* True if all is in memory; otherwise the instance is LOADING. */
 static bool prepare(struct engine *engine, struct instance *instance)
 {
     struct load *load;
-    if (!instance->spilled && instance_is_loaded(instance)) /* mostly */
+    if (is_prepared(instance))
         return true;
     while ((load = missing(engine, instance))) {
         if (!engine->options.ports.load(engine->options.ports.owner, load)) {
@@ -225,30 +230,13 @@ void engine_repeat(struct engine *engine, struct invocation *invocation)
     function_update_turn(engine, instance->type);
 }
 
-/* A function that answers at once: whoever started it sees to its type's turn. */
-static void call(struct engine *engine, struct instance *instance,
-                 const struct to_function *request)
-{
-    const struct ports *ports = &engine->options.ports;
-    struct sf_status status;
-    size_t messages = request->message_count;
-    engine->calls_left -= messages < engine->calls_left ? messages : engine->calls_left;
-    const struct from_function *reply =
-        ports->call(ports->owner, instance->type->handle, request, &status);
-    if (reply)
-        take_reply(engine, instance->invocation, reply);
-    else
-        take_failure(engine, instance->invocation,
-                     &(struct failure){.cause = bytes_of(status.message)});
-}
-
 /* --- starts --- */
 
 /* `only` is where one body goes, as there mostly is. */
 static size_t choose_batch(struct engine *engine, const struct instance *instance,
                            struct bytes *only, struct bytes **ret_bodies)
 {
-    size_t searched = instance->invocation->batch_max;
+    size_t searched = instance->invocation ? instance->invocation->batch_max : 0;
     size_t most = instance->type->binding->batch_max;
     if (searched && (!most || searched < most))
         most = searched;
@@ -314,18 +302,78 @@ static bool choose_states(struct engine *engine, struct instance *instance,
     return true;
 }
 
-static void start(struct engine *engine, struct instance *instance)
+/* On its way, until a reply or a failure ends it. */
+static void begin_flight(struct engine *engine, struct instance *instance, size_t messages)
 {
     struct function_type *type = instance->type;
     if (!instance->invocation)
         instance_begin_invocation(engine, instance);
+    instance->invocation->batch = messages;
+    instance->invocation->learnt = type->learnt;
+    type->in_flight++;
+    engine->in_flight++;
+}
 
+/* What a function that answers at once has replied, in full. Nothing has failed, so that there is
+ * nothing to remember. */
+static bool take_answer(struct engine *engine, struct instance *instance,
+                        const struct from_function *reply, size_t messages,
+                        struct sf_status *status)
+{
+    arena_clear(&engine->arena);
+    if (!effects_apply(engine, instance, reply, status))
+        return false;
+    instance_drop(engine, instance, messages);
+    instance->invocation = NULL;
+    instance_go_on(engine, instance);
+    return true;
+}
+
+/* A function that answers at once: whoever started it sees to its type's turn. An invocation of its
+ * own it has only once it has failed; until then the engine's stands for it. */
+static void call(struct engine *engine, struct instance *instance,
+                 const struct to_function *request)
+{
+    const struct ports *ports = &engine->options.ports;
+    struct sf_status status;
+    size_t messages = request->message_count;
+    bool has_failed_before = instance->invocation != NULL;
+    engine->calls_left -= messages < engine->calls_left ? messages : engine->calls_left;
+    if (has_failed_before) {
+        begin_flight(engine, instance, messages);
+    } else {
+        engine->calling.batch = messages;
+        instance->invocation = &engine->calling;
+    }
+    const struct from_function *reply =
+        ports->call(ports->owner, instance->type->handle, request, &status);
+    if (!has_failed_before) {
+        if (reply && !reply->is_incomplete) {
+            if (take_answer(engine, instance, reply, messages, &status))
+                return;
+            reply = NULL;
+        }
+        instance->invocation = NULL;
+        begin_flight(engine, instance, messages);
+    }
+    if (reply)
+        take_reply(engine, instance->invocation, reply);
+    else
+        take_failure(engine, instance->invocation,
+                     &(struct failure){.cause = bytes_of(status.message)});
+}
+
+static void start(struct engine *engine, struct instance *instance)
+{
+    struct function_type *type = instance->type;
     struct request_state *states;
     struct bytes only, *bodies;
     struct to_function request = {.target = instance_address(instance)};
     struct sf_status status;
     arena_clear(&engine->arena);
     if (!choose_states(engine, instance, &states, &request.state_count, &status)) {
+        if (!instance->invocation)
+            instance_begin_invocation(engine, instance);
         failure_of_address(engine, instance, bytes_of(status.message), 0, false);
         return;
     }
@@ -336,17 +384,15 @@ static void start(struct engine *engine, struct instance *instance)
     assert(request.message_count > 0);
 
     instance->lifecycle = IN_FLIGHT;
-    instance->invocation->batch = request.message_count;
-    instance->invocation->learnt = type->learnt;
-    type->in_flight++;
     type->figures.invocations++;
     type->figures.invoked_messages += request.message_count;
-    engine->in_flight++;
-    if (type->binding->answers_at_once)
+    if (type->binding->answers_at_once) {
         call(engine, instance, &request);
-    else
+    } else {
+        begin_flight(engine, instance, request.message_count);
         engine->options.ports.invoke(engine->options.ports.owner, type->handle,
                                      instance->invocation, &request);
+    }
 }
 
 static bool may_start(const struct engine *engine)
@@ -373,6 +419,16 @@ static void run_changes(struct engine *engine)
     }
 }
 
+static void prepare_and_start(struct engine *engine, struct instance *instance)
+{
+    if (!prepare(engine, instance))
+        return;
+    if (instance_faces_change(instance)) /* it was in the store */
+        instance_make_ready(engine, instance, true);
+    else
+        start(engine, instance);
+}
+
 static void start_invocations(struct engine *engine)
 {
     while (!list_is_empty(&engine->runnable) && may_start(engine)) {
@@ -381,13 +437,14 @@ static void start_invocations(struct engine *engine)
         list_take(&instance->turn);
         list_take(&type->turn); /* to the end of the line, if it may still run */
         list_put_last(&engine->runnable, &type->turn);
-        if (prepare(engine, instance)) {
-            if (instance_faces_change(instance)) /* it was in the store */
-                instance_make_ready(engine, instance, true);
-            else
-                start(engine, instance);
-        }
-        function_update_turn(engine, type);
+        if (is_prepared(instance)) /* mostly */
+            start(engine, instance);
+        else
+            prepare_and_start(engine, instance);
+        if (type->binding->answers_at_once)
+            function_update_ready(engine, type);
+        else
+            function_update_turn(engine, type);
     }
 }
 

@@ -191,7 +191,7 @@ bool effects_apply(struct engine *engine, struct instance *instance,
 {
     struct function_type *type = instance->type;
     struct bytes sender = instance_address(instance);
-    struct address parsed = {0}; /* for delayed messages, which few send */
+    struct address parsed; /* for delayed messages, which few send */
     if (reply->delayed_count) {
         bool good = address_parse(sender, &parsed);
         assert(good);

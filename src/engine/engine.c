@@ -70,6 +70,7 @@ void engine_free(struct engine *engine)
     }
     dispatch_free_spares(engine);
     free(engine->spare_invocation);
+    message_free(engine->spare_message);
     delta_unref(engine->open);
     delta_unref(engine->sealing);
     free(engine->settlements[0].items);

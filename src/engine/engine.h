@@ -185,6 +185,10 @@ bool engine_run(struct engine *engine);
 /* At most about so many such messages in one run from now on: other inputs wait meanwhile. */
 void engine_pace(struct engine *engine, size_t messages);
 
+/* A message of which whoever wants it writes the bytes, to be part of a reply (outgoing_message).
+ * Mostly in the memory of one that is gone. For message_free, if it does not become part of one. */
+struct message *engine_message_new(struct engine *engine, size_t target_size, size_t body_size);
+
 /* True while functions have as much under way as they can use and more is waiting: then nothing is
  * lost if replies are taken in a little later and together. */
 bool engine_is_crowded(const struct engine *engine);

@@ -105,6 +105,14 @@ void function_free(struct function_type *type);
 /* Puts it among the runnable types, or takes it out, after what decides that has changed. */
 void function_update_turn(struct engine *engine, struct function_type *type);
 
+/* The same where nothing that decides it can have changed but that there are ready instances. */
+static inline void function_update_ready(struct engine *engine, struct function_type *type)
+{
+    bool is_in_line = !list_is_empty(&type->turn);
+    if (!is_in_line || list_is_empty(&type->ready))
+        function_update_turn(engine, type);
+}
+
 /* --- instance: one address in memory -------------------------------------------------------------
  */
 
@@ -525,6 +533,9 @@ struct engine {
     struct list spare_loads;  /* with their buffers: they come and go by the hundred */
     size_t spare_load_count;
     struct invocation *spare_invocation;
+    struct message *spare_message; /* the last that was dropped, with room for so many bytes */
+    size_t spare_message_bytes;
+    struct invocation calling; /* of a function that answers at once, until it fails: its batch */
 };
 
 /* The open epoch has grown to its limit while the last one is not durable yet: nothing more is

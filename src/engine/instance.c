@@ -146,9 +146,7 @@ void instance_make_ready(struct engine *engine, struct instance *instance, bool 
         list_put_first(&instance->type->ready, &instance->turn);
     else
         list_put_last(&instance->type->ready, &instance->turn);
-    bool is_in_line = !list_is_empty(&instance->type->turn);
-    if (!is_in_line || list_is_empty(&instance->type->ready))
-        function_update_turn(engine, instance->type);
+    function_update_ready(engine, instance->type);
 }
 
 void instance_make_idle(struct engine *engine, struct instance *instance)
@@ -302,6 +300,32 @@ void instance_put_spilled(struct engine *engine, struct instance *instance, uint
         instance_make_ready(engine, instance, false);
 }
 
+/* Most are dropped after the next one was asked for, and before the one after that is: one is kept.
+ */
+static void free_message(struct engine *engine, struct message *message, size_t bytes)
+{
+    enum { SPARE_BYTES_MAX = 512 };
+    if (engine->spare_message || bytes > SPARE_BYTES_MAX || message->receipt) {
+        message_free(message);
+        return;
+    }
+    list_take(&message->fresh);
+    engine->spare_message = message;
+    engine->spare_message_bytes = bytes;
+}
+
+struct message *engine_message_new(struct engine *engine, size_t target_size, size_t body_size)
+{
+    struct message *message = engine->spare_message;
+    engine->spare_message = NULL;
+    if (message && engine->spare_message_bytes >= sizeof *message + target_size + body_size) {
+        message_begin(message, target_size, body_size);
+        return message;
+    }
+    message_free(message); /* it would be in the way of larger ones */
+    return message_new_blank(target_size, body_size);
+}
+
 void instance_drop(struct engine *engine, struct instance *instance, size_t count)
 {
     for (size_t i = 0; i < count; i++) {
@@ -317,7 +341,7 @@ void instance_drop(struct engine *engine, struct instance *instance, size_t coun
             engine->open_bytes -= bytes;
         engine->backlog_memory -= bytes;
         account(instance, -1, -(ptrdiff_t)bytes);
-        message_free(message);
+        free_message(engine, message, bytes);
     }
 }
 

@@ -6,13 +6,7 @@
 struct message *message_new_blank(size_t target_size, size_t body_size)
 {
     struct message *message = mem_new_raw(sizeof *message + target_size + body_size);
-    list_init(&message->place);
-    list_init(&message->fresh);
-    message->sequence = 0;
-    message->persisted = 0;
-    message->receipt = NULL;
-    message->target_size = (uint32_t)target_size;
-    message->body_size = (uint32_t)body_size;
+    message_begin(message, target_size, body_size);
     return message;
 }
 

@@ -31,6 +31,18 @@ struct message {
 
 struct message *message_new(struct bytes target, struct bytes caller, struct bytes argument);
 
+/* Makes a message of memory that has room for it. */
+static inline void message_begin(struct message *message, size_t target_size, size_t body_size)
+{
+    list_init(&message->place);
+    list_init(&message->fresh);
+    message->sequence = 0;
+    message->persisted = 0;
+    message->receipt = NULL;
+    message->target_size = (uint32_t)target_size;
+    message->body_size = (uint32_t)body_size;
+}
+
 /* One of which whoever wants it writes the bytes: target, then body. */
 struct message *message_new_blank(size_t target_size, size_t body_size);
 

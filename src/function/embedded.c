@@ -19,6 +19,7 @@ struct embedded_function {
 
 struct embedded {
     struct loop *loop;
+    struct engine *engine;
     const struct registry *registry;
     struct operations *operations;
     struct batch_world world;
@@ -54,9 +55,11 @@ static void count(void *owner, struct bytes type, const char *name, int64_t by)
     counts_add(&embedded->called->counts, name, by);
 }
 
-static uint8_t *new_message(size_t target_size, size_t body_size, struct message **ret_message)
+static uint8_t *new_message(void *owner, size_t target_size, size_t body_size,
+                            struct message **ret_message)
 {
-    *ret_message = message_new_blank(target_size, body_size);
+    struct embedded *embedded = owner;
+    *ret_message = engine_message_new(embedded->engine, target_size, body_size);
     return (*ret_message)->bytes;
 }
 
@@ -80,6 +83,11 @@ struct embedded *embedded_new(struct loop *loop, const struct registry *registry
     batch_init(&embedded->batch, &embedded->world);
     list_init(&embedded->functions);
     return embedded;
+}
+
+void embedded_set_engine(struct embedded *embedded, struct engine *engine)
+{
+    embedded->engine = engine;
 }
 
 static void function_free(struct embedded_function *function)

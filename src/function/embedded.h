@@ -9,8 +9,10 @@
 struct embedded;
 struct embedded_function;
 
+/* Takes its engine later, as the engine's ports lead here. */
 struct embedded *embedded_new(struct loop *loop, const struct registry *registry,
                               struct operations *operations);
+void embedded_set_engine(struct embedded *embedded, struct engine *engine);
 void embedded_free(struct embedded *embedded); /* NULL is fine */
 
 /* ports.attach (NULL: no module binds such a function) and ports.call. */

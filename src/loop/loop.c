@@ -4,21 +4,30 @@
  * taken away (and its memory freed) earlier in the same turn is then found missing from the table,
  * and one that was put there for the same descriptor since has another generation.
  *
- * Being woken. `rest` has three values:
+ * Being woken. `rest` says what a waker finds:
  *
- *     LOOP_AWAKE --------- about to wait ---------> LOOP_ASLEEP
- *         ^  \                                         |
- *         |   \-- loop_wake --> LOOP_WOKEN <-- loop_wake, which writes the eventfd
- *         |                         |
- *         \---- the next turn ------/
+ *     LOOP_AWAKE ---- about to wait ----------------------> LOOP_ASLEEP
+ *       ^  |  \                                             ^     |
+ *       |  |   \-- about to linger --> LOOP_LINGERING -----/      |
+ *       |  |                                  |                   |
+ *       |  loop_wake                       loop_wake    loop_wake, which writes the eventfd
+ *       |  v                                  |                   |
+ *       |  LOOP_WOKEN <-----------------------/-------------------/
+ *       |  |
+ *       \--/  the next turn
  *
- * Only the loop's thread leaves AWAKE for ASLEEP, by compare-and-swap, right before it waits;
- * loop_wake swaps in WOKEN. Both act on one atomic variable, so one of them comes first. If the
- * waker does, the loop's compare-and-swap fails and it does not wait. If the loop does, the waker
- * finds ASLEEP and writes the eventfd, which ends the wait or keeps it from beginning. Either way
- * the loop then finds WOKEN, and by release and acquire all that was written before loop_wake. A
- * loop that is busy is thus woken without a system call, and a sleeping one by a single write
- * however many threads wake it. */
+ * Only the loop's thread goes towards ASLEEP, by compare-and-swap; loop_wake swaps in WOKEN. Both
+ * act on one atomic variable, so one of them comes first. If the waker does, the loop's
+ * compare-and-swap fails and it does not wait. If the loop does, the waker finds ASLEEP and writes
+ * the eventfd, which ends the wait or keeps it from beginning. Either way the loop then finds
+ * WOKEN, and by release and acquire all that was written before loop_wake. A loop that is busy or
+ * lingers is thus woken without a system call, and a sleeping one by a single write however many
+ * threads wake it.
+ *
+ * Lingering. Nobody knows whether a wake is about to come, so the loop goes by what came of it
+ * before: each time in vain doubles the number of waits for which it will not linger, each success
+ * halves it. Where wakes come densely it always lingers, where they do not once in LINGER_REST_MAX
+ * waits. */
 #include "loop/loop.h"
 
 #include "base/mem.h"
@@ -34,8 +43,10 @@
 #include <time.h>
 #include <unistd.h>
 
-enum { LOOP_AWAKE, LOOP_ASLEEP, LOOP_WOKEN };
+enum { LOOP_AWAKE, LOOP_LINGERING, LOOP_ASLEEP, LOOP_WOKEN };
 enum { EVENTS_PER_TURN = 256, WATCHES_FIRST = 64 };
+enum { LINGER_US = 50 }; /* sleeping and being woken took 40, on a virtual machine */
+enum { LINGER_REST_MAX = 63 };
 
 struct loop {
     int epoll_fd;
@@ -46,6 +57,9 @@ struct loop {
     uint64_t now_ms;
     uint64_t wall_ms;
     unsigned nap_us;
+    bool may_linger;
+    unsigned linger_rest;  /* for so many waits it does not, after it was in vain */
+    unsigned linger_waits; /* ... of which so many are left */
     bool in_turn;
 
     struct loop_watch **watches; /* by descriptor */
@@ -77,6 +91,13 @@ static uint64_t clock_ms(clockid_t clock)
     struct timespec now;
     clock_gettime(clock, &now);
     return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
+}
+
+static uint64_t clock_us(void)
+{
+    struct timespec now;
+    clock_gettime(CLOCK_MONOTONIC, &now);
+    return (uint64_t)now.tv_sec * 1000000 + (uint64_t)now.tv_nsec / 1000;
 }
 
 static void read_clocks(struct loop *loop)
@@ -171,6 +192,16 @@ void loop_on_turn_end(struct loop *loop, void (*on_turn_end)(void *owner), void 
 void loop_nap(struct loop *loop, unsigned us)
 {
     loop->nap_us = us;
+}
+
+void loop_linger(struct loop *loop)
+{
+    loop->may_linger = true;
+}
+
+bool loop_is_lingering(const struct loop *loop)
+{
+    return atomic_load_explicit(&loop->rest, memory_order_relaxed) == LOOP_LINGERING;
 }
 
 uint64_t loop_now_ms(const struct loop *loop)
@@ -289,12 +320,40 @@ static int time_to_wait(struct loop *loop, int wait_ms)
     return until_ms < INT_MAX ? (int)until_ms : INT_MAX;
 }
 
+/* False if a wake has come: nothing else changes `rest` from outside. */
+static bool change_rest(struct loop *loop, int from, int to)
+{
+    return atomic_compare_exchange_strong_explicit(&loop->rest, &from, to, memory_order_acq_rel,
+                                                   memory_order_acquire);
+}
+
+/* True if a wake comes in time. */
+static bool look_out(struct loop *loop)
+{
+    uint64_t until_us = clock_us() + LINGER_US;
+    while (atomic_load_explicit(&loop->rest, memory_order_relaxed) == LOOP_LINGERING)
+        if (clock_us() >= until_us)
+            return false;
+    return true;
+}
+
 /* False if a wake came meanwhile: then the loop must not wait. */
 static bool fall_asleep(struct loop *loop)
 {
-    int awake = LOOP_AWAKE;
-    return atomic_compare_exchange_strong_explicit(&loop->rest, &awake, LOOP_ASLEEP,
-                                                   memory_order_acq_rel, memory_order_acquire);
+    if (!loop->may_linger || loop->linger_waits) {
+        loop->linger_waits -= loop->may_linger;
+        return change_rest(loop, LOOP_AWAKE, LOOP_ASLEEP);
+    }
+    if (!change_rest(loop, LOOP_AWAKE, LOOP_LINGERING))
+        return false;
+    if (look_out(loop)) {
+        loop->linger_rest /= 2;
+        return false;
+    }
+    if (loop->linger_rest < LINGER_REST_MAX)
+        loop->linger_rest = 2 * loop->linger_rest + 1;
+    loop->linger_waits = loop->linger_rest;
+    return change_rest(loop, LOOP_LINGERING, LOOP_ASLEEP);
 }
 
 /* True if a wake came since the last time. The swap is left out where nothing did: a wake that
@@ -375,6 +434,7 @@ void loop_turn(struct loop *loop, int wait_ms)
     int timeout = time_to_wait(loop, wait_ms);
     if (timeout != 0 && !fall_asleep(loop))
         timeout = 0;
+    loop->may_linger = false;
     struct epoll_event events[EVENTS_PER_TURN];
     int count = epoll_wait(loop->epoll_fd, events, EVENTS_PER_TURN, timeout);
     if (count < 0 && errno != EINTR)

@@ -52,6 +52,16 @@ void loop_on_turn_end(struct loop *loop, void (*on_turn_end)(void *owner), void 
  * turn. */
 void loop_nap(struct loop *loop, unsigned us);
 
+/* Before the next turn's wait the loop may linger: look out for loop_wake, awake, for about as long
+ * as being put to sleep and woken would take the processor. For a thread that has just heard from
+ * another that runs, and expects to hear more; holds for one turn. It costs next to nothing where
+ * that proves wrong, as the loop then does it more and more seldom. */
+void loop_linger(struct loop *loop);
+
+/* True while it lingers: then it has nothing to do, and what it is woken for is begun at once. Any
+ * thread; a hint, as it may be over by now. */
+bool loop_is_lingering(const struct loop *loop);
+
 /* The clocks, read once a turn. Monotonic for timeouts, wall (ms since 1970) for what is stored. */
 uint64_t loop_now_ms(const struct loop *loop);
 uint64_t loop_wall_ms(const struct loop *loop);

@@ -7,6 +7,7 @@ enum {
 }; /* replies that come in this time are taken together, where there is a crowd */
 enum { HURRY_MS = 200 };       /* hurrying costs the store some milliseconds each time */
 enum { LOADS_TOGETHER = 128 }; /* then they need not wait for the end of the turn */
+enum { POSTS_TOGETHER = 8 };   /* nor do these, if they are waited for */
 
 /* Posts to one other worker, gathered during a turn. */
 struct parcel {
@@ -71,6 +72,7 @@ static void run_parcel(struct errand *errand, void *owner)
     struct parcel *parcel = container_of(errand, struct parcel, errand);
     for (size_t i = 0; i < parcel->count; i++)
         engine_receive(worker->engine, parcel->from, &parcel->posts[i]);
+    worker->got_parcel = true;
     free(parcel);
 }
 
@@ -91,11 +93,24 @@ static struct parcel *parcel_with_room(struct worker *worker, uint32_t to)
     return parcel;
 }
 
+static void send_parcel(struct worker *worker, uint32_t to)
+{
+    struct parcel *parcel = worker->parcels[to];
+    if (!parcel)
+        return;
+    worker->parcels[to] = NULL;
+    errand_send(worker->options.peers[to]->inbox, &parcel->errand);
+}
+
+/* Who sleeps is woken once, for all that this turn has for it, and who is busy has no use for more;
+ * but who stands waiting gets what there is, so that both go on working. */
 static void on_post(void *owner, uint32_t to, const struct post *post)
 {
     struct worker *worker = owner;
     struct parcel *parcel = parcel_with_room(worker, to);
     parcel->posts[parcel->count++] = *post;
+    if (parcel->count >= POSTS_TOGETHER && loop_is_lingering(worker->options.peers[to]->loop))
+        send_parcel(worker, to);
 }
 
 static void on_sealed(void *owner, struct delta *delta)
@@ -221,13 +236,8 @@ static void on_wake(void *owner)
 
 static void send_parcels(struct worker *worker)
 {
-    for (uint32_t to = 0; to < worker->options.engine.workers; to++) {
-        struct parcel *parcel = worker->parcels[to];
-        if (!parcel)
-            continue;
-        worker->parcels[to] = NULL;
-        errand_send(worker->options.peers[to]->inbox, &parcel->errand);
-    }
+    for (uint32_t to = 0; to < worker->options.engine.workers; to++)
+        send_parcel(worker, to);
 }
 
 static void tell_committer(struct worker *worker)
@@ -307,6 +317,10 @@ static void on_turn_end(void *owner)
         http_ingress_figures(worker->http, &http);
         unanswered = http.waiting;
     }
+    /* Where requests are under way their answers come next, which who lingers does not see. */
+    if (worker->got_parcel && figures.in_flight == 0)
+        loop_linger(worker->loop);
+    worker->got_parcel = false;
     atomic_store_explicit(&worker->busy, figures.in_flight + unanswered, memory_order_release);
     if (worker->turn_waiter) {
         sem_post(worker->turn_waiter);
@@ -367,8 +381,10 @@ struct worker *worker_new(const struct worker_options *options)
     };
     worker->engine = engine_new(&engine);
     remote_set_engine(worker->remote, worker->engine);
-    if (worker->desk)
+    if (options->registry) {
+        embedded_set_engine(worker->embedded, worker->engine);
         operation_desk_set_engine(worker->desk, worker->engine);
+    }
     return worker;
 }
 

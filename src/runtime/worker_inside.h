@@ -35,6 +35,7 @@ struct worker {
     bool hurries;            /* ... and is to be asked again then */
     enum view_part hurried_part;
     struct parcel **parcels;  /* by destination */
+    bool got_parcel;          /* in this turn */
     struct load_batch *loads; /* gathered in this turn; NULL: none */
     struct reporter reporter;
     bool has_room; /* refused records may be offered again */

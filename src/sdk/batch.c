@@ -388,8 +388,9 @@ static uint8_t *message_space(struct batch *batch, size_t target_size, size_t bo
 {
     const struct batch_world *world = batch->world;
     *ret_message = NULL;
-    return world->message_new ? world->message_new(target_size, body_size, ret_message)
-                              : arena_take(&batch->arena, target_size + body_size);
+    return world->message_new
+               ? world->message_new(world->owner, target_size, body_size, ret_message)
+               : arena_take(&batch->arena, target_size + body_size);
 }
 
 static void free_messages(struct batch *batch)

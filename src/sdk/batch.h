@@ -20,7 +20,8 @@ struct batch_world {
 
     /* Memory for a message that a function sends, where its target and then its body will stand:
      * if the reply is applied where it was made, nothing is copied. NULL: it is the batch's. */
-    uint8_t *(*message_new)(size_t target_size, size_t body_size, struct message **ret_message);
+    uint8_t *(*message_new)(void *owner, size_t target_size, size_t body_size,
+                            struct message **ret_message);
     void (*message_free)(struct message *message); /* of one that was not taken; NULL is fine */
 
     /* Begins an operation; NULL (after batch_fail): there are none here. `metadata` is the body of

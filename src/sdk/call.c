@@ -105,8 +105,8 @@ struct sf_value sf_message_value(const struct sf_message *message)
                              .as_bytes = message->value};
 }
 
-static bool decode(struct sf_context *context, struct sf_bytes name, struct sf_bytes bytes,
-                   const struct sf_type *type, void *ret_value)
+static bool decode_any(struct sf_context *context, struct sf_bytes name, struct sf_bytes bytes,
+                       const struct sf_type *type, void *ret_value)
 {
     struct sf_status status;
     if (!is_of_type(name, type))
@@ -114,6 +114,15 @@ static bool decode(struct sf_context *context, struct sf_bytes name, struct sf_b
                             (const char *)name.data, type->name);
     return value_decode(context, type, bytes, ret_value, &status) ||
            context->host->fail(context, status.message);
+}
+
+/* Mostly a number, by the shortest way. */
+static inline bool decode(struct sf_context *context, struct sf_bytes name, struct sf_bytes bytes,
+                          const struct sf_type *type, void *ret_value)
+{
+    return (value_is_number(type->repr) && is_of_type(name, type) &&
+            value_decode_number(type->repr, bytes, ret_value)) ||
+           decode_any(context, name, bytes, type, ret_value);
 }
 
 bool sf_read(struct sf_context *context, const struct sf_message *message,
@@ -179,8 +188,13 @@ bool sf_send(struct sf_context *context, struct sf_address address, struct sf_va
 {
     struct sf_encoded encoded;
     struct sf_target target = target_of(address);
-    return call_encode(context, "sf_send", &value, &encoded) &&
-           context->host->send(context, &target, &encoded);
+    uint8_t number[VALUE_NUMBER_BYTES];
+    const struct sf_bytes *name = value.type ? type_builtin_name(value.type) : NULL;
+    if (name && value_is_number(value.type->repr)) /* mostly: by the shortest way */
+        encoded = (struct sf_encoded){*name, value_encode_number(&value, number)};
+    else if (!call_encode(context, "sf_send", &value, &encoded))
+        return false;
+    return context->host->send(context, &target, &encoded);
 }
 
 bool sf_reply(struct sf_context *context, struct sf_value value)

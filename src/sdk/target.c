@@ -9,7 +9,7 @@ void target_types_destroy(struct target_types *types)
     arena_destroy(&types->arena);
 }
 
-static bool change_type(struct target_types *types, struct bytes text, struct sf_status *status)
+bool target_change_type(struct target_types *types, struct bytes text, struct sf_status *status)
 {
     struct bytes ns, name;
     struct address address;
@@ -23,17 +23,6 @@ static bool change_type(struct target_types *types, struct bytes text, struct sf
     types->text = arena_add_bytes(&types->arena, text);
     types->type = address.wire;
     return true;
-}
-
-bool target_type(struct target_types *types, const struct sf_target *target, struct bytes *ret_type,
-                 struct sf_status *status)
-{
-    struct bytes text = bytes_from_sf(target->type);
-    bool is_known = text.size && bytes_equal(types->text, text);
-    if (!is_known && !change_type(types, text, status))
-        return false;
-    *ret_type = types->type;
-    return address_check_id(types->type, bytes_from_sf(target->id), status);
 }
 
 bool target_make(struct target_types *types, const struct sf_target *target, struct arena *arena,

@@ -17,10 +17,21 @@ struct target_types {
 
 void target_types_destroy(struct target_types *types);
 
+/* For target_type: when it is not the last one. */
+bool target_change_type(struct target_types *types, struct bytes text, struct sf_status *status);
+
 /* The target's type, for address_put, which may be used with the target's id. Lives until the next
  * call. False: there is no such address. */
-SF_CHECK bool target_type(struct target_types *types, const struct sf_target *target,
-                          struct bytes *ret_type, struct sf_status *status);
+SF_CHECK static inline bool target_type(struct target_types *types, const struct sf_target *target,
+                                        struct bytes *ret_type, struct sf_status *status)
+{
+    struct bytes text = bytes_make(target->type.data, target->type.size);
+    bool is_known = text.size && bytes_equal(types->text, text);
+    if (!is_known && !target_change_type(types, text, status))
+        return false;
+    *ret_type = types->type;
+    return address_check_id(types->type, bytes_make(target->id.data, target->id.size), status);
+}
 
 /* The target's address, written in `arena`. */
 SF_CHECK bool target_make(struct target_types *types, const struct sf_target *target,

@@ -7,7 +7,7 @@
 #include "wire/protobuf.h"
 #include "wire/typed_value.h"
 
-#include <endian.h>
+#include <assert.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -89,44 +89,11 @@ void sf_write_format(struct sf_writer *writer, const char *format, ...)
 
 /* --- encoding --- */
 
-/* Numbers are written as the one field of a wrapper message, or as nothing at all if they are zero.
- */
-static const struct {
-    uint8_t tag, size;
-} numbers[] = {
+const struct number_form value_number_forms[] = {
     [SF_REPR_INT] = {1 << 3 | PB_FIXED32, 4},    [SF_REPR_LONG] = {1 << 3 | PB_FIXED64, 8},
     [SF_REPR_BOOL] = {1 << 3 | PB_VARINT, 1},    [SF_REPR_FLOAT] = {1 << 3 | PB_FIXED32, 4},
     [SF_REPR_DOUBLE] = {1 << 3 | PB_FIXED64, 8},
 };
-
-/* The number in a value of a numeric type, in as many low bits as it has. */
-static uint64_t bits_of(enum sf_repr repr, const struct sf_value *value)
-{
-    uint32_t narrow = 0;
-    uint64_t wide = 0;
-    switch (numbers[repr].size) {
-    case 1:
-        return value->as_bool;
-    case 4: /* members of a union: as_float has the bits of as_int */
-        memcpy(&narrow, &value->as_int, sizeof narrow);
-        return narrow;
-    default:
-        memcpy(&wide, &value->as_long, sizeof wide);
-        return wide;
-    }
-}
-
-static struct sf_bytes encode_number(struct value_memory memory, enum sf_repr repr, uint64_t bits)
-{
-    if (!bits)
-        return (struct sf_bytes){0};
-    size_t size = numbers[repr].size;
-    uint8_t *to = memory.alloc(memory.owner, 1 + sizeof bits);
-    to[0] = numbers[repr].tag;
-    bits = htole64(bits);
-    memcpy(to + 1, &bits, sizeof bits);
-    return (struct sf_bytes){to, 1 + size};
-}
 
 static bool check_text(struct sf_bytes text, struct sf_status *status)
 {
@@ -206,7 +173,9 @@ bool value_encode(struct value_memory memory, const struct sf_value *value,
         ret_encoded->value = encode_text(memory, value->as_bytes);
         return true;
     default:
-        ret_encoded->value = encode_number(memory, type->repr, bits_of(type->repr, value));
+        assert(value_is_number(type->repr));
+        ret_encoded->value =
+            value_encode_number(value, memory.alloc(memory.owner, VALUE_NUMBER_BYTES));
         return true;
     }
 }
@@ -225,8 +194,8 @@ bool value_encode_plain(struct value_memory memory, struct sf_value value,
     if (repr == SF_REPR_STRING || repr == SF_REPR_TEXT)
         return check_text(value.as_bytes, status);
 
-    uint64_t bits = bits_of(repr, &value);
-    size_t size = numbers[repr].size;
+    uint64_t bits = value_number_bits(&value);
+    size_t size = value_number_forms[repr].size;
     uint8_t *to = memory.alloc(memory.owner, size);
     for (size_t i = 0; i < size; i++)
         to[i] = (uint8_t)(bits >> 8 * (size - 1 - i));
@@ -244,39 +213,6 @@ struct bytes value_in_arena(struct arena *arena, const struct sf_encoded *value)
 }
 
 /* --- decoding --- */
-
-/* Only what we would have written is a value: no zero, no byte more than is needed. */
-static bool decode_number(enum sf_repr repr, struct sf_bytes bytes, void *ret_value)
-{
-    const uint8_t *from = bytes.data;
-    uint64_t bits;
-    uint32_t narrow;
-    size_t size = numbers[repr].size;
-    if (bytes.size && (bytes.size != 1 + size || from[0] != numbers[repr].tag))
-        return false;
-    if (!bytes.size) {
-        memset(ret_value, 0, size);
-        return true;
-    }
-    switch (size) {
-    case 1:
-        if (from[1] == 1)
-            *(bool *)ret_value = true;
-        return from[1] == 1;
-    case 4:
-        memcpy(&narrow, from + 1, sizeof narrow);
-        narrow = le32toh(narrow);
-        if (narrow)
-            memcpy(ret_value, &narrow, sizeof narrow);
-        return narrow != 0;
-    default:
-        memcpy(&bits, from + 1, sizeof bits);
-        bits = le64toh(bits);
-        if (bits)
-            memcpy(ret_value, &bits, sizeof bits);
-        return bits != 0;
-    }
-}
 
 static bool decode_text(struct sf_context *context, enum sf_repr repr, struct sf_bytes bytes,
                         const char **ret_text)
@@ -310,7 +246,7 @@ bool value_decode(struct sf_context *context, const struct sf_type *type, struct
         good = decode_text(context, type->repr, bytes, ret_value);
         break;
     default:
-        good = decode_number(type->repr, bytes, ret_value);
+        good = value_decode_number(type->repr, bytes, ret_value);
     }
     return good ||
            sf_fail(status, SF_INVALID, "%zu bytes are no value of type %s", bytes.size, type->name);

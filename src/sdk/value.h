@@ -6,6 +6,8 @@
 #include "base/bytes.h"
 #include "sdk/host.h"
 
+#include <endian.h>
+
 /* Memory that lives as long as what the value is encoded for. */
 struct value_memory {
     void *(*alloc)(void *owner, size_t size);
@@ -54,6 +56,83 @@ static inline struct sf_target target_of(struct sf_address address)
         .id = {address.id, address.id_size || !address.id ? address.id_size : strlen(address.id)},
     };
 }
+
+/* --- numbers: what most messages and states are made of --- */
+
+/* They are written as the one field of a wrapper message, or as nothing at all if they are zero. */
+struct number_form {
+    uint8_t tag, size;
+};
+extern const struct number_form value_number_forms[SF_REPR_DOUBLE + 1];
+enum { VALUE_NUMBER_BYTES = 1 + 8 };
+
+static inline bool value_is_number(enum sf_repr repr)
+{
+    return repr <= SF_REPR_DOUBLE;
+}
+
+/* In as many low bits as its type has. */
+static inline uint64_t value_number_bits(const struct sf_value *value)
+{
+    uint32_t narrow;
+    uint64_t wide;
+    switch (value_number_forms[value->type->repr].size) {
+    case 1:
+        return value->as_bool;
+    case 4: /* a float has its bits in the same place */
+        memcpy(&narrow, &value->as_int, sizeof narrow);
+        return narrow;
+    default:
+        memcpy(&wide, &value->as_long, sizeof wide);
+        return wide;
+    }
+}
+
+/* Encodes a number in `room`, which has VALUE_NUMBER_BYTES. */
+static inline struct sf_bytes value_encode_number(const struct sf_value *value, uint8_t *room)
+{
+    const struct number_form *form = &value_number_forms[value->type->repr];
+    uint64_t bits = htole64(value_number_bits(value));
+    room[0] = form->tag;
+    memcpy(room + 1, &bits, sizeof bits);
+    return bits ? (struct sf_bytes){room, 1 + form->size} : (struct sf_bytes){0};
+}
+
+/* Only what we would have written is one: no zero, no byte more than is needed. */
+static inline bool value_decode_number(enum sf_repr repr, struct sf_bytes bytes, void *ret_value)
+{
+    const struct number_form *form = &value_number_forms[repr];
+    const uint8_t *from = bytes.data;
+    uint32_t narrow;
+    uint64_t wide;
+    if (!bytes.size) {
+        memset(ret_value, 0, form->size);
+        return true;
+    }
+    if (bytes.size != 1 + (size_t)form->size || from[0] != form->tag)
+        return false;
+    switch (form->size) {
+    case 1:
+        if (from[1] != 1)
+            return false;
+        *(bool *)ret_value = true;
+        return true;
+    case 4:
+        memcpy(&narrow, from + 1, sizeof narrow);
+        narrow = le32toh(narrow);
+        if (narrow)
+            memcpy(ret_value, &narrow, sizeof narrow);
+        return narrow != 0;
+    default:
+        memcpy(&wide, from + 1, sizeof wide);
+        wide = le64toh(wide);
+        if (wide)
+            memcpy(ret_value, &wide, sizeof wide);
+        return wide != 0;
+    }
+}
+
+/* --- names of types --- */
 
 /* By representation. */
 extern const struct sf_bytes value_builtin_names[SF_REPR_STRING + 1];

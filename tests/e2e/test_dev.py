@@ -262,6 +262,13 @@ def test_a_configuration_file_lies_where_the_user_is(tmp_path, dev, where):
     running.wait_for_log('"level":"INFO"')
 
 
+def test_the_admin_socket_lies_where_the_user_is(tmp_path, dev):
+    project = project_of(tmp_path / "project")
+    running = dev(project, "--admin", "unix:admin", "--", project.name, cwd=tmp_path)
+    running.wait_for_log(READY)
+    assert (tmp_path / "admin").is_socket() and not (project / "admin").exists()
+
+
 def test_changes_during_a_build_have_their_turn(tmp_path, dev):
     project = project_of(tmp_path / "slow", statefun_dev_yaml="""
 build: cat number; sleep 0.5

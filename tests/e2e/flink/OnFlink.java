@@ -4,6 +4,7 @@ import java.util.concurrent.TimeUnit;
 import org.apache.flink.api.common.JobExecutionResult;
 import org.apache.flink.api.common.JobStatus;
 import org.apache.flink.configuration.Configuration;
+import org.apache.flink.configuration.CoreOptions;
 import org.apache.flink.core.execution.JobClient;
 import org.apache.flink.core.execution.JobListener;
 import org.apache.flink.statefun.flink.core.StatefulFunctionsConfig;
@@ -89,7 +90,8 @@ public final class OnFlink {
 
   public static void main(String[] arguments) throws Exception {
     Configuration settings = settings(arguments);
-    StreamExecutionEnvironment environment = StreamExecutionEnvironment.createLocalEnvironment(1, settings);
+    StreamExecutionEnvironment environment =
+        StreamExecutionEnvironment.createLocalEnvironment(settings.get(CoreOptions.DEFAULT_PARALLELISM), settings);
     environment.registerJobListener(new Watch());
     StatefulFunctionsConfig config = StatefulFunctionsConfig.fromFlinkConfiguration(settings);
     config.setProvider(new Provider());

@@ -8,33 +8,38 @@ from statefun_process import ROOT, wait_for
 
 CLASSES = ROOT / "build/flink"
 CACHE = Path(os.environ.get("STATEFUN_CACHE") or Path.home() / ".cache/statefun")
-# What Flink reaches into of Java's own; the compiler and collector that start soonest.
-JVM = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx768m",
-       *(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in ("lang", "util", "util.concurrent.atomic")),
+# What Flink reaches into of Java's own, and how it logs.
+JVM = [*(f"--add-opens=java.base/java.{package}=ALL-UNNAMED" for package in ("lang", "util", "util.concurrent.atomic")),
        "-Dorg.slf4j.simpleLogger.defaultLogLevel=warn", "-Dorg.slf4j.simpleLogger.showDateTime=true",
        "-Dorg.slf4j.simpleLogger.dateTimeFormat=HH:mm:ss.SSS"]
+# The compiler and collector that start soonest.
+SHORT_LIVED = ["-XX:TieredStopAtLevel=1", "-XX:+UseSerialGC", "-Xmx768m"]
 
 
 class Flink:
-    def __init__(self, directory, module):
+    def __init__(self, directory, module, jvm=SHORT_LIVED, classes=(), settings=()):
+        """`classes`: what is on the class path besides; `settings`: those of Flink."""
         self.directory = Path(directory)
         self.directory.mkdir()
         self.module = self.directory / "module.yaml"
         self.module.write_text(module)
         self.log_file = self.directory / "flink.log"
         self.process = None
+        self.jvm = jvm
+        self.class_path = ":".join(map(str, [*classes, CLASSES, CACHE / "flink/*"]))
+        self.settings = settings
 
     def start(self, seconds=60):
         """Goes on from the last checkpoint, if there is one."""
         checkpoints = self.directory / "checkpoints"
         last = max(checkpoints.glob("*/chk-*/_metadata"), key=lambda file: file.stat().st_mtime, default=None)
-        settings = [f"execution.savepoint.path={last.parent}"] if last else []
+        settings = [*self.settings, *([f"execution.savepoint.path={last.parent}"] if last else [])]
         temporary = self.directory / "tmp"
         temporary.mkdir(exist_ok=True)
         lives = self.lives()
         with open(self.log_file, "ab") as log:
             self.process = subprocess.Popen(
-                ["java", *JVM, f"-Djava.io.tmpdir={temporary}", "-cp", f"{CLASSES}:{CACHE}/flink/*", "OnFlink",
+                ["java", *JVM, *self.jvm, f"-Djava.io.tmpdir={temporary}", "-cp", self.class_path, "OnFlink",
                  self.module, checkpoints, *settings], stdout=log, stderr=log)
 
         def runs():

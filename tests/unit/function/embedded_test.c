@@ -90,6 +90,7 @@ static const struct from_function *on_call(void *owner, void *function,
                                            struct sf_status *status)
 {
     (void)owner;
+    embedded_set_engine(fixture->embedded, fixture->script->engine);
     return embedded_call(fixture->embedded, function, request, status);
 }
 

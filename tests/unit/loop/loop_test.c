@@ -6,6 +6,7 @@
 #include "base/mem.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <stdatomic.h>
 #include <sys/epoll.h>
 #include <time.h>
@@ -480,6 +481,7 @@ struct player {
     struct player *partner;
     atomic_int ball;
     int caught;
+    bool lingers;
 };
 
 static void on_ball(void *owner)
@@ -495,14 +497,18 @@ static void on_ball(void *owner)
 static void *play(void *argument)
 {
     struct player *player = argument;
-    while (player->caught < ROUNDS)
+    while (player->caught < ROUNDS) {
+        if (player->lingers)
+            loop_linger(player->loop);
         loop_turn(player->loop, -1);
+    }
     return NULL;
 }
 
-static void no_wake_up_is_ever_lost(void **state)
+static void play_together(struct loop *loop, bool lingers)
 {
-    struct player a = {.loop = *state}, b = {.loop = loop_new(), .partner = &a};
+    struct player a = {.loop = loop, .lingers = lingers};
+    struct player b = {.loop = loop_new(), .partner = &a, .lingers = lingers};
     a.partner = &b;
     loop_on_wake(a.loop, on_ball, &a);
     loop_on_wake(b.loop, on_ball, &b);
@@ -515,6 +521,102 @@ static void no_wake_up_is_ever_lost(void **state)
     assert_int_equal(a.caught, ROUNDS);
     assert_int_equal(b.caught, ROUNDS);
     loop_free(b.loop);
+}
+
+static void no_wake_up_is_ever_lost(void **state)
+{
+    play_together(*state, false);
+}
+
+static void nor_is_any_by_those_who_linger(void **state)
+{
+    play_together(*state, true);
+}
+
+/* --- lingering --- */
+
+/* Looks on from another thread; it may miss a time of lingering, and never sees one too many. */
+struct onlooker {
+    const struct loop *loop;
+    pthread_t thread;
+    atomic_int seen; /* times of lingering */
+    atomic_bool looks, ended;
+};
+
+static void *look_on(void *argument)
+{
+    struct onlooker *onlooker = argument;
+    bool lingered = false;
+    atomic_store(&onlooker->looks, true);
+    while (!atomic_load(&onlooker->ended)) {
+        bool lingers = loop_is_lingering(onlooker->loop);
+        if (lingers && !lingered)
+            atomic_fetch_add(&onlooker->seen, 1);
+        lingered = lingers;
+    }
+    return NULL;
+}
+
+static void onlooker_start(struct onlooker *onlooker, const struct loop *loop)
+{
+    *onlooker = (struct onlooker){.loop = loop};
+    assert_int_equal(pthread_create(&onlooker->thread, NULL, look_on, onlooker), 0);
+    while (!atomic_load(&onlooker->looks))
+        sched_yield();
+}
+
+static int onlooker_end(struct onlooker *onlooker)
+{
+    atomic_store(&onlooker->ended, true);
+    pthread_join(onlooker->thread, NULL);
+    return atomic_load(&onlooker->seen);
+}
+
+/* Of a loop that has not lingered in vain yet: whether it was seen to. */
+static bool is_seen_to_linger(void)
+{
+    struct loop *loop = loop_new();
+    struct onlooker onlooker;
+    onlooker_start(&onlooker, loop);
+    loop_linger(loop);
+    loop_turn(loop, 1);
+    bool lingers_still = loop_is_lingering(loop);
+    int seen = onlooker_end(&onlooker);
+    loop_free(loop);
+    assert_false(lingers_still);
+    return seen > 0;
+}
+
+static void a_loop_that_may_linger_does_so_before_it_sleeps_and_not_after(void **state)
+{
+    (void)state;
+    uint64_t until_ms = clock_ms() + FOREVER_MS;
+    while (!is_seen_to_linger())
+        assert_true(clock_ms() < until_ms);
+}
+
+static void it_does_so_for_one_turn_and_only_where_there_is_time_to_wait(void **state)
+{
+    struct onlooker onlooker;
+    onlooker_start(&onlooker, *state);
+    for (int i = 0; i < 100; i++) {
+        loop_linger(*state);
+        loop_turn(*state, 0);
+        loop_turn(*state, 1);
+    }
+    assert_int_equal(onlooker_end(&onlooker), 0);
+}
+
+/* At the waits 0, 2, 6, 14, 30, 62, and then each 64th. */
+static void lingering_that_is_in_vain_is_done_more_and_more_seldom(void **state)
+{
+    struct onlooker onlooker;
+    onlooker_start(&onlooker, *state);
+    for (int i = 0; i < 400; i++) {
+        loop_linger(*state);
+        loop_turn(*state, 1);
+    }
+    assert_in_range(onlooker_end(&onlooker), 0, 11);
 }
 
 #define TEST(name) cmocka_unit_test_setup_teardown(name, set_up, tear_down)
@@ -540,6 +642,10 @@ int main(void)
         TEST(a_stop_that_comes_first_is_not_lost),
         TEST(another_thread_stops_the_loop_and_it_can_run_again),
         TEST(no_wake_up_is_ever_lost),
+        TEST(nor_is_any_by_those_who_linger),
+        TEST(a_loop_that_may_linger_does_so_before_it_sleeps_and_not_after),
+        TEST(it_does_so_for_one_turn_and_only_where_there_is_time_to_wait),
+        TEST(lingering_that_is_in_vain_is_done_more_and_more_seldom),
     };
     return cmocka_run_group_tests_name("loop", tests, NULL, NULL);
 }
