@@ -123,21 +123,29 @@ static bool run(struct sf_source *source, struct sf_status *status)
     }
 }
 
+/* By hand, as snprintf alone would take an eighth of what is measured. */
 static bool route(struct sf_routing *routing, const struct sf_record *record, void *user)
 {
-    char id[24];
+    char id[24], *end = id + sizeof id, *at = end;
     uint64_t number;
     (void)user;
     memcpy(&number, record->value.data, sizeof number);
-    (void)snprintf(id, sizeof id, "%ld", (long)(number * 2654435761 % (uint64_t)keys));
-    return sf_forward(routing, sf_address("bench/update", id), sf_long((int64_t)number));
+    uint64_t key = number * 2654435761 % (uint64_t)keys;
+    do
+        *--at = (char)('0' + key % 10);
+    while ((key /= 10) > 0);
+    const struct sf_address to = {"bench/update", at, (size_t)(end - at)};
+    return sf_forward(routing, to, sf_long((int64_t)number));
 }
 
-static const struct sf_function FUNCTIONS[] = {
-    {.type = "bench/ring", .call = ring},
-    {.type = "bench/random", .call = randomly},
-    {.type = "bench/counted", .call = counted, .states = SF_STATES(&COUNT)},
-    {.type = "bench/update", .call = update},
+static const struct sf_state *const COUNTS[] = {&COUNT, NULL}, *const KEEPS[] = {&KEPT, NULL},
+                                    *const READS[] = {&KEPT, &COUNT, NULL};
+enum { RING, RANDOM, COUNTED, UPDATE, FUNCTIONS };
+static struct sf_function functions[FUNCTIONS] = {
+    [RING] = {.type = "bench/ring", .call = ring},
+    [RANDOM] = {.type = "bench/random", .call = randomly},
+    [COUNTED] = {.type = "bench/counted", .call = counted, .states = COUNTS},
+    [UPDATE] = {.type = "bench/update", .call = update},
 };
 static const struct sf_ingress NUMBERS = {.id = "bench/numbers", .run = run};
 static const struct sf_router ROUTER = {.ingress = "bench/numbers", .route = route};
@@ -152,8 +160,9 @@ static bool configure(struct sf_module *module, struct sf_status *status)
     tokens = given_tokens ? strtol(given_tokens, NULL, 10) : tokens;
     reads = sf_config(module, "reads") != NULL;
     state_bytes = bytes ? strtol(bytes, NULL, 10) : 0;
-    for (size_t i = 0; i < sizeof FUNCTIONS / sizeof *FUNCTIONS; i++)
-        if (!sf_config(module, "ingress-only") && !sf_bind(module, &FUNCTIONS[i], status))
+    functions[UPDATE].states = !state_bytes ? COUNTS : reads ? READS : KEEPS;
+    for (int i = 0; i < FUNCTIONS; i++)
+        if (!sf_config(module, "ingress-only") && !sf_bind(module, &functions[i], status))
             return false;
     return !given_keys ||
            (sf_bind_ingress(module, &NUMBERS, status) && sf_bind_router(module, &ROUTER, status));

@@ -34,20 +34,28 @@ void delta_unref(struct delta *delta)
     free(delta);
 }
 
+/* Adds an entry without its key and its value; returns where they go. */
+static uint8_t *add_head(struct delta *delta, enum delta_change change, size_t key_size,
+                         size_t value_size)
+{
+    size_t most = 1 + 2 * PB_VARINT_MAX + key_size + value_size;
+    uint8_t *start = buffer_reserve(&delta->entries, most), *to = start;
+    *to++ = (uint8_t)change;
+    to = pb_put_varint(to, key_size);
+    to = pb_put_varint(to, value_size);
+    delta->entries.size += (size_t)(to - start) + key_size + value_size;
+    return to;
+}
+
 static void add_entry(struct delta *delta, enum delta_change change, struct bytes key,
                       struct bytes value)
 {
-    size_t size = 1 + 2 * PB_VARINT_MAX + key.size + value.size;
-    uint8_t *start = buffer_reserve(&delta->entries, size), *to = start;
-    *to++ = (uint8_t)change;
-    to = pb_put_varint(to, key.size);
-    to = pb_put_varint(to, value.size);
-    memcpy(to, key.data, key.size);
-    to += key.size;
-    if (value.size)
-        memcpy(to, value.data, value.size);
-    to += value.size;
-    delta->entries.size += (size_t)(to - start);
+    (void)bytes_put(bytes_put(add_head(delta, change, key.size, value.size), key), value);
+}
+
+uint8_t *delta_put_blank(struct delta *delta, size_t key_size, size_t value_size)
+{
+    return add_head(delta, DELTA_PUT, key_size, value_size);
 }
 
 void delta_put(struct delta *delta, struct bytes key, struct bytes value)
@@ -85,6 +93,15 @@ void delta_put_record(struct delta *delta, uint32_t egress, struct bytes key, st
     outbox->bytes += value.size;
 }
 
+/* Most are of one byte. */
+static inline bool take_size(const uint8_t **at, const uint8_t *end, uint64_t *ret_size)
+{
+    if (*at == end || **at & 0x80)
+        return pb_take_varint(at, end, ret_size);
+    *ret_size = *(*at)++;
+    return true;
+}
+
 bool delta_next(struct bytes *rest, struct delta_entry *ret_entry)
 {
     if (!rest->size)
@@ -94,7 +111,7 @@ bool delta_next(struct bytes *rest, struct delta_entry *ret_entry)
     uint8_t change = *at++;
     uint64_t key_size, value_size;
     if ((change != DELTA_PUT && change != DELTA_REMOVE && change != DELTA_TRIM) ||
-        !pb_take_varint(&at, end, &key_size) || !pb_take_varint(&at, end, &value_size))
+        !take_size(&at, end, &key_size) || !take_size(&at, end, &value_size))
         return false;
     uint64_t left = (uint64_t)(end - at);
     if (key_size > left || value_size > left - key_size)

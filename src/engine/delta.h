@@ -59,6 +59,10 @@ void delta_put(struct delta *delta, struct bytes key, struct bytes value);
 void delta_remove(struct delta *delta, struct bytes key);
 void delta_trim(struct delta *delta, struct bytes from, struct bytes to);
 
+/* The same as delta_put for who writes the key, and the value behind it, where this returns, before
+ * the next entry. */
+uint8_t *delta_put_blank(struct delta *delta, size_t key_size, size_t value_size);
+
 /* Puts an egress record and remembers it for `egress`. */
 void delta_put_record(struct delta *delta, uint32_t egress, struct bytes key, struct bytes value);
 

@@ -540,8 +540,7 @@ void instance_set(struct engine *engine, struct instance *instance, size_t index
     const struct spec *spec = &instance->type->specs[index];
     if (slot->flags & SLOT_PRESENT && slot->generation == spec->generation &&
         slot->inner_size == value.size) {
-        if (value.size)
-            memcpy(slot->value + slot->size - value.size, value.data, value.size);
+        (void)bytes_put(slot->value + slot->size - value.size, value);
         slot->flags &= (uint8_t)~SLOT_KEPT;
     } else {
         write_typed(engine, slot, spec->is.type, value);
@@ -596,25 +595,28 @@ void instance_keep(struct engine *engine, struct instance *instance, uint64_t ve
     }
 }
 
+static void save_slot(struct engine *engine, const struct instance *instance,
+                      const struct slot *slot, struct bytes name)
+{
+    struct bytes address = instance_address(instance);
+    if (!(slot->flags & SLOT_PRESENT)) {
+        delta_remove(engine->open, key_of_state(&engine->key, instance->partition, address, name));
+        return;
+    }
+    uint8_t *to = delta_put_blank(engine->open, state_key_size(address, name),
+                                  sizeof slot->deadline + slot->size);
+    to = state_key_put(to, instance->partition, address, name);
+    u64_put(to, slot->deadline);
+    (void)bytes_put(to + sizeof slot->deadline, bytes_make(slot->value, slot->size));
+}
+
 void instance_save(struct engine *engine, struct instance *instance)
 {
     for (size_t i = 0; i < instance->slot_count; i++) {
         struct slot *slot = &instance->slots[i];
-        if (!(slot->flags & SLOT_DIRTY))
-            continue;
+        if (slot->flags & SLOT_DIRTY)
+            save_slot(engine, instance, slot, instance->type->specs[i].is.name);
         slot->flags &= (uint8_t)~SLOT_DIRTY;
-
-        struct bytes key =
-            key_of_state(&engine->key, instance->partition, instance_address(instance),
-                         instance->type->specs[i].is.name);
-        if (!(slot->flags & SLOT_PRESENT)) {
-            delta_remove(engine->open, key);
-            continue;
-        }
-        buffer_clear(&engine->value);
-        buffer_add_u64(&engine->value, slot->deadline);
-        buffer_add(&engine->value, slot->value, slot->size);
-        delta_put(engine->open, key, buffer_bytes(&engine->value));
     }
     list_take(&instance->dirty);
 }

@@ -51,21 +51,50 @@ static void add_sized(struct buffer *key, struct bytes part)
     buffer_add_bytes(key, part);
 }
 
+/* Keys of states and messages are written by the million: into room that was measured. */
+
+static size_t at_address_size(struct bytes address)
+{
+    return 1 + 2 + 2 + address.size;
+}
+
+static uint8_t *put_at_address(uint8_t *to, enum key_kind kind, uint32_t partition,
+                               struct bytes address)
+{
+    to[0] = (uint8_t)kind;
+    u16_put(to + 1, (uint16_t)partition);
+    u16_put(to + 3, (uint16_t)address.size);
+    return bytes_put(to + 5, address);
+}
+
+size_t state_key_size(struct bytes address, struct bytes state)
+{
+    return at_address_size(address) + state.size;
+}
+
+uint8_t *state_key_put(uint8_t *to, uint32_t partition, struct bytes address, struct bytes state)
+{
+    return bytes_put(put_at_address(to, KEY_STATE, partition, address), state);
+}
+
 struct bytes key_of_state(struct buffer *key, uint32_t partition, struct bytes address,
                           struct bytes state)
 {
-    start_in_partition(key, KEY_STATE, partition);
-    add_sized(key, address);
-    buffer_add_bytes(key, state);
+    size_t size = state_key_size(address, state);
+    buffer_clear(key);
+    (void)state_key_put(buffer_reserve(key, size), partition, address, state);
+    key->size = size;
     return buffer_bytes(key);
 }
 
 struct bytes key_of_message(struct buffer *key, uint32_t partition, struct bytes address,
                             uint64_t sequence)
 {
-    start_in_partition(key, KEY_MESSAGE, partition);
-    add_sized(key, address);
-    buffer_add_u64(key, sequence);
+    enum { SEQUENCE_BYTES = 8 };
+    buffer_clear(key);
+    uint8_t *to = buffer_reserve(key, at_address_size(address) + SEQUENCE_BYTES);
+    u64_put(put_at_address(to, KEY_MESSAGE, partition, address), sequence);
+    key->size = at_address_size(address) + SEQUENCE_BYTES;
     return buffer_bytes(key);
 }
 

@@ -39,6 +39,11 @@ struct bytes key_of_state(struct buffer *key, uint32_t partition, struct bytes a
                           struct bytes state);
 struct bytes key_of_message(struct buffer *key, uint32_t partition, struct bytes address,
                             uint64_t sequence);
+
+/* The key of a state where it is to stand: its size, and writes it, returning the place behind. */
+size_t state_key_size(struct bytes address, struct bytes state);
+uint8_t *state_key_put(uint8_t *to, uint32_t partition, struct bytes address, struct bytes state);
+
 struct bytes key_of_delayed(struct buffer *key, uint32_t partition, uint64_t fire_ms,
                             uint64_t sequence);
 struct bytes key_of_idempotency(struct buffer *key, uint32_t partition, const uint8_t hash[16]);

@@ -199,17 +199,23 @@ static void ask_for(struct batch *batch, const struct sf_state_name *state)
     };
 }
 
-static bool read_slot(struct batch *batch, struct batch_slot *slot)
+static bool fail_untyped(struct batch *batch, const struct batch_slot *slot)
 {
-    struct typed_value value = {0};
     struct sf_status status;
-    if (slot->given && slot->given->present && !typed_value_view(slot->given->value, &value)) {
-        (void)sf_fail(&status, SF_INVALID, "state '%.*s' is no typed value", BYTES_ARG(slot->name));
-        return batch_fail(batch, status.message);
+    (void)sf_fail(&status, SF_INVALID, "state '%.*s' is no typed value", BYTES_ARG(slot->name));
+    return batch_fail(batch, status.message);
+}
+
+static inline bool read_slot(struct batch *batch, struct batch_slot *slot)
+{
+    if (slot->given && slot->given->present) {
+        struct typed_value value;
+        if (!typed_value_view(slot->given->value, &value))
+            return fail_untyped(batch, slot);
+        slot->type = value.type;
+        slot->value = value.value;
+        slot->is_present = value.has_value;
     }
-    slot->type = value.type;
-    slot->value = value.value;
-    slot->is_present = value.has_value;
     slot->is_read = true;
     return true;
 }
@@ -223,7 +229,7 @@ static bool fail_type(struct batch *batch, const struct batch_slot *slot, struct
 }
 
 /* What is there can be taken for a value of that type. */
-static bool check_slot(struct batch *batch, struct batch_slot *slot, struct bytes type)
+static inline bool check_slot(struct batch *batch, struct batch_slot *slot, struct bytes type)
 {
     if (!slot->is_read && !read_slot(batch, slot))
         return false;

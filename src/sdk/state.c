@@ -32,8 +32,8 @@ static bool fail_kind(struct sf_context *context, const struct sf_state *state,
                         names[state->kind], names[kind]);
 }
 
-static bool expect_kind(struct sf_context *context, const struct sf_state *state,
-                        enum sf_state_kind kind)
+static inline bool expect_kind(struct sf_context *context, const struct sf_state *state,
+                               enum sf_state_kind kind)
 {
     return (state->kind == kind && state->name && state->type &&
             (kind != SF_STATE_TABLE || state->key)) ||
@@ -52,8 +52,8 @@ struct sf_state_name state_name_of(const struct sf_state *state)
     };
 }
 
-static bool get(struct sf_context *context, const struct sf_state *state,
-                struct sf_bytes *ret_bytes)
+static inline bool get(struct sf_context *context, const struct sf_state *state,
+                       struct sf_bytes *ret_bytes)
 {
     if (HOST_HAS(context->host, state_read))
         return context->host->state_read(context, state, ret_bytes);
@@ -61,7 +61,8 @@ static bool get(struct sf_context *context, const struct sf_state *state,
     return context->host->state_get(context, &name, ret_bytes);
 }
 
-static bool set(struct sf_context *context, const struct sf_state *state, struct sf_bytes bytes)
+static inline bool set(struct sf_context *context, const struct sf_state *state,
+                       struct sf_bytes bytes)
 {
     if (HOST_HAS(context->host, state_write))
         return context->host->state_write(context, state, bytes);

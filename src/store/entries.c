@@ -95,8 +95,7 @@ struct tail_entry *entry_pool_take(struct entry_pool *pool, struct bytes key, si
     entry->slot_bytes = (uint32_t)bytes;
     entry->live = true;
     entry->key_size = (uint32_t)key.size;
-    if (key.size)
-        memcpy(entry->bytes, key.data, key.size);
+    (void)bytes_put(entry->bytes, key);
     pool->bytes += bytes;
     return entry;
 }

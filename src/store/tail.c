@@ -143,8 +143,7 @@ static void put(struct tail *tail, struct bytes key, struct bytes value)
     } else if (entry_room(entry) >= SHRINK_BYTES + 2 * value.size) {
         entry = resize(tail, entry, value.size);
     }
-    if (value.size)
-        memcpy(entry->bytes + entry->key_size, value.data, value.size);
+    (void)bytes_put(entry->bytes + entry->key_size, value);
     entry->value_size = (uint32_t)value.size;
     entry->removed = false;
     entry->number = ++tail->number;

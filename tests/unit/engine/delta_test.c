@@ -27,11 +27,15 @@ static void entries_are_read_in_the_order_written(void **state)
     delta_remove(delta, bytes_of("gone"));
     delta_trim(delta, bytes_of("from"), bytes_of("to"));
     delta_put(delta, bytes_of("key"), bytes_of(""));
+    memcpy(delta_put_blank(delta, 3, 5), "keynovel", 8);
+    delta_remove(delta, bytes_of("last"));
     struct bytes rest = buffer_bytes(&delta->entries);
     expect_next(&rest, DELTA_PUT, "key", "value");
     expect_next(&rest, DELTA_REMOVE, "gone", "");
     expect_next(&rest, DELTA_TRIM, "from", "to");
     expect_next(&rest, DELTA_PUT, "key", "");
+    expect_next(&rest, DELTA_PUT, "key", "novel");
+    expect_next(&rest, DELTA_REMOVE, "last", "");
     struct delta_entry entry;
     assert_false(delta_next(&rest, &entry));
     assert_int_equal(rest.size, 0);
