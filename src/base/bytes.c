@@ -77,7 +77,7 @@ static bool is_ascii(struct bytes b)
     return !(all & UINT64_C(0x8080808080808080));
 }
 
-bool bytes_are_utf8(struct bytes b)
+bool bytes_are_utf8_any(struct bytes b)
 {
     if (is_ascii(b)) /* nearly always */
         return true;

@@ -122,8 +122,25 @@ int bytes_compare(struct bytes a, struct bytes b);
 /* Copies into a new NUL-terminated string, for free(). */
 char *bytes_string(struct bytes b);
 
-/* True if the bytes are well-formed UTF-8 (no surrogates, nothing overlong). */
-bool bytes_are_utf8(struct bytes b);
+/* For bytes_are_utf8: what is not plain and short. */
+bool bytes_are_utf8_any(struct bytes b);
+
+/* True if the bytes are well-formed UTF-8 (no surrogates, nothing overlong). Ids are mostly a few
+ * letters and digits; the pieces that are looked at may overlap. */
+static inline bool bytes_are_utf8(struct bytes b)
+{
+    enum { QUARTER = 4, STEP = 8, HALF = 16 };
+    uint64_t bits = 0;
+    if (b.size > HALF)
+        return bytes_are_utf8_any(b);
+    if (b.size >= STEP)
+        bits = bytes_eight(b.data) | bytes_eight(b.data + b.size - STEP);
+    else if (b.size >= QUARTER)
+        bits = bytes_four(b.data) | bytes_four(b.data + b.size - QUARTER);
+    else if (b.size)
+        bits = b.data[0] | b.data[b.size / 2] | b.data[b.size - 1];
+    return !(bits & UINT64_C(0x8080808080808080)) || bytes_are_utf8_any(b);
+}
 
 /* An empty buffer is all zeros: struct buffer b = {0}. */
 void buffer_destroy(struct buffer *buffer);

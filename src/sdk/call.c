@@ -116,12 +116,10 @@ static bool decode_any(struct sf_context *context, struct sf_bytes name, struct 
            context->host->fail(context, status.message);
 }
 
-/* Mostly a number, by the shortest way. */
 static inline bool decode(struct sf_context *context, struct sf_bytes name, struct sf_bytes bytes,
                           const struct sf_type *type, void *ret_value)
 {
-    return (value_is_number(type->repr) && is_of_type(name, type) &&
-            value_decode_number(type->repr, bytes, ret_value)) ||
+    return (is_of_type(name, type) && value_decode_short(type, bytes, ret_value)) ||
            decode_any(context, name, bytes, type, ret_value);
 }
 
@@ -189,12 +187,9 @@ bool sf_send(struct sf_context *context, struct sf_address address, struct sf_va
     struct sf_encoded encoded;
     struct sf_target target = target_of(address);
     uint8_t number[VALUE_NUMBER_BYTES];
-    const struct sf_bytes *name = value.type ? type_builtin_name(value.type) : NULL;
-    if (name && value_is_number(value.type->repr)) /* mostly: by the shortest way */
-        encoded = (struct sf_encoded){*name, value_encode_number(&value, number)};
-    else if (!call_encode(context, "sf_send", &value, &encoded))
-        return false;
-    return context->host->send(context, &target, &encoded);
+    return (value_encode_short(&value, number, &encoded) ||
+            call_encode(context, "sf_send", &value, &encoded)) &&
+           context->host->send(context, &target, &encoded);
 }
 
 bool sf_reply(struct sf_context *context, struct sf_value value)

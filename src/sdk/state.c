@@ -101,14 +101,20 @@ bool sf_get(struct sf_context *context, const struct sf_state *state, void *ret_
 {
     struct sf_bytes bytes;
     return expect_kind(context, state, SF_STATE_VALUE) && get(context, state, &bytes) &&
-           decode_as(context, state, state->type, bytes, ret_value);
+           (value_decode_short(state->type, bytes, ret_value) ||
+            decode_as(context, state, state->type, bytes, ret_value));
 }
 
 bool sf_set(struct sf_context *context, const struct sf_state *state, struct sf_value value)
 {
-    struct sf_bytes bytes;
-    return expect_kind(context, state, SF_STATE_VALUE) &&
-           encode_as(context, state, state->type, value, &bytes) && set(context, state, bytes);
+    struct sf_encoded encoded;
+    uint8_t number[VALUE_NUMBER_BYTES];
+    if (!expect_kind(context, state, SF_STATE_VALUE))
+        return false;
+    if (value.type == state->type && value_encode_short(&value, number, &encoded))
+        return set(context, state, encoded.value);
+    return encode_as(context, state, state->type, value, &encoded.value) &&
+           set(context, state, encoded.value);
 }
 
 /* --- collections: tables and buffers --- */

@@ -152,4 +152,24 @@ static inline struct sf_bytes type_name(const struct sf_type *type)
     return builtin ? *builtin : text_to_sf(type->name);
 }
 
+/* --- the shortest way of most values --- */
+
+/* If it is a number of a built-in type: encodes it in `room`, which has VALUE_NUMBER_BYTES. */
+static inline bool value_encode_short(const struct sf_value *value, uint8_t *room,
+                                      struct sf_encoded *ret_encoded)
+{
+    const struct sf_bytes *name = value->type ? type_builtin_name(value->type) : NULL;
+    if (!name || !value_is_number(value->type->repr))
+        return false;
+    *ret_encoded = (struct sf_encoded){*name, value_encode_number(value, room)};
+    return true;
+}
+
+/* False: it is no number, or else value_decode knows why. */
+static inline bool value_decode_short(const struct sf_type *type, struct sf_bytes bytes,
+                                      void *ret_value)
+{
+    return value_is_number(type->repr) && value_decode_number(type->repr, bytes, ret_value);
+}
+
 #endif

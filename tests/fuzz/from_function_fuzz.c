@@ -29,18 +29,17 @@ static const char *pass_on(struct bytes reply)
     if (from_function_parse(reply, &arena, &parsed, NULL))
         for (size_t i = 0; i < parsed.message_count && !complaint; i++) {
             const struct outgoing_message *message = &parsed.messages[i];
-            size_t body_size = message_body_size(message->target.wire.size, message->argument.size);
+            size_t body_size = message_body_size(message->target.size, message->argument.size);
             uint8_t *body = arena_take(&arena, body_size);
-            message_body_put(body, message->target.wire, message->argument);
+            message_body_put(body, message->target, message->argument);
 
             struct bytes caller, argument, bodies[] = {bytes_make(body, body_size)};
             if (!message_body_parse(bodies[0], &caller, &argument) ||
-                !bytes_equal(caller, message->target.wire) ||
-                !bytes_equal(argument, message->argument))
+                !bytes_equal(caller, message->target) || !bytes_equal(argument, message->argument))
                 complaint = "a message's body is not read back";
 
             struct to_function request = {
-                .target = message->target.wire, .messages = bodies, .message_count = 1};
+                .target = message->target, .messages = bodies, .message_count = 1};
             size_t request_size = to_function_size(&request);
             uint8_t *to = arena_take(&arena, request_size);
             if (to_function_put(to, &request) != to + request_size)

@@ -124,6 +124,42 @@ static void two_bytes_are_judged_by_the_book(void **state)
 
 /* --- buffers --- */
 
+static void one_bad_byte_is_found_wherever_it_is(void **state)
+{
+    (void)state;
+    uint8_t text[40];
+    for (size_t size = 1; size <= sizeof text; size++) {
+        memset(text, 'x', sizeof text);
+        assert_true(bytes_are_utf8(bytes_make(text, size)));
+        for (size_t i = 0; i < size; i++) {
+            text[i] = 0x80;
+            assert_false(bytes_are_utf8(bytes_make(text, size)));
+            if (i > 0) { /* but with what it belongs to */
+                text[i - 1] = 0xc3;
+                assert_true(bytes_are_utf8(bytes_make(text, size)));
+                text[i - 1] = 'x';
+            }
+            text[i] = 'x';
+        }
+    }
+}
+
+static void so_many_bytes_are_put_as_there_are(void **state)
+{
+    (void)state;
+    uint8_t from[40], to[42];
+    for (size_t i = 0; i < sizeof from; i++)
+        from[i] = (uint8_t)(i + 1);
+    for (size_t size = 0; size <= sizeof from; size++) {
+        memset(to, 0, sizeof to);
+        assert_ptr_equal(bytes_put(to + 1, bytes_make(from, size)), to + 1 + size);
+        assert_memory_equal(to + 1, from, size);
+        assert_int_equal(to[0], 0);
+        assert_int_equal(to[1 + size], 0);
+    }
+    assert_ptr_equal(bytes_put(to, (struct bytes){0}), to);
+}
+
 static void a_buffer_grows_with_what_is_added(void **state)
 {
     (void)state;
@@ -247,6 +283,8 @@ int main(void)
         cmocka_unit_test(bytes_become_a_string),
         cmocka_unit_test(well_formed_utf8_is_told_from_the_rest),
         cmocka_unit_test(two_bytes_are_judged_by_the_book),
+        cmocka_unit_test(one_bad_byte_is_found_wherever_it_is),
+        cmocka_unit_test(so_many_bytes_are_put_as_there_are),
         cmocka_unit_test(a_buffer_grows_with_what_is_added),
         cmocka_unit_test(a_long_format_fits),
         cmocka_unit_test(a_buffers_text_ends_without_counting_the_end),

@@ -151,6 +151,29 @@ static void a_message_that_is_ready_is_taken_as_it_is(void **state)
     expect_call(script_call(s), "g", "bob", "hi bob");
 }
 
+/* It is made in the memory of the last one that was dropped, if that is enough. */
+static void a_message_has_room_whatever_the_last_one_had(void **state)
+{
+    enum { MOST = 300 };
+    static const size_t sizes[] = {1, MOST, 20, 21, 19, MOST};
+    struct script *s = *state;
+    struct answering a;
+    begin(s, &a);
+    for (size_t i = 0; i < 6; i++) {
+        char text[MOST + 1] = {0};
+        memset(text, 'x', sizes[i]);
+        script_send(s, "f", "ann", text);
+        for (size_t j = 0; j < 6; j++) {
+            struct message *message = engine_message_new(s->engine, 10, sizes[j]);
+            memset(message->bytes, 'y', 10 + sizes[j]);
+            assert_int_equal(message_target(message).size, 10);
+            assert_int_equal(message_body(message).size, sizes[j]);
+            message_free(message);
+        }
+    }
+    assert_int_equal(a.messages, 6);
+}
+
 static void a_reply_that_is_refused_keeps_what_is_ready(void **state)
 {
     struct script *s = *state;
@@ -200,6 +223,7 @@ int main(void)
         SCRIPT(it_is_given_states_that_it_asks_for),
         SCRIPT(a_function_that_always_sends_to_itself_ends_a_run_by_its_pace),
         SCRIPT(a_message_that_is_ready_is_taken_as_it_is),
+        SCRIPT(a_message_has_room_whatever_the_last_one_had),
         SCRIPT(a_reply_that_is_refused_keeps_what_is_ready),
         SCRIPT(the_longest_prefix_serves_a_name),
     };
