@@ -1,5 +1,4 @@
-"""What the tests are given: a broker for all of them (for each process of pytest's, if there are several), and for each
-a runtime and functions that end with it."""
+"""What the tests are given: a broker for all of them, and for each a runtime and functions that end with it."""
 import itertools
 
 import pytest
