@@ -93,15 +93,6 @@ void delta_put_record(struct delta *delta, uint32_t egress, struct bytes key, st
     outbox->bytes += value.size;
 }
 
-/* Most are of one byte. */
-static inline bool take_size(const uint8_t **at, const uint8_t *end, uint64_t *ret_size)
-{
-    if (*at == end || **at & 0x80)
-        return pb_take_varint(at, end, ret_size);
-    *ret_size = *(*at)++;
-    return true;
-}
-
 bool delta_next(struct bytes *rest, struct delta_entry *ret_entry)
 {
     if (!rest->size)
@@ -111,7 +102,7 @@ bool delta_next(struct bytes *rest, struct delta_entry *ret_entry)
     uint8_t change = *at++;
     uint64_t key_size, value_size;
     if ((change != DELTA_PUT && change != DELTA_REMOVE && change != DELTA_TRIM) ||
-        !take_size(&at, end, &key_size) || !take_size(&at, end, &value_size))
+        !pb_take_varint(&at, end, &key_size) || !pb_take_varint(&at, end, &value_size))
         return false;
     uint64_t left = (uint64_t)(end - at);
     if (key_size > left || value_size > left - key_size)

@@ -118,8 +118,6 @@ static bool is_prepared(const struct instance *instance)
 static bool prepare(struct engine *engine, struct instance *instance)
 {
     struct load *load;
-    if (is_prepared(instance))
-        return true;
     while ((load = missing(engine, instance))) {
         if (!engine->options.ports.load(engine->options.ports.owner, load)) {
             instance->lifecycle = LOADING;

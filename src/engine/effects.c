@@ -192,10 +192,8 @@ bool effects_apply(struct engine *engine, struct instance *instance,
     struct function_type *type = instance->type;
     struct bytes sender = instance_address(instance);
     struct address parsed; /* for delayed messages, which few send */
-    if (reply->delayed_count) {
-        bool good = address_parse(sender, &parsed);
-        assert(good);
-    }
+    if (reply->delayed_count)
+        parsed = address_known(sender);
 
     for (size_t i = 0; i < reply->mutation_count; i++)
         if (!judge_mutation(type, &reply->mutations[i], status))

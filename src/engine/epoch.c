@@ -24,9 +24,7 @@ static void save_messages(struct engine *engine)
 {
     for (struct list *node; (node = list_take_first(&engine->fresh));) {
         struct message *message = container_of(node, struct message, fresh);
-        struct address target;
-        bool good = address_parse(message_target(message), &target);
-        assert(good);
+        struct address target = address_known(message_target(message));
         delta_put(engine->open,
                   key_of_message(&engine->key, partition_of(target.id, engine->options.partitions),
                                  target.wire, message->sequence),

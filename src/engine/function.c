@@ -114,8 +114,7 @@ struct function_type *function_find_of(struct engine *engine, struct bytes wire,
     struct function_type *type = engine->last_type;
     if (type && is_of_type(type, wire, ret_address))
         return type;
-    bool good = address_parse(wire, ret_address);
-    assert(good);
+    *ret_address = address_known(wire);
     return function_find(engine, ret_address);
 }
 

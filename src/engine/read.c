@@ -220,10 +220,7 @@ static void add_bound(struct buffer *keys, struct bytes key, const char *end, si
 static void ask_for(struct engine *engine, struct read *read, struct bytes after)
 {
     struct bytes wire = buffer_bytes(&read->address);
-    struct address address;
-    bool good = address_parse(wire, &address);
-    assert(good);
-    uint32_t partition = partition_of(address.id, engine->options.partitions);
+    uint32_t partition = partition_of(address_known(wire).id, engine->options.partitions);
     struct bytes name = read->load.is_range ? after : buffer_bytes(&read->state);
     struct buffer *keys = &read->load.keys;
     buffer_clear(keys);

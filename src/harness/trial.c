@@ -6,7 +6,6 @@
 #include "sdk/registry.h"
 #include "sdk/value.h"
 
-#include <assert.h>
 #include <inttypes.h>
 
 #define START_MS INT64_C(1577836800000)
@@ -311,19 +310,11 @@ static void cancel(struct sf_trial *trial, struct bytes token)
     }
 }
 
-static struct address target_of_output(struct bytes wire)
-{
-    struct address address;
-    bool good = address_parse(wire, &address);
-    assert(good);
-    return address;
-}
-
 static void apply(struct sf_trial *trial, const struct from_function *reply)
 {
     for (size_t i = 0; i < reply->message_count; i++) {
         const struct outgoing_message *message = &reply->messages[i];
-        struct address target = target_of_output(message->target);
+        struct address target = address_known(message->target);
         if (is_companion(&target))
             expect_end(trial, message);
         else
@@ -336,7 +327,7 @@ static void apply(struct sf_trial *trial, const struct from_function *reply)
             cancel(trial, delayed->token);
             continue;
         }
-        struct address target = target_of_output(delayed->target);
+        struct address target = address_known(delayed->target);
         (void)outputs_add(&trial->delayed,
                           &(struct made_output){.target = &target,
                                                 .argument = delayed->argument,

@@ -8,8 +8,6 @@
 #include "sdk/registry.h"
 #include "sdk/value.h"
 
-#include <assert.h>
-
 /* A state that came with the request. */
 struct batch_slot {
     const struct sf_state *state;      /* as the function declares it; NULL: it does not */
@@ -89,16 +87,6 @@ static char *text_in_arena(struct batch *batch, struct bytes text)
     return copy;
 }
 
-/* An address, as the request has it. */
-static struct address parsed(struct bytes wire)
-{
-    struct address address;
-    bool good = address_parse(wire, &address);
-    assert(good && "requests hold canonical addresses");
-    (void)good;
-    return address;
-}
-
 static const char *type_text(struct batch *batch, const struct address *address)
 {
     size_t size = address->ns.size + 1 + address->name.size;
@@ -115,7 +103,7 @@ static const char *type_text(struct batch *batch, const struct address *address)
 static void self(struct sf_context *context, struct sf_address *ret_self)
 {
     struct batch *batch = batch_of(context);
-    struct address address = parsed(batch->self);
+    struct address address = address_known(batch->self);
     if (!batch->self_type)
         batch->self_type = type_text(batch, &address);
     *ret_self = (struct sf_address){
@@ -135,9 +123,9 @@ static bool caller(struct sf_context *context, struct sf_address *ret_caller)
     struct batch *batch = batch_of(context);
     if (!batch->caller.size)
         return false;
-    struct address address = parsed(batch->caller);
+    struct address address = address_known(batch->caller);
     if (is_companion(&address)) /* the function's own operation has ended */
-        address = parsed(batch->self);
+        address = address_known(batch->self);
     *ret_caller = (struct sf_address){
         type_text(batch, &address),
         text_in_arena(batch, address.id),
@@ -507,7 +495,7 @@ static void count(struct sf_context *context, const char *counter, int64_t by)
 {
     struct batch *batch = batch_of(context);
     if (batch->world->count)
-        batch->world->count(batch->world->owner, parsed(batch->self).type, counter, by);
+        batch->world->count(batch->world->owner, address_known(batch->self).type, counter, by);
 }
 
 static const struct sf_host calling = {

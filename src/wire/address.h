@@ -27,6 +27,9 @@ struct address {
  */
 bool address_parse(struct bytes wire, struct address *ret_address);
 
+/* The same of bytes that are known to be one, as those of requests and of instances are. */
+struct address address_known(struct bytes wire);
+
 /* Reads the body of any protobuf `Address`; what is not canonical is written anew into `arena`.
  * False if it is malformed, not UTF-8 or too long. */
 bool address_read(struct bytes message, struct arena *arena, struct address *ret_address,

@@ -3,7 +3,7 @@
 
 enum { GROUP_START = 3, GROUP_END = 4, GROUP_DEPTH_MAX = 32 };
 
-bool pb_take_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret_value)
+bool pb_take_varint_any(const uint8_t **at, const uint8_t *end, uint64_t *ret_value)
 {
     const uint8_t *p = *at;
     uint64_t value = 0;

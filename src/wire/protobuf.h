@@ -122,7 +122,16 @@ void pb_add_bytes(struct buffer *buffer, uint32_t number, struct bytes bytes);
 void pb_add_uint(struct buffer *buffer, uint32_t number, uint64_t value);
 void pb_add_varint(struct buffer *buffer, uint64_t value);
 
+/* For pb_take_varint: what takes more than one byte, or none. */
+bool pb_take_varint_any(const uint8_t **at, const uint8_t *end, uint64_t *ret_value);
+
 /* Reads one varint at `*at`; false if it runs over the end or over ten bytes. */
-bool pb_take_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret_value);
+static inline bool pb_take_varint(const uint8_t **at, const uint8_t *end, uint64_t *ret_value)
+{
+    if (*at == end || **at >= PB_SHORT)
+        return pb_take_varint_any(at, end, ret_value);
+    *ret_value = *(*at)++;
+    return true;
+}
 
 #endif

@@ -109,8 +109,7 @@ static inline void script_invoke(void *owner, void *function, struct invocation 
                           .state_count = request->state_count,
                           .message_count = request->message_count,
                           .version = request->version};
-    bool good = address_parse(arena_add_bytes(&s->arena, request->target), &call->target);
-    assert(good);
+    call->target = address_known(arena_add_bytes(&s->arena, request->target));
     call->states = arena_take(&s->arena, call->state_count * sizeof *call->states);
     for (size_t i = 0; i < call->state_count; i++) {
         call->states[i] = request->states[i];
