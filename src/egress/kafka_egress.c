@@ -150,6 +150,7 @@ void kafka_egress_close(struct kafka_egress *egress)
         return;
     kafka_egress_stop(egress, 0);
     kafka_producer_drop(egress, CLOSE_MS);
+    kafka_delivered_close(egress);
     kafka_topics_forget(egress);
     map_destroy(&egress->topics);
     if (egress->group_metadata)

@@ -94,6 +94,9 @@ struct kafka_egress {
     rd_kafka_t *client; /* NULL between two */
     bool is_ready;      /* it may send */
     rd_kafka_consumer_group_metadata_t *group_metadata;
+    rd_kafka_t *reader; /* asks for the group's offsets; NULL until it is needed */
+    struct kafka_outage reader_outage;
+    char *pending_topic; /* of the last offset that was sent, which may be pending; or NULL */
     bool has_begun;      /* the outbox */
     uint64_t delivered;  /* the last epoch known to be delivered */
     bool commit_unclear; /* a commit's answer was lost: `delivered` must be read again */
@@ -134,6 +137,9 @@ bool kafka_producer_is_fenced(struct kafka_egress *egress, rd_kafka_resp_err_t e
 
 /* kafka_delivered.c: false if the egress has to end. */
 SF_CHECK bool kafka_delivered_read(struct kafka_egress *egress, uint64_t *ret_epoch);
+/* Waits until the last offset that was sent is not pending any more: then another may be. */
+SF_CHECK bool kafka_delivered_settle(struct kafka_egress *egress);
+void kafka_delivered_close(struct kafka_egress *egress);
 
 /* kafka_topics.c */
 struct kafka_topic *kafka_topic_of(struct kafka_egress *egress, struct bytes name);

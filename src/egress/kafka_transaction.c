@@ -131,6 +131,9 @@ static enum kafka_outcome send_offset(struct kafka_egress *egress)
     enum kafka_outcome outcome = OUTCOME_ENDED;
     if (!topic)
         return OUTCOME_AGAIN; /* its last records have just died */
+    if (!kafka_delivered_settle(egress))
+        return OUTCOME_ENDED;
+    egress->pending_topic = mem_string(topic);
     rd_kafka_topic_partition_list_t *offsets = rd_kafka_topic_partition_list_new(1);
     rd_kafka_topic_partition_list_add(offsets, topic, 0)->offset = (int64_t)attempt->batch->epoch;
     uint64_t began_us = clock_now_us();

@@ -3,7 +3,7 @@ import subprocess
 import time
 from pathlib import Path
 
-from confluent_kafka import Consumer, KafkaError, Producer, TopicPartition
+from confluent_kafka import Consumer, ConsumerGroupTopicPartitions, KafkaError, Producer, TopicPartition
 from confluent_kafka.admin import AdminClient, NewTopic
 
 TOOL = Path(__file__).resolve().parents[2] / "tools/kafka-broker"
@@ -14,12 +14,13 @@ class Broker:
         self.directory = str(directory)
         self.address = None
 
-    def run(self, command):
-        return subprocess.run([TOOL, command, "--dir", self.directory], check=True, timeout=120,
+    def run(self, command, *flags):
+        return subprocess.run([TOOL, command, "--dir", self.directory, *flags], check=True, timeout=120,
                               stdout=subprocess.PIPE, text=True).stdout.strip()
 
-    def start(self):
-        self.address = self.run("start")
+    def start(self, **settings):
+        flags = [f"--set={name.replace('_', '.')}={value}" for name, value in settings.items()]
+        self.address = self.run("start", *flags)
         return self
 
     def stop(self):
@@ -32,6 +33,16 @@ class Broker:
         admin = AdminClient({"bootstrap.servers": self.address})
         topic = NewTopic(name, partitions, 1, config={k.replace("_", "."): v for k, v in config.items()})
         admin.create_topics([topic])[name].result(30)
+
+    def make_groups(self, topic, count):
+        """Consumer groups with an offset in that topic."""
+        admin = AdminClient({"bootstrap.servers": self.address})
+        offset = [TopicPartition(topic, 0, 0)]
+        made = [admin.alter_consumer_group_offsets([ConsumerGroupTopicPartitions(f"group-{i}", offset)])
+                for i in range(count)]
+        for futures in made:
+            for future in futures.values():
+                future.result(60)
 
     def delete_topic(self, name):
         AdminClient({"bootstrap.servers": self.address}).delete_topics([name])[name].result(30)

@@ -11,7 +11,8 @@ KILLS = int(os.environ.get("KILLS", "50"))
 NAMES = 40
 
 
-def test_no_kill_makes_a_count_appear_twice_or_not_at_all(broker, unique, make_function, make_statefun):
+def test_no_kill_makes_a_count_appear_twice_or_not_at_all(slow_broker, unique, make_function, make_statefun):
+    broker = slow_broker
     names, greetings = f"{unique}-names", f"{unique}-greetings"
     broker.make_topic(names, 4)
     broker.make_topic(greetings, 4)
