@@ -24,7 +24,7 @@
 enum {
     ASK_MS = 1000,
     METADATA_MS = 2000, /* of all topics */
-    AGAIN_MS = 5,
+    AGAIN_MS = 3,
     DENIED_MS = 5 * 1000,
     FREE_MS = 2000
 };

@@ -94,6 +94,8 @@ static void *run(void *argument)
             uint64_t epoch = batch.epoch;
             outbox_confirm(egress->options.outbox, &batch);
             egress->options.on_confirmed(egress->options.owner, egress->options.egress, epoch);
+            if (!kafka_delivered_settle(egress)) /* now, while nobody waits for it */
+                break;
         }
     }
     if (egress->is_ready && !kafka_egress_must_end(egress))
