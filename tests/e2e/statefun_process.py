@@ -1,10 +1,12 @@
-"""A statefun of one's own: started on ports that the kernel picks, killed, stopped, asked for its figures."""
+"""A statefun of one's own: started on ports that the kernel picks, killed, stopped, asked for its figures; and what
+tests wait with, ask with, and do things beside it with."""
 import http.client
 import json
 import os
 import re
 import signal
 import subprocess
+import threading
 import time
 from pathlib import Path
 
@@ -59,6 +61,27 @@ def ask(address, method, path, body=None, headers=None, timeout=10):
         return response.status, response.headers, response.read()
     finally:
         connection.close()
+
+
+class Background(threading.Thread):
+    """What a test does beside other things. What it fails with the test fails with, which pytest alone does not see to:
+    `finish` waits for its end and raises it. A test that has failed before does not wait for it."""
+
+    def __init__(self, target, *arguments):
+        super().__init__(target=target, args=arguments, daemon=True)
+        self.failure = None
+        self.start()
+
+    def run(self):
+        try:
+            super().run()
+        except BaseException as failure:
+            self.failure = failure
+
+    def finish(self):
+        self.join()
+        if self.failure:
+            raise self.failure
 
 
 class Statefun:

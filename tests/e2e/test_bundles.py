@@ -2,12 +2,11 @@
 import http.client
 import os
 import random
-import threading
 import time
 from pathlib import Path
 
 import pytest
-from statefun_process import wait_for
+from statefun_process import Background, wait_for
 from test_c_remote import make_c  # noqa: F401 (a fixture)
 
 HERE = Path(__file__).resolve().parent
@@ -176,8 +175,7 @@ def test_no_kill_of_either_makes_a_count_wrong(make_c, make_statefun, workers): 
             begin_round(statefun, hops, str(number_of_round % 4))
             time.sleep(0.1)
 
-    loader = threading.Thread(target=load)
-    loader.start()
+    loader = Background(load)
     bundled = 0
     for kill in range(KILLS):
         time.sleep(generator.uniform(0.02, 0.4))
@@ -188,7 +186,7 @@ def test_no_kill_of_either_makes_a_count_wrong(make_c, make_statefun, workers): 
             bundled += figure(statefun, "bundled_invocations")
             statefun.kill()
             statefun.start("--workers", workers, *FLAGS)
-    loader.join()
+    loader.finish()
     expect_counts(statefun, rounds * hops)
     bundled += figure(statefun, "bundled_invocations")
     assert bundled > 1000

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 from function_process import Function
-from statefun_process import INGRESS, PROGRAM, ask, wait_for
+from statefun_process import INGRESS, PROGRAM, Background, ask, wait_for
 from test_greeter_http import MODULE, again, first, visit
 
 PROGRAMS = Path(os.environ.get("C_FUNCTIONS", PROGRAM.parent / "tests/e2e/c"))
@@ -101,9 +101,7 @@ def test_a_function_killed_under_load_counts_each_visit_once(make_c, make_statef
         for round_number in range(rounds):
             visit(statefun, f"name-{number}-{round_number % names}")
 
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
+    threads = [Background(client, number) for number in range(clients)]
     generator = random.Random(7)
     while any(thread.is_alive() for thread in threads) or kills < 5:
         threading.Event().wait(generator.uniform(0.01, 0.2))
@@ -113,7 +111,7 @@ def test_a_function_killed_under_load_counts_each_visit_once(make_c, make_statef
         greeter.start()
         kills += 1
     for thread in threads:
-        thread.join()
+        thread.finish()
     greetings = statefun.fetch_all("greetings", clients * rounds, seconds=60)
     for number in range(clients):
         for name in (f"name-{number}-{i}" for i in range(names)):

@@ -8,7 +8,7 @@ import threading
 from pathlib import Path
 
 import pytest
-from statefun_process import MODULE, PROGRAM, ask, wait_for
+from statefun_process import MODULE, PROGRAM, Background, ask, wait_for
 
 STRAYS = """
 ---
@@ -123,13 +123,11 @@ def test_no_kill_makes_a_replay_count_twice_or_not_at_all(strays, statefun):
                        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, timeout=60)
     for _ in range(8):
         statefun.start()
-        replays = [threading.Thread(target=replay) for _ in range(3)]
-        for thread in replays:
-            thread.start()
+        replays = [Background(replay) for _ in range(3)]
         threading.Event().wait(0.2 * generator.random())
         statefun.kill()
         for thread in replays:
-            thread.join()
+            thread.finish()
     statefun.start()
     deadletter(statefun, "replay", "--all")
     assert sorted(statefun.fetch_all("out", 120)) == sorted(f"{name} hello s" for name in names)

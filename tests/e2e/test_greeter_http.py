@@ -3,7 +3,7 @@ import random
 import threading
 
 from function_process import GREETER
-from statefun_process import INGRESS, MODULE, ask, wait_for
+from statefun_process import INGRESS, MODULE, Background, ask, wait_for
 
 
 def visit(statefun, name, **headers):
@@ -101,15 +101,15 @@ def test_clients_that_retry_through_kills_are_counted_exactly_once(statefun):
                     assert "http" in type(error).__module__
                 stop.wait(0.02)
 
-    threads = [threading.Thread(target=client, args=(number,)) for number in range(clients)]
-    for thread in threads:
-        thread.start()
+    threads = [Background(client, number) for number in range(clients)]
     generator = random.Random(7)
     while any(thread.is_alive() for thread in threads):
         stop.wait(generator.uniform(0.05, 0.4))
         with lock:
             statefun.kill()
             statefun.start()
+    for thread in threads:
+        thread.finish()
     greetings = statefun.fetch_all("greetings", clients * rounds)
     for number in range(clients):
         name = f"client-{number}"

@@ -5,6 +5,7 @@ import threading
 import time
 
 from function_process import GREETER
+from statefun_process import Background
 from test_greeter_kafka import MODULE, counts_by_name
 
 KILLS = int(os.environ.get("KILLS", "50"))
@@ -39,8 +40,7 @@ def test_no_kill_makes_a_count_appear_twice_or_not_at_all(slow_broker, unique, m
     def delivered():
         return statefun.metric("statefun_egress_records_total") > 0
 
-    loader = threading.Thread(target=load)
-    loader.start()
+    loader = Background(load)
     try:
         for life in range(KILLS):
             # Some are killed while they recover, some long after; every third not before it has delivered something.
@@ -53,7 +53,7 @@ def test_no_kill_makes_a_count_appear_twice_or_not_at_all(slow_broker, unique, m
             statefun.kill()
     finally:
         ending.set()
-        loader.join()
+        loader.finish()
     print(f"{produced} records; {busy_lives} of {KILLS} were killed after they had delivered some")
     assert busy_lives > KILLS / 4
     statefun.start("--application", unique)

@@ -3,7 +3,7 @@ import threading
 
 import pytest
 from function_process import GREETER
-from statefun_process import wait_for
+from statefun_process import Background, wait_for
 from test_greeter_kafka import MODULE, counts_by_name
 
 NAMES = 20
@@ -18,8 +18,7 @@ class Load:
         # Idempotent: a broker that stops in the middle must not double what is sent again.
         self.producer = broker.producer(**{"enable.idempotence": True, "message.timeout.ms": 120_000})
         self.topic = topic
-        self.thread = threading.Thread(target=self.run, daemon=True)  # a failed test does not stop it
-        self.thread.start()
+        self.thread = Background(self.run)
 
     def run(self):
         while not self.ending.is_set():
@@ -31,7 +30,7 @@ class Load:
 
     def stop(self):
         self.ending.set()
-        self.thread.join()
+        self.thread.finish()
         assert self.producer.flush(60) == 0
         return self.produced
 

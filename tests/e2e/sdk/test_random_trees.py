@@ -10,7 +10,7 @@ from collections import Counter
 
 import languages
 import pytest
-from statefun_process import EGRESS, INGRESS, PLAYGROUND, wait_for
+from statefun_process import EGRESS, INGRESS, PLAYGROUND, Background, wait_for
 from test_sdks import MODULE
 from trees import INSTANCES, Trees
 
@@ -22,20 +22,17 @@ CLIENTS = 8
 class Clients:
     """Send each tree until it is answered; the idempotency key makes it count once."""
 
-    def __init__(self, trees):
+    def __init__(self, trees, address):
         self.left = list(enumerate(trees))
         self.lock = threading.Lock()
-        self.address = None  # None while the runtime is away
-        self.failure = None
-        self.threads = [threading.Thread(target=self.run, daemon=True) for _ in range(CLIENTS)]
-
-    def start(self):
-        for thread in self.threads:
-            thread.start()
+        self.address = address  # None while the runtime is away
+        self.threads = [Background(self.run) for _ in range(CLIENTS)]
 
     def done(self):
-        assert self.failure is None, self.failure
-        return not any(thread.is_alive() for thread in self.threads)
+        ended = [thread for thread in self.threads if not thread.is_alive()]
+        for thread in ended:
+            thread.finish()
+        return len(ended) == CLIENTS
 
     def run(self):
         while True:
@@ -56,8 +53,7 @@ class Clients:
             connection.request("POST", f"/in/sdk/commands/{id}", body,
                                {"Content-Type": "sdk.types/commands", "Idempotency-Key": str(number)})
             status = connection.getresponse().status
-            if status not in (202, 429, 503):
-                self.failure = f"tree {number} was answered with status {status}"
+            assert status in (202, 429, 503), f"tree {number} was answered with status {status}"
             return status == 202
         except (OSError, http.client.HTTPException):
             return False
@@ -121,9 +117,7 @@ def go_through_kills_and_failures(statefun, function=None, *flags):
     print(f"SEED={seed}")
     trees, chance = Trees(seed, TREES), random.Random(seed)
     statefun.start(*flags)
-    clients, kills = Clients(trees.trees), 0
-    clients.address = statefun.listeners[INGRESS]
-    clients.start()
+    clients, kills = Clients(trees.trees, statefun.listeners[INGRESS]), 0
     while not clients.done():
         time.sleep(chance.uniform(0.05, 0.6))
         if kills == KILLS:
