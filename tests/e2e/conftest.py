@@ -1,4 +1,5 @@
-"""What the tests are given: a broker for all of them, and for each a runtime and functions that end with it."""
+"""What the tests are given: a broker and a greeter for all of them, and for each a runtime and functions that end with
+it."""
 import itertools
 
 import pytest
@@ -71,8 +72,18 @@ def make_statefun(tmp_path):
         statefun.end()
 
 
+@pytest.fixture(scope="session")
+def greeter(tmp_path_factory):
+    """It keeps nothing: what it knows of people is the state that it is given. To import what it is made of takes Python
+    longer than most tests take."""
+    greeter = Function(tmp_path_factory.mktemp("greeter"), GREETER).start()
+    yield greeter
+    greeter.kill()
+
+
 @pytest.fixture
-def greeter(make_function):
+def own_greeter(make_function):
+    """For tests that kill it."""
     return make_function(GREETER)
 
 
@@ -93,7 +104,10 @@ def pytest_runtest_makereport(item, call):
     report = yield
     if report.when == "call" and report.failed and "tmp_path" in item.funcargs:
         directory = item.funcargs["tmp_path"]
-        for log in [*directory.glob("*.log"), *directory.glob("*/statefun.log"), *directory.glob("*/flink.log")]:
+        logs = [*directory.glob("*.log"), *directory.glob("*/statefun.log"), *directory.glob("*/flink.log")]
+        if "greeter" in item.funcargs:
+            logs.append(item.funcargs["greeter"].log_file)
+        for log in dict.fromkeys(logs):
             lines = log.read_text(errors="replace").splitlines()[-60:]
             report.sections.append((log.name, "\n".join(lines)))
     return report

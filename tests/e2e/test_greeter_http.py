@@ -117,13 +117,13 @@ def test_clients_that_retry_through_kills_are_counted_exactly_once(statefun):
             [first(name)] + [again(name, count) for count in range(2, rounds + 1)]
 
 
-def test_the_function_may_come_later_than_its_messages(greeter, make_statefun):
-    greeter.kill()
-    statefun = make_statefun(MODULE.format(url=greeter.url)).start()
+def test_the_function_may_come_later_than_its_messages(own_greeter, make_statefun):
+    own_greeter.kill()
+    statefun = make_statefun(MODULE.format(url=own_greeter.url)).start()
     for _ in range(3):
         visit(statefun, "Ada")
     assert statefun.fetch("greetings") is None
-    greeter.start()
+    own_greeter.start()
     assert statefun.fetch_all("greetings", 3) == [first("Ada"), again("Ada", 2), again("Ada", 3)]
 
 

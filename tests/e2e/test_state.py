@@ -136,14 +136,15 @@ def test_a_value_that_is_too_long_is_refused(greeter, make_statefun):
     assert state(statefun, "PUT", "example/person/Ada/note", b"x" * 1025, Content_Type="text/plain")[0] == 413
 
 
-def test_what_makes_a_function_fail_can_be_mended_while_it_does(greeter, statefun):
+def test_what_makes_a_function_fail_can_be_mended_while_it_does(own_greeter, make_statefun):
+    statefun = make_statefun(MODULE.format(url=own_greeter.url)).start()
     visit(statefun, "Ada")
     statefun.fetch_all("greetings", 1)
-    greeter.kill()
+    own_greeter.kill()
     visit(statefun, "Ada")
     put_visits(statefun, "Ada", 10, "?ahead")
     put_visits(statefun, "Grace", 1)  # for whom nothing waits
-    greeter.start()
+    own_greeter.start()
     assert statefun.fetch_all("greetings", 1) == [again("Ada", 11)]
 
 
@@ -177,10 +178,11 @@ def test_a_page_in_a_browser_does_not_get_in_by_a_name_of_its_own(statefun):
     assert state(statefun, "GET", "example/person/Ada", Host="localhost:8081")[0] == 200
 
 
-def test_a_client_that_goes_before_its_answer_harms_nobody(greeter, statefun):
+def test_a_client_that_goes_before_its_answer_harms_nobody(own_greeter, make_statefun):
+    statefun = make_statefun(MODULE.format(url=own_greeter.url)).start()
     visit(statefun, "Ada")
     statefun.fetch_all("greetings", 1)
-    greeter.kill()
+    own_greeter.kill()
     visit(statefun, "Ada")
     host, port = statefun.listeners["admin"].split(":")
     for _ in range(5):
@@ -188,5 +190,5 @@ def test_a_client_that_goes_before_its_answer_harms_nobody(greeter, statefun):
             client.sendall(b"PUT /state/example/person/Ada/visits HTTP/1.1\r\nHost: 127.0.0.1\r\n"
                            b"Content-Type: " + INT.encode() + b"\r\nContent-Length: 5\r\n\r\n" + int_bytes(7))
             client.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-    greeter.start()
+    own_greeter.start()
     wait_for(lambda: visits(statefun, "Ada") == 7, what="the put that waited")
