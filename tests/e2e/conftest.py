@@ -20,7 +20,7 @@ def broker(tmp_path_factory):
 def slow_broker(tmp_path):
     """One whose group coordinator is late, as on a busy cluster: that a transaction's offsets count it notices some ms
     after it has answered that the transaction is over (KAFKA-17507). It looks through groups all the time meanwhile."""
-    broker = Broker(tmp_path / "broker").start(offsets_retention_check_interval_ms=20)
+    broker = Broker(tmp_path / "broker", "--set=offsets.retention.check.interval.ms=20").start()
     broker.make_topic("looked-through")
     broker.make_groups("looked-through", 1000)
     yield broker
@@ -30,7 +30,7 @@ def slow_broker(tmp_path):
 @pytest.fixture
 def own_broker(tmp_path):
     """For tests that stop it."""
-    broker = Broker(tmp_path / "broker").start()
+    broker = Broker(tmp_path / "broker", "--mortal").start()
     yield broker
     broker.kill()
 

@@ -10,17 +10,17 @@ TOOL = Path(__file__).resolve().parents[2] / "tools/kafka-broker"
 
 
 class Broker:
-    def __init__(self, directory):
+    def __init__(self, directory, *flags):
         self.directory = str(directory)
+        self.flags = flags  # of its starts
         self.address = None
 
     def run(self, command, *flags):
         return subprocess.run([TOOL, command, "--dir", self.directory, *flags], check=True, timeout=120,
                               stdout=subprocess.PIPE, text=True).stdout.strip()
 
-    def start(self, **settings):
-        flags = [f"--set={name.replace('_', '.')}={value}" for name, value in settings.items()]
-        self.address = self.run("start", *flags)
+    def start(self):
+        self.address = self.run("start", *self.flags)
         return self
 
     def stop(self):

@@ -490,7 +490,7 @@ void own_broker_start(struct own_broker *broker, const char *settings)
     snprintf(broker->directory, sizeof broker->directory, "/tmp/statefun-kafka-XXXXXX");
     assert_non_null(mkdtemp(broker->directory));
     memcpy(running, broker->directory, sizeof running);
-    run("%stools/kafka-broker %s >/dev/null", "start", broker->directory, settings);
+    run("%stools/kafka-broker %s --mortal >/dev/null", "start", broker->directory, settings);
     char *path = mem_format("%s/address", broker->directory);
     FILE *file = fopen(path, "r");
     assert_non_null(file);

@@ -316,7 +316,7 @@ static void after_an_outage_reading_goes_on_where_it_was(void **state)
     uint64_t turns = f->rig.turns;
     rig_run(&f->rig, 8000);
     assert_true(f->rig.turns - turns < 2000);
-    run_broker_tool("start");
+    run_broker_tool("start --mortal");
     produce_numbers(f->topic, 0, 100, 100);
     produce_numbers(f->topic, 1, 0, 100);
     rig_expect(&f->rig, 300);
@@ -344,7 +344,7 @@ static void an_ingress_can_be_closed_during_an_outage(void **state)
     uint64_t begin_us = clock_now_us();
     rig_crash(&f->rig);
     bool soon = clock_now_us() - begin_us < 7000000;
-    run_broker_tool("start");
+    run_broker_tool("start --mortal");
     assert_true(soon);
 }
 
