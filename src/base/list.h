@@ -50,6 +50,15 @@ static inline void list_take(struct list *node)
     list_init(node);
 }
 
+/* Of a node that is in that list. */
+static inline void list_move_last(struct list *list, struct list *node)
+{
+    if (list->previous == node)
+        return;
+    list_take(node);
+    list_put_last(list, node);
+}
+
 /* The first node taken out, or NULL. */
 static inline struct list *list_take_first(struct list *list)
 {

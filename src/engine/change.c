@@ -78,7 +78,7 @@ enum acceptance engine_change(struct engine *engine, const struct change_request
     buffer_destroy(&body);
     message_add_receipt(message, request->receipt, (struct bytes){0});
     message->receipt->ahead = request->ahead;
-    (void)delivery_send(engine, message, &target, type);
+    (void)delivery_send(engine, message, type);
     return ACCEPTED;
 }
 

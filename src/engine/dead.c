@@ -79,8 +79,7 @@ static bool send_message(struct engine *engine, const struct dead_letter *letter
                        BYTES_ARG(target.ns), BYTES_ARG(target.name));
     *ret_has_room = delivery_has_room(engine, engine_worker_of(engine, target.id), type);
     if (*ret_has_room)
-        (void)delivery_send(engine, message_new(target.wire, letter->caller, letter->value),
-                            &target, type);
+        (void)delivery_send(engine, message_new(target.wire, letter->caller, letter->value), type);
     return true;
 }
 

@@ -221,10 +221,9 @@ void delayed_fire(struct engine *engine)
         take(engine, delayed);
         engine->figures.delayed_messages--;
 
-        struct address target;
-        struct function_type *type = function_find_of(engine, message_target(message), &target);
+        struct function_type *type = function_find_of(engine, message_target(message));
         if (type)
-            (void)delivery_send(engine, message, &target, type);
+            (void)delivery_send(engine, message, type);
         else
             letter_put_unserved(engine, message);
     }

@@ -116,38 +116,47 @@ static bool admit(struct engine *engine, const struct message *message, uint32_t
 
 /* --- mailboxes --- */
 
-static void persist_late(struct engine *engine, const struct instance *instance,
-                         struct message *message)
+HINT_APART static void persist_late(struct engine *engine, struct instance *instance,
+                                    struct message *message)
 {
     assert(engine->sealing);
     delta_put(engine->sealing,
               key_of_message(&engine->key, instance->partition, instance_address(instance),
                              message->sequence),
               message_body(message));
-    message->persisted = engine->sealing->epoch;
+    instance_note_persisted(engine, instance, message, engine->sealing->epoch);
 }
 
-void delivery_take(struct engine *engine, struct message *message, const struct address *target,
-                   struct function_type *type, bool late)
+/* Does what its receipt asks for. A change keeps it, until it is carried out. False: the message
+ * does not count, or is where it belongs. */
+HINT_APART static bool take_receipt(struct engine *engine, struct message *message,
+                                    struct function_type *type, bool late)
 {
-    /* A change keeps its receipt, until it is carried out. */
-    if (message->receipt && !body_is_change(message_body(message))) {
-        uint32_t partition = partition_of(target->id, engine->options.partitions);
-        struct delta *delta = late ? engine->sealing : engine->open;
-        if (!admit(engine, message, partition, delta)) {
-            message_free(message);
-            return;
-        }
-        free(message->receipt);
-        message->receipt = NULL;
+    if (body_is_change(message_body(message))) {
+        if (!message_goes_ahead(message))
+            return true;
+        type->figures.in++;
+        instance_put_ahead(engine, instance_get(engine, type, message_target(message)), message);
+        return false;
     }
+    struct bytes id = address_known(message_target(message)).id;
+    uint32_t partition = partition_of(id, engine->options.partitions);
+    if (!admit(engine, message, partition, late ? engine->sealing : engine->open)) {
+        message_free(message);
+        return false;
+    }
+    free(message->receipt);
+    message->receipt = NULL;
+    return true;
+}
 
-    struct instance *instance = instance_get(engine, target, type);
-    type->figures.in++;
-    if (message_goes_ahead(message)) {
-        instance_put_ahead(engine, instance, message);
+HINT_WHOLE void delivery_take(struct engine *engine, struct message *message,
+                              struct function_type *type, bool late)
+{
+    if (message->receipt && !take_receipt(engine, message, type, late))
         return;
-    }
+    struct instance *instance = instance_get(engine, type, message_target(message));
+    type->figures.in++;
     message->sequence = ++engine->sequence;
     if (late) {
         persist_late(engine, instance, message);
@@ -160,12 +169,11 @@ void delivery_take(struct engine *engine, struct message *message, const struct 
         (void)instance_spill(engine, instance);
 }
 
-bool delivery_send(struct engine *engine, struct message *message, const struct address *target,
-                   struct function_type *type)
+bool delivery_send(struct engine *engine, struct message *message, struct function_type *type)
 {
-    uint32_t worker = engine_worker_of(engine, target->id);
+    uint32_t worker = engine_worker_of_target(engine, message_target(message), type);
     if (worker == engine->options.worker) {
-        delivery_take(engine, message, target, type, false);
+        delivery_take(engine, message, type, false);
         return true;
     }
     struct post post = {.kind = POST_MESSAGE, .message = message};

@@ -164,8 +164,8 @@ static void succeed(struct engine *engine, struct instance *instance, uint64_t v
     instance_go_on(engine, instance);
 }
 
-static void take_reply(struct engine *engine, struct invocation *invocation,
-                       const struct from_function *reply)
+HINT_APART static void take_reply(struct engine *engine, struct invocation *invocation,
+                                  const struct from_function *reply)
 {
     struct instance *instance = invocation->instance;
     struct sf_status status;
@@ -189,8 +189,8 @@ static void take_reply(struct engine *engine, struct invocation *invocation,
     }
 }
 
-static void take_failure(struct engine *engine, struct invocation *invocation,
-                         const struct failure *failure)
+HINT_APART static void take_failure(struct engine *engine, struct invocation *invocation,
+                                    const struct failure *failure)
 {
     struct instance *instance = invocation->instance;
     end_flight(engine, instance);
@@ -230,9 +230,8 @@ void engine_repeat(struct engine *engine, struct invocation *invocation)
 
 /* --- starts --- */
 
-/* `only` is where one body goes, as there mostly is. */
-static size_t choose_batch(struct engine *engine, const struct instance *instance,
-                           struct bytes *only, struct bytes **ret_bodies)
+/* Of several that wait. */
+HINT_APART static size_t batch_limit(struct engine *engine, const struct instance *instance)
 {
     size_t searched = instance->invocation ? instance->invocation->batch_max : 0;
     size_t most = instance->type->binding->batch_max;
@@ -240,21 +239,27 @@ static size_t choose_batch(struct engine *engine, const struct instance *instanc
         most = searched;
     if (engine_misbehaves(engine, MISBEHAVE_SHORT_BATCH))
         most = 1;
-    if (!most || most > instance->message_count)
-        most = instance->message_count;
+    return most && most < instance->message_count ? most : instance->message_count;
+}
 
-    struct bytes *bodies = most == 1 ? only : arena_take(&engine->arena, most * sizeof *bodies);
-    size_t count = 0, bytes = 0;
+/* The oldest message is none of the changes, or it would not be its turn. */
+static const struct bytes *choose_batch(struct engine *engine, const struct instance *instance,
+                                        size_t *ret_count)
+{
+    size_t waiting = instance->message_count, count = 0, bytes = 0;
+    size_t most = waiting > 1 ? batch_limit(engine, instance) : waiting;
+    struct bytes *bodies = arena_take(&engine->arena, most * sizeof *bodies);
     list_for_each (&instance->front, node) {
         struct bytes body = message_body(container_of(node, struct message, place));
         bytes += body.size;
-        if (count == most || body_is_change(body) ||
-            (count && bytes > engine->options.limits.batch_bytes_max))
+        if (count == most ||
+            (count && (body_is_change(body) || bytes > engine->options.limits.batch_bytes_max)))
             break;
         bodies[count++] = body;
     }
-    *ret_bodies = bodies;
-    return count;
+    assert(count > 0);
+    *ret_count = count;
+    return bodies;
 }
 
 /* An invocation lets a state live on that expires after one (protocol.md 11). And what was put from
@@ -266,9 +271,8 @@ static bool begins_to_expire(const struct slot *slot, const struct spec *spec)
 }
 
 /* Lists the states that go with a request; what has expired is cleared. */
-static bool choose_states(struct engine *engine, struct instance *instance,
-                          struct request_state **ret_states, size_t *ret_count,
-                          struct sf_status *status)
+HINT_APART static bool choose_states(struct engine *engine, struct instance *instance,
+                                     struct to_function *request, struct sf_status *status)
 {
     struct function_type *type = instance->type;
     struct request_state *states = arena_take(&engine->arena, type->spec_count * sizeof *states);
@@ -295,13 +299,14 @@ static bool choose_states(struct engine *engine, struct instance *instance,
             .kept = present && slot->flags & SLOT_KEPT,
         };
     }
-    *ret_states = states;
-    *ret_count = count;
+    request->states = states;
+    request->state_count = count;
     return true;
 }
 
 /* On its way, until a reply or a failure ends it. */
-static void begin_flight(struct engine *engine, struct instance *instance, size_t messages)
+HINT_APART static void begin_flight(struct engine *engine, struct instance *instance,
+                                    size_t messages)
 {
     struct function_type *type = instance->type;
     if (!instance->invocation)
@@ -361,25 +366,27 @@ static void call(struct engine *engine, struct instance *instance,
                      &(struct failure){.cause = bytes_of(status.message)});
 }
 
-static void start(struct engine *engine, struct instance *instance)
+/* Its states can not be sent. */
+HINT_SELDOM static void refuse_to_start(struct engine *engine, struct instance *instance,
+                                        const struct sf_status *status)
+{
+    if (!instance->invocation)
+        instance_begin_invocation(engine, instance);
+    failure_of_address(engine, instance, bytes_of(status->message), 0, false);
+}
+
+HINT_WHOLE static void start(struct engine *engine, struct instance *instance)
 {
     struct function_type *type = instance->type;
-    struct request_state *states;
-    struct bytes only, *bodies;
-    struct to_function request = {.target = instance_address(instance)};
+    struct to_function request = {.target = instance_address(instance),
+                                  .version = instance->version};
     struct sf_status status;
     arena_clear(&engine->arena);
-    if (!choose_states(engine, instance, &states, &request.state_count, &status)) {
-        if (!instance->invocation)
-            instance_begin_invocation(engine, instance);
-        failure_of_address(engine, instance, bytes_of(status.message), 0, false);
+    if (type->spec_count && !choose_states(engine, instance, &request, &status)) {
+        refuse_to_start(engine, instance, &status);
         return;
     }
-    request.states = states;
-    request.version = instance->version;
-    request.message_count = choose_batch(engine, instance, &only, &bodies);
-    request.messages = bodies;
-    assert(request.message_count > 0);
+    request.messages = choose_batch(engine, instance, &request.message_count);
 
     instance->lifecycle = IN_FLIGHT;
     type->figures.invocations++;
@@ -433,9 +440,8 @@ static void start_invocations(struct engine *engine)
         struct function_type *type = list_first(&engine->runnable, struct function_type, turn);
         struct instance *instance = list_first(&type->ready, struct instance, turn);
         list_take(&instance->turn);
-        list_take(&type->turn); /* to the end of the line, if it may still run */
-        list_put_last(&engine->runnable, &type->turn);
-        if (is_prepared(instance)) /* mostly */
+        list_move_last(&engine->runnable, &type->turn); /* if it may still run */
+        if (is_prepared(instance))                      /* mostly */
             start(engine, instance);
         else
             prepare_and_start(engine, instance);

@@ -100,24 +100,23 @@ static bool judge_all_delayed(struct engine *engine, const struct address *sende
 
 /* --- applying --- */
 
-static void apply_message(struct engine *engine, struct function_type *type, struct bytes sender,
-                          struct outgoing_message *outgoing)
+static inline void apply_message(struct engine *engine, const struct instance *instance,
+                                 struct outgoing_message *outgoing)
 {
-    struct address target;
-    struct function_type *target_type = function_find_of(engine, outgoing->target, &target);
+    struct function_type *target_type = function_find_of(engine, outgoing->target);
     if (!target_type) {
-        letter_put_message(engine, DEAD_UNSERVED, outgoing->target, sender, outgoing->argument,
-                           bytes_of(CAUSE_UNSERVED));
+        letter_put_message(engine, DEAD_UNSERVED, outgoing->target, instance_address(instance),
+                           outgoing->argument, bytes_of(CAUSE_UNSERVED));
         return;
     }
     struct message *message = outgoing->ready;
     outgoing->ready = NULL;
     if (!message)
-        message = message_new(outgoing->target, sender, outgoing->argument);
-    if (delivery_send(engine, message, &target, target_type))
-        type->figures.out_local++;
+        message = message_new(outgoing->target, instance_address(instance), outgoing->argument);
+    if (delivery_send(engine, message, target_type))
+        instance->type->figures.out_local++;
     else
-        type->figures.out_remote++;
+        instance->type->figures.out_remote++;
 }
 
 static void apply_delayed(struct engine *engine, const struct address *sender,
@@ -146,9 +145,10 @@ static void put_egress_letter(struct engine *engine, struct bytes sender,
     buffer_destroy(&origin);
 }
 
-static void apply_egress(struct engine *engine, struct function_type *type, struct bytes sender,
-                         const struct egress_message *message)
+HINT_APART static void apply_egress(struct engine *engine, const struct instance *instance,
+                                    const struct egress_message *message)
 {
+    struct bytes sender = instance_address(instance);
     const struct bindings *bindings = engine->options.bindings;
     uint32_t i = 0;
     while (i < bindings->egress_count && !(bytes_equal(bindings->egresses[i].ns, message->ns) &&
@@ -167,11 +167,11 @@ static void apply_egress(struct engine *engine, struct function_type *type, stru
         return;
     }
     record_put(engine, i, record);
-    type->figures.out_egress++;
+    instance->type->figures.out_egress++;
 }
 
-static void apply_mutation(struct engine *engine, struct instance *instance,
-                           const struct state_mutation *mutation)
+HINT_APART static void apply_mutation(struct engine *engine, struct instance *instance,
+                                      const struct state_mutation *mutation)
 {
     struct spec *spec = function_find_spec(instance->type, mutation->name);
     size_t index = (size_t)(spec - instance->type->specs);
@@ -186,27 +186,39 @@ static void apply_mutation(struct engine *engine, struct instance *instance,
                  spec_deadline(spec, engine->now_ms));
 }
 
+HINT_APART static bool judge(struct engine *engine, const struct instance *instance,
+                             const struct from_function *reply, struct sf_status *status)
+{
+    for (size_t i = 0; i < reply->mutation_count; i++)
+        if (!judge_mutation(instance->type, &reply->mutations[i], status))
+            return false;
+    if (!reply->delayed_count)
+        return true;
+    struct address sender = address_known(instance_address(instance));
+    return judge_all_delayed(engine, &sender, reply, status);
+}
+
+HINT_APART static void apply_all_delayed(struct engine *engine, const struct instance *instance,
+                                         const struct from_function *reply)
+{
+    struct address sender = address_known(instance_address(instance));
+    for (size_t i = 0; i < reply->delayed_count; i++)
+        apply_delayed(engine, &sender, &reply->delayed[i]);
+}
+
 bool effects_apply(struct engine *engine, struct instance *instance,
                    const struct from_function *reply, struct sf_status *status)
 {
-    struct function_type *type = instance->type;
-    struct bytes sender = instance_address(instance);
-    struct address parsed; /* for delayed messages, which few send */
-    if (reply->delayed_count)
-        parsed = address_known(sender);
-
-    for (size_t i = 0; i < reply->mutation_count; i++)
-        if (!judge_mutation(type, &reply->mutations[i], status))
-            return false;
-    if (reply->delayed_count && !judge_all_delayed(engine, &parsed, reply, status))
+    bool may_be_wrong = reply->mutation_count || reply->delayed_count;
+    if (may_be_wrong && !judge(engine, instance, reply, status))
         return false;
 
     for (size_t i = 0; i < reply->message_count; i++)
-        apply_message(engine, type, sender, &reply->messages[i]);
-    for (size_t i = 0; i < reply->delayed_count; i++)
-        apply_delayed(engine, &parsed, &reply->delayed[i]);
+        apply_message(engine, instance, &reply->messages[i]);
+    if (reply->delayed_count)
+        apply_all_delayed(engine, instance, reply);
     for (size_t i = 0; i < reply->egress_count; i++)
-        apply_egress(engine, type, sender, &reply->egresses[i]);
+        apply_egress(engine, instance, &reply->egresses[i]);
     for (size_t i = 0; i < reply->mutation_count; i++)
         apply_mutation(engine, instance, &reply->mutations[i]);
     return true;

@@ -27,8 +27,8 @@ struct engine *engine_new(const struct engine_options *options)
 
     struct list *lists[] = {
         &engine->fresh,         &engine->fresh_delayed,      &engine->dirty,       &engine->sources,
-        &engine->dirty_sources, &engine->functions,          &engine->runnable,    &engine->idle,
-        &engine->busy,          &engine->gone_order,         &engine->changing,    &engine->reads,
+        &engine->dirty_sources, &engine->functions,          &engine->runnable,    &engine->recent,
+        &engine->held,          &engine->gone_order,         &engine->changing,    &engine->reads,
         &engine->dead_requests, &engine->gone_letters_order, &engine->spare_loads,
     };
     for (size_t i = 0; i < sizeof lists / sizeof *lists; i++)
@@ -144,7 +144,7 @@ static bool restore_message(struct engine *engine, const struct key *key, struct
         return true;
     }
 
-    struct instance *instance = instance_get(engine, &target, type);
+    struct instance *instance = instance_get(engine, type, target.wire);
     size_t bytes = sizeof(struct message) + target.wire.size + body.size;
     if (instance->spilled ||
         engine->backlog_memory + bytes > engine->options.limits.backlog_memory_bytes) {
@@ -152,7 +152,7 @@ static bool restore_message(struct engine *engine, const struct key *key, struct
     } else {
         struct message *message = message_from_body(target.wire, body);
         message->sequence = key->sequence;
-        message->persisted = engine->viewed.whole;
+        instance_note_persisted(engine, instance, message, engine->viewed.whole);
         instance_put(engine, instance, message);
     }
     return true;
@@ -166,7 +166,7 @@ static bool restore_parked(struct engine *engine, const struct key *key, struct 
         return false;
     struct function_type *type = function_find(engine, &address);
     if (type) /* else it stays in the store, with its messages */
-        failure_restore_parked(engine, &address, type);
+        failure_restore_parked(engine, address.wire, type);
     return true;
 }
 
@@ -287,7 +287,8 @@ static struct route *find_routes(struct engine *engine, const struct record *rec
     }
     for (size_t i = 0; i < record->message_count; i++, route++) {
         route->has_address = true;
-        route->type = function_find_of(engine, record->messages[i].address, &route->address);
+        route->address = address_known(record->messages[i].address);
+        route->type = function_find(engine, &route->address);
         route->cause = CAUSE_UNSERVED;
         route->argument = record->messages[i].argument;
     }
@@ -378,7 +379,7 @@ enum acceptance engine_accept(struct engine *engine, const struct record *record
             message_add_receipt(message, record->receipt, record->idempotency_key);
         else if (record->idempotency_key.size)
             add_companion_key(message, record->idempotency_key, i);
-        (void)delivery_send(engine, message, &routes[i].address, routes[i].type);
+        (void)delivery_send(engine, message, routes[i].type);
     }
     set_position(engine, record->source, record->position);
     return ACCEPTED;
@@ -432,8 +433,8 @@ static void spill(struct engine *engine)
     if (engine->backlog_memory <= limit)
         return;
     if (engine->viewed.whole > engine->spill_tried) {
-        for (struct list *node = engine->busy.previous, *previous;
-             node != &engine->busy && engine->backlog_memory > limit / 2; node = previous) {
+        for (struct list *node = engine->held.previous, *previous;
+             node != &engine->held && engine->backlog_memory > limit / 2; node = previous) {
             previous = node->previous;
             (void)instance_spill(engine, container_of(node, struct instance, place));
         }

@@ -24,12 +24,12 @@ static void save_messages(struct engine *engine)
 {
     for (struct list *node; (node = list_take_first(&engine->fresh));) {
         struct message *message = container_of(node, struct message, fresh);
-        struct address target = address_known(message_target(message));
+        struct instance *instance = message->instance;
         delta_put(engine->open,
-                  key_of_message(&engine->key, partition_of(target.id, engine->options.partitions),
-                                 target.wire, message->sequence),
+                  key_of_message(&engine->key, instance->partition, instance_address(instance),
+                                 message->sequence),
                   message_body(message));
-        message->persisted = engine->epoch;
+        instance_note_persisted(engine, instance, message, engine->epoch);
     }
 }
 
@@ -113,8 +113,7 @@ static void take_marker(struct engine *engine, uint32_t from, uint64_t epoch)
 }
 
 /* Another worker could serve this type, and we cannot: we know of too many types already. */
-static void refuse_message(struct engine *engine, struct message *message,
-                           const struct address *target, bool late)
+static void refuse_message(struct engine *engine, struct message *message, bool late)
 {
     const struct ports *ports = &engine->options.ports;
     if (message->receipt && message->receipt->number) {
@@ -125,9 +124,10 @@ static void refuse_message(struct engine *engine, struct message *message,
     }
     if (late) {
         /* The sealed epoch must not lose it; the open one takes it away again. */
+        struct address target = address_known(message_target(message));
         struct bytes key =
-            key_of_message(&engine->key, partition_of(target->id, engine->options.partitions),
-                           target->wire, ++engine->sequence);
+            key_of_message(&engine->key, partition_of(target.id, engine->options.partitions),
+                           target.wire, ++engine->sequence);
         delta_put(engine->sealing, key, message_body(message));
         delta_remove(engine->open, key);
     }
@@ -136,13 +136,12 @@ static void refuse_message(struct engine *engine, struct message *message,
 
 static void take_message(struct engine *engine, uint32_t from, struct message *message)
 {
-    struct address target;
     bool late = engine->neighbours[from] < engine->epoch;
-    struct function_type *type = function_find_of(engine, message_target(message), &target);
+    struct function_type *type = function_find_of(engine, message_target(message));
     if (type)
-        delivery_take(engine, message, &target, type, late);
+        delivery_take(engine, message, type, late);
     else
-        refuse_message(engine, message, &target, late);
+        refuse_message(engine, message, late);
 }
 
 void engine_receive(struct engine *engine, uint32_t from, const struct post *post)

@@ -49,10 +49,9 @@ static void park(struct engine *engine, struct instance *instance, struct bytes 
               buffer_bytes(&engine->value));
 }
 
-void failure_restore_parked(struct engine *engine, const struct address *address,
-                            struct function_type *type)
+void failure_restore_parked(struct engine *engine, struct bytes address, struct function_type *type)
 {
-    instance_park(engine, instance_get(engine, address, type));
+    instance_park(engine, instance_get(engine, type, address));
 }
 
 size_t failure_resume_type(struct engine *engine, struct function_type *type, struct bytes address)

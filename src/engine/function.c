@@ -58,6 +58,7 @@ static struct function_type *function_new(struct engine *engine,
     type->wire = address.wire;
     type->ns = address.ns;
     type->name = address.name;
+    type->seed = hash;
     type->figures.ns = address.ns;
     type->figures.name = address.name;
     type->binding = binding;
@@ -89,33 +90,10 @@ struct function_type *function_find(struct engine *engine, const struct address 
     return binding ? function_new(engine, binding, address, hash) : NULL;
 }
 
-/* An address in its common form, taken apart by what is known of its type. */
-static bool is_of_type(const struct function_type *type, struct bytes wire,
-                       struct address *ret_address)
+HINT_APART struct function_type *function_find_any(struct engine *engine, struct bytes wire)
 {
-    enum { TAG_ID = ADDRESS_ID << 3 | PB_BYTES };
-    size_t at = type->wire.size;
-    if (wire.size <= at + 2 || wire.data[at] != TAG_ID || wire.data[at + 1] != wire.size - at - 2 ||
-        wire.data[at + 1] >= PB_SHORT || !bytes_equal(bytes_make(wire.data, at), type->wire))
-        return false;
-    *ret_address = (struct address){
-        .wire = wire,
-        .ns = type->ns,
-        .name = type->name,
-        .id = bytes_from(wire, at + 2),
-        .type = type->wire,
-    };
-    return true;
-}
-
-struct function_type *function_find_of(struct engine *engine, struct bytes wire,
-                                       struct address *ret_address)
-{
-    struct function_type *type = engine->last_type;
-    if (type && is_of_type(type, wire, ret_address))
-        return type;
-    *ret_address = address_known(wire);
-    return function_find(engine, ret_address);
+    struct address address = address_known(wire);
+    return function_find(engine, &address);
 }
 
 struct function_type *function_find_named(struct engine *engine, struct bytes type_wire)
@@ -290,7 +268,7 @@ static size_t in_flight_limit(const struct function_type *type)
     return type->proven && type->outage_failures == 0 ? type->allowed : 1;
 }
 
-void function_update_turn(struct engine *engine, struct function_type *type)
+HINT_APART void function_update_turn(struct engine *engine, struct function_type *type)
 {
     bool wants_to = !list_is_empty(&type->ready) && !heap_holds(&type->retry);
     bool has_leave = type->in_flight < in_flight_limit(type);

@@ -30,6 +30,7 @@
 #define ENGINE_INSIDE_H
 
 #include "base/heap.h"
+#include "base/hints.h"
 #include "base/map.h"
 #include "engine/engine.h"
 #include "engine/partition.h"
@@ -55,6 +56,7 @@ struct function_type {
     void *handle;          /* the transport's */
     struct bytes wire;     /* owned: the address part of it */
     struct bytes ns, name; /* views into wire */
+    uint64_t seed;         /* of the hashes of its addresses */
     struct spec *specs;
     size_t spec_count;
     uint64_t learnt;   /* how often something new was declared */
@@ -75,13 +77,29 @@ struct function_type {
     struct function_figures figures;
 };
 
-/* The type of an address, made when first seen; NULL if no endpoint serves it. */
+/* The type of an address, made when first seen; NULL if no endpoint serves it. The same of one that
+ * is not taken apart yet: function_find_of. */
 struct function_type *function_find(struct engine *engine, const struct address *address);
 
-/* The same of a canonical address, which is taken apart on the way. */
-struct function_type *function_find_of(struct engine *engine, struct bytes wire,
-                                       struct address *ret_address);
 struct function_type *function_find_named(struct engine *engine, struct bytes type_wire);
+
+/* For function_find_of: when it is not the last one. */
+struct function_type *function_find_any(struct engine *engine, struct bytes wire);
+
+/* Is this canonical address one of that type? Said of the common form only, which has an id. */
+static inline bool function_has(const struct function_type *type, struct bytes wire)
+{
+    enum { TAG_ID = ADDRESS_ID << 3 | PB_BYTES };
+    size_t at = type->wire.size;
+    return wire.size > at && wire.data[at] == TAG_ID &&
+           bytes_equal(bytes_make(wire.data, at), type->wire);
+}
+
+/* What tells an address from the others of its type. */
+static inline struct bytes function_rest(const struct function_type *type, struct bytes wire)
+{
+    return bytes_from(wire, type->wire.size);
+}
 
 struct spec *function_find_spec(struct function_type *type, struct bytes name);
 
@@ -146,7 +164,7 @@ struct spilled {
 
 struct instance {
     struct map_node by_address;
-    struct list place; /* in engine->idle or engine->busy */
+    struct list place; /* in engine->recent or engine->held */
     struct list turn;  /* in type->ready, type->parked, or engine->changing */
     struct list dirty; /* in engine->dirty */
     struct function_type *type;
@@ -163,6 +181,7 @@ struct instance {
     uint16_t partition;
     uint16_t address_size;
     uint8_t lifecycle;
+    bool is_held; /* its place is in engine->held */
     uint8_t address[];
 };
 
@@ -188,11 +207,12 @@ static inline struct bytes instance_address(const struct instance *instance)
     return bytes_make(instance->address, instance->address_size);
 }
 
-struct instance *instance_find(struct engine *engine, struct bytes address);
+struct instance *instance_find(struct engine *engine, const struct function_type *type,
+                               struct bytes address);
 
 /* Finds it, or makes it: idle, with nothing loaded. */
-struct instance *instance_get(struct engine *engine, const struct address *address,
-                              struct function_type *type);
+struct instance *instance_get(struct engine *engine, struct function_type *type,
+                              struct bytes address);
 
 /* Appends a message, which must have its sequence. */
 void instance_put(struct engine *engine, struct instance *instance, struct message *message);
@@ -204,6 +224,10 @@ void instance_put_ahead(struct engine *engine, struct instance *instance, struct
 /* The batch that was under way has failed: lets what went ahead of the rest go ahead of it too.
  * True if there is such a change. */
 bool instance_let_ahead(struct instance *instance);
+
+/* The delta of that epoch holds a message of its mailbox. */
+void instance_note_persisted(struct engine *engine, struct instance *instance,
+                             struct message *message, uint64_t epoch);
 
 /* True if the oldest message is in memory and is a change. */
 bool instance_faces_change(const struct instance *instance);
@@ -292,14 +316,14 @@ void letter_put_unserved(struct engine *engine, struct message *message);
 
 /* --- delivery --- */
 
-/* Takes `message` to its mailbox; true if that is here and not at another worker. */
-bool delivery_send(struct engine *engine, struct message *message, const struct address *target,
-                   struct function_type *type);
+/* Takes `message` to its mailbox; `type` is its target's. True if that is here and not at another
+ * worker. */
+bool delivery_send(struct engine *engine, struct message *message, struct function_type *type);
 
 /* Into the mailbox of an address of ours. `late`: it belongs to the epoch that is already sealed.
  */
-void delivery_take(struct engine *engine, struct message *message, const struct address *target,
-                   struct function_type *type, bool late);
+void delivery_take(struct engine *engine, struct message *message, struct function_type *type,
+                   bool late);
 
 /* Tells everybody whether there is room for records, after backlogs have changed. */
 void delivery_update_room(struct engine *engine);
@@ -417,7 +441,7 @@ void failure_end(struct engine *engine, struct instance *instance);
 void failure_time(struct engine *engine);
 
 /* An address that was parked when it was stored. */
-void failure_restore_parked(struct engine *engine, const struct address *address,
+void failure_restore_parked(struct engine *engine, struct bytes address,
                             struct function_type *type);
 
 /* `address`: only that one; empty: all of the type. Returns how many. */
@@ -491,8 +515,8 @@ struct engine {
     struct list reads;    /* that wait for a load */
     struct heap outages;
     struct map instances;
-    struct list idle; /* least recently used first */
-    struct list busy; /* longest busy first */
+    struct list recent; /* instances as they were idle, the last one last; some are busy again */
+    struct list held;   /* those that may have messages in the store; none is idle */
     size_t cache_bytes;
     struct heap waiting; /* invocations whose address backs off */
     size_t in_flight;
@@ -546,6 +570,13 @@ static inline bool epoch_is_stalled(const struct engine *engine)
            engine->open_bytes + engine->open->entries.size > engine->options.limits.delta_bytes;
 }
 
+/* The type of a canonical address, made when first seen; NULL if no endpoint serves it. */
+static inline struct function_type *function_find_of(struct engine *engine, struct bytes wire)
+{
+    struct function_type *last = engine->last_type;
+    return last && function_has(last, wire) ? last : function_find_any(engine, wire);
+}
+
 /* The worker that has the addresses with this id. */
 static inline uint32_t engine_worker_of(const struct engine *engine, struct bytes id)
 {
@@ -554,6 +585,18 @@ static inline uint32_t engine_worker_of(const struct engine *engine, struct byte
         return options->worker;
     return partition_worker(partition_of(id, options->partitions), options->partitions,
                             options->workers);
+}
+
+/* The same of a canonical address of that type. */
+static inline uint32_t engine_worker_of_target(const struct engine *engine, struct bytes wire,
+                                               const struct function_type *type)
+{
+    enum { HEAD = 2 }; /* tag and length of a short id */
+    if (engine->options.workers == 1)
+        return engine->options.worker;
+    struct bytes rest = function_rest(type, wire);
+    bool is_short = rest.size > HEAD && rest.data[1] < PB_SHORT;
+    return engine_worker_of(engine, is_short ? bytes_from(rest, HEAD) : address_known(wire).id);
 }
 
 static inline bool engine_misbehaves(const struct engine *engine, enum misbehaviour misbehaviour)

@@ -4,40 +4,60 @@
  * be freed; then the mailbox is in three parts, front (memory), middle (store only), back (memory),
  * and the middle is fetched when the front is used up. Order never changes.
  *
- * An instance is in engine->idle or engine->busy; only idle ones can be evicted, and only when the
- * view has their last change: whatever is not in memory can be read. */
+ * An instance is in engine->recent or engine->held. Only idle ones can be evicted, and only when
+ * the view has their last change: whatever is not in memory can be read. Who is busy for less than
+ * an epoch keeps its place among the recent; who has messages in a delta, which may be spilled, is
+ * held. */
 #include "engine/inside.h"
 
-static void account(struct instance *instance, ptrdiff_t messages, ptrdiff_t bytes)
+static bool holds_up_others(const struct instance *instance)
+{
+    return instance->lifecycle != PARKED; /* those wait for people */
+}
+
+/* One more message, or one less, waits for it. It is blocked when that is a batch or more. */
+static inline void count_in(struct instance *instance, size_t bytes)
 {
     struct function_type *type = instance->type;
-    size_t threshold = type->binding->batch_max - 1; /* none: no count is above it */
-    size_t before = instance->message_count;
+    instance->message_count++;
+    instance->message_bytes += bytes;
+    if (holds_up_others(instance))
+        type->backlog_bytes += bytes;
+    type->figures.backlog++;
+    type->figures.blocked += instance->message_count == type->binding->batch_max;
+}
 
-    instance->message_count += (size_t)messages;
-    instance->message_bytes += (size_t)bytes;
-    if (instance->lifecycle != PARKED) /* they wait for people, and hold up nobody else */
-        type->backlog_bytes += (size_t)bytes;
-    type->figures.backlog += (uint64_t)messages;
-    type->figures.blocked +=
-        (uint64_t)(instance->message_count > threshold) - (uint64_t)(before > threshold);
+static inline void count_out(struct instance *instance, size_t bytes)
+{
+    struct function_type *type = instance->type;
+    type->figures.blocked -= instance->message_count == type->binding->batch_max;
+    type->figures.backlog--;
+    if (holds_up_others(instance))
+        type->backlog_bytes -= bytes;
+    instance->message_bytes -= bytes;
+    instance->message_count--;
 }
 
 /* --- being found --- */
 
-static struct instance *find(struct engine *engine, struct bytes address, uint64_t hash)
+/* Their types are the same object, so that the rest tells them apart. */
+static inline struct instance *find(struct engine *engine, const struct function_type *type,
+                                    struct bytes rest, uint64_t hash)
 {
     for (struct map_node *node = map_find(&engine->instances, hash); node; node = map_same(node)) {
         struct instance *instance = container_of(node, struct instance, by_address);
-        if (bytes_equal(instance_address(instance), address))
+        if (instance->type == type &&
+            bytes_equal(function_rest(type, instance_address(instance)), rest))
             return instance;
     }
     return NULL;
 }
 
-struct instance *instance_find(struct engine *engine, struct bytes address)
+struct instance *instance_find(struct engine *engine, const struct function_type *type,
+                               struct bytes address)
 {
-    return find(engine, address, hash_seeded(address, engine->options.hash_seed));
+    struct bytes rest = function_rest(type, address);
+    return find(engine, type, rest, hash_seeded(rest, type->seed));
 }
 
 static size_t own_bytes(const struct instance *instance)
@@ -45,27 +65,32 @@ static size_t own_bytes(const struct instance *instance)
     return sizeof *instance + instance->address_size;
 }
 
-struct instance *instance_get(struct engine *engine, const struct address *address,
-                              struct function_type *type)
+HINT_APART static struct instance *instance_new(struct engine *engine, struct function_type *type,
+                                                struct bytes address, uint64_t hash)
 {
-    uint64_t hash = hash_seeded(address->wire, engine->options.hash_seed);
-    struct instance *instance = find(engine, address->wire, hash);
-    if (instance)
-        return instance;
-
-    instance = mem_new(sizeof *instance + address->wire.size);
+    struct instance *instance = mem_new(sizeof *instance + address.size);
     instance->type = type;
-    instance->partition = (uint16_t)partition_of(address->id, engine->options.partitions);
-    instance->address_size = (uint16_t)address->wire.size;
-    memcpy(instance->address, address->wire.data, address->wire.size);
+    instance->partition =
+        (uint16_t)partition_of(address_known(address).id, engine->options.partitions);
+    instance->address_size = (uint16_t)address.size;
+    memcpy(instance->address, address.data, address.size);
     list_init(&instance->turn);
     list_init(&instance->dirty);
     list_init(&instance->front);
-    list_put_last(&engine->idle, &instance->place);
+    list_put_last(&engine->recent, &instance->place);
     map_put(&engine->instances, &instance->by_address, hash);
     engine->cache_bytes += own_bytes(instance);
     engine->figures.instances++;
     return instance;
+}
+
+struct instance *instance_get(struct engine *engine, struct function_type *type,
+                              struct bytes address)
+{
+    struct bytes rest = function_rest(type, address);
+    uint64_t hash = hash_seeded(rest, type->seed);
+    struct instance *instance = find(engine, type, rest, hash);
+    return instance ? instance : instance_new(engine, type, address, hash);
 }
 
 static void free_messages(struct list *messages)
@@ -119,7 +144,7 @@ static void instance_free(struct engine *engine, struct instance *instance)
 
 void instance_free_all(struct engine *engine)
 {
-    struct list *places[] = {&engine->idle, &engine->busy};
+    struct list *places[] = {&engine->recent, &engine->held};
     for (size_t i = 0; i < 2; i++)
         list_for_each_safe (places[i], node)
             instance_free(engine, container_of(node, struct instance, place));
@@ -135,10 +160,6 @@ bool instance_faces_change(const struct instance *instance)
 
 void instance_make_ready(struct engine *engine, struct instance *instance, bool first)
 {
-    if (instance->lifecycle == IDLE) {
-        list_take(&instance->place);
-        list_put_last(&engine->busy, &instance->place);
-    }
     instance->lifecycle = READY;
     if (instance_faces_change(instance))
         list_put_last(&engine->changing, &instance->turn);
@@ -153,8 +174,9 @@ void instance_make_idle(struct engine *engine, struct instance *instance)
 {
     assert(instance->message_count == 0);
     instance->lifecycle = IDLE;
+    instance->is_held = false;
     list_take(&instance->place);
-    list_put_last(&engine->idle, &instance->place);
+    list_put_last(&engine->recent, &instance->place);
 }
 
 void instance_go_on(struct engine *engine, struct instance *instance)
@@ -167,10 +189,6 @@ void instance_go_on(struct engine *engine, struct instance *instance)
 
 void instance_park(struct engine *engine, struct instance *instance)
 {
-    if (instance->lifecycle == IDLE) {
-        list_take(&instance->place);
-        list_put_last(&engine->busy, &instance->place);
-    }
     instance->lifecycle = PARKED;
     instance->type->backlog_bytes -= instance->message_bytes;
     list_put_last(&instance->type->parked, &instance->turn);
@@ -189,13 +207,33 @@ void instance_resume(struct engine *engine, struct instance *instance)
     instance_go_on(engine, instance);
 }
 
+static void hold(struct engine *engine, struct instance *instance)
+{
+    if (instance->is_held)
+        return;
+    instance->is_held = true;
+    list_take(&instance->place);
+    list_put_last(&engine->held, &instance->place);
+}
+
+void instance_note_persisted(struct engine *engine, struct instance *instance,
+                             struct message *message, uint64_t epoch)
+{
+    message->persisted = epoch;
+    hold(engine, instance);
+}
+
 void instance_evict(struct engine *engine)
 {
-    while (!list_is_empty(&engine->idle)) {
-        struct instance *oldest = list_first(&engine->idle, struct instance, place);
+    while (!list_is_empty(&engine->recent)) {
+        struct instance *oldest = list_first(&engine->recent, struct instance, place);
         bool over = engine->cache_bytes > engine->options.limits.cache_bytes;
         if (!over && !engine_misbehaves(engine, MISBEHAVE_EVICT))
             return;
+        if (oldest->lifecycle != IDLE) {
+            hold(engine, oldest);
+            continue;
+        }
         if (oldest->changed > engine->viewed.kept) {
             if (over)
                 engine->options.ports.hurry(engine->options.ports.owner, VIEW_KEPT);
@@ -212,8 +250,9 @@ void instance_put(struct engine *engine, struct instance *instance, struct messa
 {
     size_t bytes = message_bytes(message);
     struct list *end = instance->spilled ? &instance->spilled->back : &instance->front;
+    message->instance = instance;
     list_put_last(end, &message->place);
-    account(instance, 1, (ptrdiff_t)bytes);
+    count_in(instance, bytes);
     engine->backlog_memory += bytes;
     if (instance->lifecycle == IDLE)
         instance_make_ready(engine, instance, false);
@@ -242,7 +281,8 @@ static void look_again(struct engine *engine, struct instance *instance)
     instance_make_ready(engine, instance, false);
 }
 
-void instance_put_ahead(struct engine *engine, struct instance *instance, struct message *message)
+HINT_APART void instance_put_ahead(struct engine *engine, struct instance *instance,
+                                   struct message *message)
 {
     size_t bytes = message_bytes(message);
     struct list *node = instance->front.next;
@@ -252,7 +292,7 @@ void instance_put_ahead(struct engine *engine, struct instance *instance, struct
            body_is_change(message_body(container_of(node, struct message, place))))
         node = node->next;
     list_put_before(node, &message->place);
-    account(instance, 1, (ptrdiff_t)bytes);
+    count_in(instance, bytes);
     engine->backlog_memory += bytes;
     look_again(engine, instance);
 }
@@ -295,7 +335,7 @@ void instance_put_spilled(struct engine *engine, struct instance *instance, uint
     if (!instance->spilled)
         instance->spilled = spilled_new();
     add_to_spilled(engine, instance->spilled, sequence, bytes);
-    account(instance, 1, (ptrdiff_t)bytes);
+    count_in(instance, bytes);
     if (instance->lifecycle == IDLE)
         instance_make_ready(engine, instance, false);
 }
@@ -340,7 +380,7 @@ void instance_drop(struct engine *engine, struct instance *instance, size_t coun
         else if (!message_goes_ahead(message))
             engine->open_bytes -= bytes;
         engine->backlog_memory -= bytes;
-        account(instance, -1, -(ptrdiff_t)bytes);
+        count_out(instance, bytes);
         free_message(engine, message, bytes);
     }
 }
@@ -369,7 +409,7 @@ static struct list *first_to_spill(struct instance *instance)
     return node;
 }
 
-size_t instance_spill(struct engine *engine, struct instance *instance)
+HINT_APART size_t instance_spill(struct engine *engine, struct instance *instance)
 {
     struct list *end = instance->spilled ? &instance->spilled->back : &instance->front;
     struct list *node = first_to_spill(instance);
@@ -418,7 +458,7 @@ void instance_unspill(struct engine *engine, struct instance *instance, struct b
         assert(good && key.kind == KEY_MESSAGE);
         struct message *message = message_from_body(instance_address(instance), body);
         message->sequence = key.sequence;
-        message->persisted = 1; /* some epoch that the view has */
+        instance_note_persisted(engine, instance, message, 1); /* some epoch that the view has */
         list_put_last(&instance->front, &message->place);
 
         size_t bytes = message_bytes(message);
@@ -440,17 +480,21 @@ void instance_unspill(struct engine *engine, struct instance *instance, struct b
 
 /* --- states --- */
 
-static struct slot *slot_at(struct engine *engine, struct instance *instance, size_t index)
+/* As many as its type has states. */
+HINT_APART static void add_slots(struct engine *engine, struct instance *instance)
 {
-    size_t wanted = instance->type->spec_count;
-    assert(index < wanted);
-    if (instance->slot_count < wanted) {
-        instance->slots = mem_resize(instance->slots, wanted * sizeof *instance->slots);
-        size_t added = wanted - instance->slot_count;
-        memset(&instance->slots[instance->slot_count], 0, added * sizeof *instance->slots);
-        engine->cache_bytes += added * sizeof *instance->slots;
-        instance->slot_count = (uint16_t)wanted;
-    }
+    size_t wanted = instance->type->spec_count, added = wanted - instance->slot_count;
+    instance->slots = mem_resize(instance->slots, wanted * sizeof *instance->slots);
+    memset(&instance->slots[instance->slot_count], 0, added * sizeof *instance->slots);
+    engine->cache_bytes += added * sizeof *instance->slots;
+    instance->slot_count = (uint16_t)wanted;
+}
+
+static inline struct slot *slot_at(struct engine *engine, struct instance *instance, size_t index)
+{
+    if (index >= instance->slot_count)
+        add_slots(engine, instance);
+    assert(index < instance->slot_count);
     return &instance->slots[index];
 }
 

@@ -37,8 +37,8 @@ void letter_put(struct engine *engine, const struct dead_letter *letter)
     engine->options.ports.report(engine->options.ports.owner, &report);
 }
 
-void letter_put_message(struct engine *engine, enum dead_kind kind, struct bytes target,
-                        struct bytes caller, struct bytes argument, struct bytes cause)
+HINT_SELDOM void letter_put_message(struct engine *engine, enum dead_kind kind, struct bytes target,
+                                    struct bytes caller, struct bytes argument, struct bytes cause)
 {
     struct buffer to = {0}, from = {0};
     address_add_text(&to, target);

@@ -18,12 +18,15 @@ struct receipt {
     struct hash128 key; /* of address and idempotency key */
 };
 
+struct instance;
+
 struct message {
-    struct list place;       /* in a mailbox */
-    struct list fresh;       /* among those that no delta holds yet */
-    uint64_t sequence;       /* order of arrival; part of its stored key */
-    uint64_t persisted;      /* epoch whose delta holds it; 0: none */
-    struct receipt *receipt; /* NULL: nobody asked */
+    struct list place;         /* in a mailbox */
+    struct list fresh;         /* among those that no delta holds yet */
+    struct instance *instance; /* whose mailbox has it; set while it is fresh */
+    uint64_t sequence;         /* order of arrival; part of its stored key */
+    uint64_t persisted;        /* epoch whose delta holds it; 0: none */
+    struct receipt *receipt;   /* NULL: nobody asked */
     uint32_t target_size;
     uint32_t body_size;
     uint8_t bytes[]; /* target, body */

@@ -273,11 +273,13 @@ enum acceptance engine_read(struct engine *engine, const struct read_request *re
     struct address target;
     struct sf_status status;
     arena_clear(&engine->arena);
-    if (!address_make(request->ns, request->name, request->id, &engine->arena, &target, &status) ||
-        !function_find(engine, &target))
+    if (!address_make(request->ns, request->name, request->id, &engine->arena, &target, &status))
+        return UNKNOWN_TARGET;
+    const struct function_type *type = function_find(engine, &target);
+    if (!type)
         return UNKNOWN_TARGET;
 
-    const struct instance *instance = instance_find(engine, target.wire);
+    const struct instance *instance = instance_find(engine, type, target.wire);
     const struct slot *slot = request->state.size ? find_slot(instance, request->state) : NULL;
     if (slot) {
         struct found_state found;
