@@ -193,7 +193,8 @@ bool sf_match(struct sf_context *context, const struct sf_message *message,
 /* Decodes the value. False if there is none (what `ret_value` points to is left alone, so a default
  * may stand there), or if it cannot be read: then the function fails. */
 bool sf_get(struct sf_context *context, const struct sf_state *state, void *ret_value);
-bool sf_set(struct sf_context *context, const struct sf_state *state, struct sf_value value);
+static inline bool sf_set(struct sf_context *context, const struct sf_state *state,
+                          struct sf_value value);
 
 /* Of any kind of state: empties it. */
 bool sf_clear(struct sf_context *context, const struct sf_state *state);
@@ -223,7 +224,8 @@ bool sf_buffer_next(struct sf_context *context, const struct sf_state *buffer, s
 
 /* --- messages out --- */
 
-bool sf_send(struct sf_context *context, struct sf_address target, struct sf_value value);
+static inline bool sf_send(struct sf_context *context, struct sf_address target,
+                           struct sf_value value);
 
 /* To the caller; fails if there is none. */
 bool sf_reply(struct sf_context *context, struct sf_value value);
@@ -320,6 +322,28 @@ void sf_log(struct sf_context *context, enum sf_level level, const char *format,
 /* Adds to a counter of the function's type, which metrics show under this name; `by` may be
  * negative. What a failed call has counted stays counted. */
 void sf_count(struct sf_context *context, const char *counter, int64_t by);
+
+/* --- by pointer --- */
+
+/* What sf_send and sf_set become, which nearly every message meets: that address and value are
+ * copied for a call would cost it more than the call itself. Also for other languages, which call
+ * no inline functions. */
+bool sf_send_to(struct sf_context *context, const struct sf_address *target,
+                const struct sf_value *value);
+bool sf_set_to(struct sf_context *context, const struct sf_state *state,
+               const struct sf_value *value);
+
+static inline bool sf_send(struct sf_context *context, struct sf_address target,
+                           struct sf_value value)
+{
+    return sf_send_to(context, &target, &value);
+}
+
+static inline bool sf_set(struct sf_context *context, const struct sf_state *state,
+                          struct sf_value value)
+{
+    return sf_set_to(context, state, &value);
+}
 
 #pragma GCC visibility pop
 #ifdef __cplusplus

@@ -6,6 +6,8 @@
 #ifndef BASE_BYTES_H
 #define BASE_BYTES_H
 
+#include "base/hints.h"
+
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -60,48 +62,57 @@ static inline uint32_t bytes_four(const uint8_t *at)
     return four;
 }
 
+/* Are they equal, if they have 16 to 32 bytes? The pieces that are looked at may overlap. */
+static inline bool bytes_equal_halves(const uint8_t *a, const uint8_t *b, size_t size)
+{
+    enum { STEP = 8, HALF = 16 };
+    const uint8_t *a_end = a + size, *b_end = b + size;
+    return !(bytes_eight_apart(a, b) | bytes_eight_apart(a + STEP, b + STEP) |
+             bytes_eight_apart(a_end - HALF, b_end - HALF) |
+             bytes_eight_apart(a_end - STEP, b_end - STEP));
+}
+
 /* What is compared is mostly a name of 4 to 32 bytes, and equal: a call would take longer. The
  * pieces that are looked at may overlap. */
-static inline bool bytes_equal(struct bytes a, struct bytes b)
+HINT_INLINE static bool bytes_equal(struct bytes a, struct bytes b)
 {
     enum { QUARTER = 4, STEP = 8, HALF = 16, LONG = 32 };
     if (a.size != b.size)
         return false;
     if (a.size < QUARTER || a.size > LONG)
         return a.size == 0 || memcmp(a.data, b.data, a.size) == 0;
+    if (a.size >= HALF)
+        return bytes_equal_halves(a.data, b.data, a.size);
     const uint8_t *a_end = a.data + a.size, *b_end = b.data + b.size;
     if (a.size < STEP)
         return bytes_four(a.data) == bytes_four(b.data) &&
                bytes_four(a_end - QUARTER) == bytes_four(b_end - QUARTER);
-    uint64_t apart =
-        bytes_eight_apart(a.data, b.data) | bytes_eight_apart(a_end - STEP, b_end - STEP);
-    if (a.size > HALF)
-        apart |= bytes_eight_apart(a.data + STEP, b.data + STEP) |
-                 bytes_eight_apart(a_end - HALF, b_end - HALF);
-    return !apart;
+    return !(bytes_eight_apart(a.data, b.data) | bytes_eight_apart(a_end - STEP, b_end - STEP));
 }
 
 /* Copies to where there is room; returns the place behind. As above: names and ids are short. */
-static inline uint8_t *bytes_put(uint8_t *to, struct bytes bytes)
+HINT_INLINE static uint8_t *bytes_put(uint8_t *to, struct bytes bytes)
 {
     enum { QUARTER = 4, STEP = 8, HALF = 16, LONG = 32 };
     const uint8_t *from = bytes.data;
     size_t size = bytes.size;
-    if (size > LONG) {
-        memcpy(to, from, size);
-    } else if (size >= HALF) {
-        memcpy(to, from, HALF);
-        memcpy(to + size - HALF, from + size - HALF, HALF);
-    } else if (size >= STEP) {
+    if (size < STEP) {
+        if (size >= QUARTER) {
+            memcpy(to, from, QUARTER);
+            memcpy(to + size - QUARTER, from + size - QUARTER, QUARTER);
+        } else if (size) {
+            to[0] = from[0];
+            to[size / 2] = from[size / 2];
+            to[size - 1] = from[size - 1];
+        }
+    } else if (size <= HALF) {
         memcpy(to, from, STEP);
         memcpy(to + size - STEP, from + size - STEP, STEP);
-    } else if (size >= QUARTER) {
-        memcpy(to, from, QUARTER);
-        memcpy(to + size - QUARTER, from + size - QUARTER, QUARTER);
-    } else if (size) {
-        to[0] = from[0];
-        to[size / 2] = from[size / 2];
-        to[size - 1] = from[size - 1];
+    } else if (size <= LONG) {
+        memcpy(to, from, HALF);
+        memcpy(to + size - HALF, from + size - HALF, HALF);
+    } else {
+        memcpy(to, from, size);
     }
     return to + size;
 }
@@ -127,7 +138,7 @@ bool bytes_are_utf8_any(struct bytes b);
 
 /* True if the bytes are well-formed UTF-8 (no surrogates, nothing overlong). Ids are mostly a few
  * letters and digits; the pieces that are looked at may overlap. */
-static inline bool bytes_are_utf8(struct bytes b)
+HINT_INLINE static bool bytes_are_utf8(struct bytes b)
 {
     enum { QUARTER = 4, STEP = 8, HALF = 16 };
     uint64_t bits = 0;

@@ -6,6 +6,9 @@
 #ifndef BASE_HINTS_H
 #define BASE_HINTS_H
 
+/* Becomes part of all that call it: the few moves that it is cost less than a call. */
+#define HINT_INLINE inline __attribute__((always_inline))
+
 /* All that it calls, and what that calls, becomes part of it. */
 #define HINT_WHOLE __attribute__((flatten))
 

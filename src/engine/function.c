@@ -113,14 +113,6 @@ void function_free(struct function_type *type)
     free(type);
 }
 
-struct spec *function_find_spec(struct function_type *type, struct bytes name)
-{
-    for (size_t i = 0; i < type->spec_count; i++)
-        if (bytes_equal(type->specs[i].is.name, name))
-            return &type->specs[i];
-    return NULL;
-}
-
 static struct bytes owned(struct bytes bytes)
 {
     return bytes_make(bytes_string(bytes), bytes.size);

@@ -101,7 +101,15 @@ static inline struct bytes function_rest(const struct function_type *type, struc
     return bytes_from(wire, type->wire.size);
 }
 
-struct spec *function_find_spec(struct function_type *type, struct bytes name);
+/* NULL: it was never declared. What an embedded function answers with is the name it was given. */
+static inline struct spec *function_find_spec(struct function_type *type, struct bytes name)
+{
+    for (struct spec *it = type->specs, *end = it + type->spec_count; it < end; it++)
+        if (it->is.name.size == name.size &&
+            (it->is.name.data == name.data || bytes_equal(it->is.name, name)))
+            return it;
+    return NULL;
+}
 
 /* Registers a state; false (with a message) if it is known with another type. `ret_new` tells
  * whether that added anything. */

@@ -2,6 +2,7 @@
  * become mutations at the end. */
 #include "sdk/batch.h"
 
+#include "base/hints.h"
 #include "base/list.h"
 #include "base/mem.h"
 #include "sdk/async.h"
@@ -41,7 +42,7 @@ static struct batch *batch_of(struct sf_context *context)
     return container_of(context, struct batch, context);
 }
 
-bool batch_fail(struct batch *batch, const char *text)
+HINT_SELDOM bool batch_fail(struct batch *batch, const char *text)
 {
     if (!batch->has_failed)
         (void)sf_fail(&batch->failure, SF_INVALID, "%s", text);
@@ -187,7 +188,7 @@ static void ask_for(struct batch *batch, const struct sf_state_name *state)
     };
 }
 
-static bool fail_untyped(struct batch *batch, const struct batch_slot *slot)
+HINT_SELDOM static bool fail_untyped(struct batch *batch, const struct batch_slot *slot)
 {
     struct sf_status status;
     (void)sf_fail(&status, SF_INVALID, "state '%.*s' is no typed value", BYTES_ARG(slot->name));
@@ -208,7 +209,8 @@ static inline bool read_slot(struct batch *batch, struct batch_slot *slot)
     return true;
 }
 
-static bool fail_type(struct batch *batch, const struct batch_slot *slot, struct bytes type)
+HINT_SELDOM static bool fail_type(struct batch *batch, const struct batch_slot *slot,
+                                  struct bytes type)
 {
     struct sf_status status;
     (void)sf_fail(&status, SF_INVALID, "state '%.*s' holds a value of type '%.*s', not of '%.*s'",
@@ -289,7 +291,9 @@ static bool set(struct batch *batch, struct batch_slot *slot, struct sf_bytes ty
 {
     if (!slot->is_present) /* else it is that type already */
         slot->type = arena_add_bytes(&batch->arena, bytes_from_sf(type));
-    slot->value = arena_add_bytes(&batch->arena, bytes_from_sf(value));
+    uint8_t *copy = arena_take(&batch->arena, value.size);
+    (void)bytes_put(copy, bytes_from_sf(value));
+    slot->value = bytes_make(copy, value.size);
     slot->is_present = true;
     slot->is_changed = true;
     return true;
@@ -383,16 +387,16 @@ static uint8_t *message_space(struct batch *batch, size_t target_size, size_t bo
 
 static void free_messages(struct batch *batch)
 {
-    for (size_t i = 0; i < batch->reply.message_count; i++)
-        if (batch->reply.messages[i].ready)
-            batch->world->message_free(batch->reply.messages[i].ready);
+    const struct outgoing_message *end = batch->reply.messages + batch->reply.message_count;
+    for (const struct outgoing_message *it = batch->reply.messages; it < end; it++)
+        if (it->ready)
+            batch->world->message_free(it->ready);
 }
 
 /* Target and body are written as they will wait and travel. */
-static bool send(struct sf_context *context, const struct sf_target *target,
-                 const struct sf_encoded *value)
+HINT_APART static bool send_any(struct batch *batch, const struct sf_target *target,
+                                const struct sf_encoded *value)
 {
-    struct batch *batch = batch_of(context);
     struct from_function *reply = &batch->reply;
     struct bytes id = bytes_from_sf(target->id), type = bytes_from_sf(value->type),
                  bytes = bytes_from_sf(value->value), type_sent_to;
@@ -410,6 +414,35 @@ static bool send(struct sf_context *context, const struct sf_target *target,
     to = message_body_begin(address_put(to, type_sent_to, id), batch->self, argument_size);
     message->argument = bytes_make(to, argument_size);
     (void)typed_value_put(to, type, bytes);
+    return true;
+}
+
+/* Nearly always the type is the one that was sent to last, and nothing is long: then it needs no
+ * more than to be written. What is read again of `target` and `value` need not be kept meanwhile.
+ */
+static bool send(struct sf_context *context, const struct sf_target *target,
+                 const struct sf_encoded *value)
+{
+    struct batch *batch = batch_of(context);
+    struct from_function *reply = &batch->reply;
+    struct bytes id = bytes_from_sf(target->id);
+    size_t argument_size = typed_value_short_size(value->type.size, value->value.size);
+    size_t target_size = batch->types.type.size + PB_SHORT_HEAD + id.size;
+    if (!value->type.size || !id.size || id.size >= PB_SHORT || batch->self.size >= PB_SHORT ||
+        argument_size >= PB_SHORT || target_size > ADDRESS_BYTES_MAX ||
+        !target_type_is_last(&batch->types, target) || !bytes_are_utf8(id))
+        return send_any(batch, target, value);
+
+    size_t body_size = PB_SHORT_HEAD + batch->self.size + PB_SHORT_HEAD + argument_size;
+    struct outgoing_message *message =
+        ADD(batch, reply->messages, reply->message_count, batch->message_capacity);
+    uint8_t *to = message_space(batch, target_size, body_size, &message->ready);
+    message->target = bytes_make(to, target_size);
+    to = pb_put_short(bytes_put(to, batch->types.type), ADDRESS_ID, bytes_from_sf(target->id));
+    to = pb_put_short(to, INVOCATION_CALLER, batch->self);
+    to = pb_put_short_head(to, INVOCATION_ARGUMENT, argument_size);
+    message->argument = bytes_make(to, argument_size);
+    (void)typed_value_put_short(to, bytes_from_sf(value->type), bytes_from_sf(value->value));
     return true;
 }
 
@@ -539,47 +572,38 @@ void batch_destroy(struct batch *batch)
     arena_destroy(&batch->arena);
 }
 
-static const struct from_function no_reply; /* copied faster than zeros are written */
+/* Of the last reply only what has been counted is there. */
+static void begin_reply(struct batch *batch)
+{
+    struct from_function *reply = &batch->reply;
+    reply->is_incomplete = false;
+    reply->version = 0;
+    reply->missing_count = reply->mutation_count = reply->message_count = 0;
+    reply->delayed_count = reply->egress_count = 0;
+    reply->messages = batch->few_messages;
+    batch->message_capacity = BATCH_FEW_MESSAGES;
+    batch->missing_capacity = batch->delayed_capacity = batch->egress_capacity = 0;
+}
 
-static void begin(struct batch *batch, const struct sf_function *function,
-                  const struct to_function *request, int64_t time_ms)
+static inline void begin(struct batch *batch, const struct sf_function *function,
+                         const struct to_function *request, int64_t time_ms)
 {
     free_messages(batch);
     arena_clear(&batch->arena);
+    begin_reply(batch);
     batch->context.host = &calling;
-    batch->is_look = batch->is_frozen = false;
-    batch->slot_count = 0;
     batch->function = function;
     batch->now_ms = time_ms;
-    batch->caches = NULL;
-    batch->reply = no_reply;
-    batch->reply.messages = batch->few_messages;
-    batch->message_capacity = BATCH_FEW_MESSAGES;
-    batch->missing_capacity = batch->delayed_capacity = batch->egress_capacity = 0;
-    batch->self_type = NULL;
-    batch->has_failed = false;
     batch->self = request->target;
-    batch->caller = (struct bytes){0};
-    batch->slot_count = batch->slot_capacity = request->state_count;
-    if (request->state_count)
-        batch->slots = arena_take(&batch->arena, request->state_count * sizeof *batch->slots);
-    for (size_t i = 0; i < request->state_count; i++)
-        batch->slots[i] =
-            (struct batch_slot){.name = request->states[i].name, .given = &request->states[i]};
+    batch->caches = NULL;
+    batch->self_type = NULL;
+    batch->has_failed = batch->is_look = batch->is_frozen = false;
+    batch->slot_count = request->state_count;
 }
 
-static bool call(struct batch *batch, struct bytes body)
+/* What the function has returned is not all that there is to its end. */
+HINT_APART static bool end_call(struct batch *batch, bool good)
 {
-    struct bytes argument;
-    struct typed_value value;
-    struct sf_message message;
-    if (!message_body_parse(body, &batch->caller, &argument) || !typed_value_view(argument, &value))
-        return batch_fail(batch, "the message is malformed");
-
-    message =
-        (struct sf_message){bytes_to_sf(value.type), bytes_to_sf(value.value), value.has_value};
-    batch->caches = NULL;
-    bool good = batch->function->call(&batch->context, &message);
     if (batch->reply.is_incomplete) { /* if it has failed, then perhaps for want of that state */
         batch->has_failed = false;
         return true;
@@ -588,17 +612,37 @@ static bool call(struct batch *batch, struct bytes body)
         return false;
     if (!good)
         return batch_fail(batch, "the function returned false");
-    return save_caches(batch) && !batch->has_failed;
+    good = save_caches(batch) && !batch->has_failed;
+    batch->caches = NULL;
+    return good;
 }
 
-static void add_mutations(struct batch *batch)
+static inline bool call_with(struct batch *batch, const struct typed_value *value)
+{
+    struct sf_message message = {bytes_to_sf(value->type), bytes_to_sf(value->value),
+                                 value->has_value};
+    bool good = batch->function->call(&batch->context, &message);
+    bool is_over = !batch->caches && !batch->has_failed && !batch->reply.is_incomplete;
+    return (good && is_over) || end_call(batch, good);
+}
+
+static inline bool call(struct batch *batch, struct bytes body)
+{
+    struct bytes argument;
+    struct typed_value value;
+    if (!message_body_parse(body, &batch->caller, &argument) || !typed_value_view(argument, &value))
+        return batch_fail(batch, "the message is malformed");
+    return call_with(batch, &value);
+}
+
+HINT_APART static void add_mutations(struct batch *batch)
 {
     struct from_function *reply = &batch->reply;
     for (size_t i = 0; i < batch->slot_count; i++) {
         const struct batch_slot *slot = &batch->slots[i];
         if (!slot->is_changed)
             continue;
-        if (!reply->mutations)
+        if (!reply->mutation_count)
             reply->mutations =
                 arena_take(&batch->arena, batch->slot_count * sizeof *reply->mutations);
         reply->mutations[reply->mutation_count++] = (struct state_mutation){
@@ -637,13 +681,25 @@ static const struct batch_states *states_of(struct batch *batch,
     return states;
 }
 
-/* The states that the function declares must all be at hand before it is called. */
+static void begin_slots(struct batch *batch, const struct to_function *request)
+{
+    const struct request_state *given = request->states, *end = given + request->state_count;
+    struct batch_slot *slot = arena_take(&batch->arena, request->state_count * sizeof *slot);
+    batch->slots = slot;
+    for (; given < end; given++, slot++)
+        *slot = (struct batch_slot){.name = given->name, .given = given};
+}
+
+/* The states that the function declares must all be at hand before it is called. As a rule they
+ * came in that order. */
 static void find_declared(struct batch *batch)
 {
     const struct batch_states *states = states_of(batch, batch->function->states);
     for (size_t i = 0; i < states->count; i++) {
         const struct sf_state_name *is = &states->is[i];
-        struct batch_slot *slot = find_slot(batch, bytes_from_sf(is->name));
+        struct bytes name = bytes_from_sf(is->name);
+        bool is_there = i < batch->slot_count && bytes_equal(batch->slots[i].name, name);
+        struct batch_slot *slot = is_there ? &batch->slots[i] : find_slot(batch, name);
         if (slot) {
             slot->state = states->declared[i];
             slot->is = is;
@@ -653,22 +709,32 @@ static void find_declared(struct batch *batch)
     }
 }
 
+HINT_APART static void begin_states(struct batch *batch, const struct to_function *request)
+{
+    begin_slots(batch, request);
+    if (batch->function->states)
+        find_declared(batch);
+}
+
+HINT_SELDOM static bool give_failure(const struct batch *batch, struct sf_status *status)
+{
+    if (status)
+        *status = batch->failure;
+    return false;
+}
+
 bool batch_run(struct batch *batch, const struct sf_function *function,
                const struct to_function *request, int64_t time_ms,
                const struct from_function **ret_reply, struct sf_status *status)
 {
-    bool good = true;
     begin(batch, function, request, time_ms);
-    if (function->states)
-        find_declared(batch);
-    for (size_t i = 0; good && !batch->reply.is_incomplete && i < request->message_count; i++)
-        good = call(batch, request->messages[i]);
-    if (!good) {
-        if (status)
-            *status = batch->failure;
-        return false;
-    }
-    if (!batch->reply.is_incomplete)
+    if (request->state_count || function->states)
+        begin_states(batch, request);
+    const struct bytes *end = request->messages + request->message_count;
+    for (const struct bytes *it = request->messages; it < end && !batch->reply.is_incomplete; it++)
+        if (!call(batch, *it))
+            return give_failure(batch, status);
+    if (batch->slot_count && !batch->reply.is_incomplete)
         add_mutations(batch);
     *ret_reply = &batch->reply;
     return true;
@@ -744,6 +810,9 @@ struct sf_context *batch_look(struct batch *batch, const struct sf_function *fun
 {
     static const struct sf_function nothing = {.type = ""};
     begin(batch, function ? function : &nothing, request, time_ms);
+    begin_slots(batch, request);
+    batch->slot_capacity = batch->slot_count;
+    batch->caller = (struct bytes){0};
     batch->is_look = true;
     batch->is_frozen = is_frozen;
     batch->context.host = &looking;
@@ -753,11 +822,8 @@ struct sf_context *batch_look(struct batch *batch, const struct sf_function *fun
 bool batch_look_end(struct batch *batch, const struct from_function **ret_reply,
                     struct sf_status *status)
 {
-    if (batch->has_failed || !save_caches(batch) || batch->has_failed) {
-        if (status)
-            *status = batch->failure;
-        return false;
-    }
+    if (batch->has_failed || !save_caches(batch) || batch->has_failed)
+        return give_failure(batch, status);
     add_mutations(batch);
     *ret_reply = &batch->reply;
     return true;

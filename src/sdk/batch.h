@@ -48,14 +48,14 @@ struct batch {
     struct target_types types;
     struct batch_states *states; /* of the functions that have been run, as they declare them */
     struct batch_slot *slots;
-    size_t slot_count, slot_capacity;
-    struct batch_cache *caches; /* of the present message */
+    size_t slot_count;
+    size_t slot_capacity; /* while they are looked at */
     struct from_function reply;
-    size_t missing_capacity, message_capacity, delayed_capacity, egress_capacity;
+    size_t message_capacity, missing_capacity, delayed_capacity, egress_capacity;
+    struct batch_cache *caches; /* of the present message */
+    const char *self_type;      /* made when asked for */
+    bool has_failed, is_look, is_frozen;
     struct outgoing_message few_messages[BATCH_FEW_MESSAGES]; /* what most do with */
-    const char *self_type;                                    /* made when asked for */
-    bool is_look, is_frozen;
-    bool has_failed;
     struct sf_status failure;
 };
 

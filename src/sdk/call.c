@@ -1,6 +1,8 @@
 /* call.c - what a function does with its context: checked and encoded here, done by the host. */
 #include "sdk/call.h"
 
+#include "base/hints.h"
+
 #include <stdio.h>
 
 /* --- memory, failing --- */
@@ -77,9 +79,15 @@ struct sf_value sf_format(struct sf_context *context, const char *format, ...)
 
 /* --- messages in --- */
 
+HINT_APART static bool is_named(struct sf_bytes name, const char *type)
+{
+    return bytes_equal(bytes_from_sf(name), bytes_from_sf(text_to_sf(type)));
+}
+
 static inline bool is_of_type(struct sf_bytes name, const struct sf_type *type)
 {
-    return bytes_equal(bytes_from_sf(name), bytes_from_sf(type_name(type)));
+    const struct sf_bytes *builtin = type_builtin_name(type);
+    return builtin ? type_builtin_is(builtin, name) : is_named(name, type->name);
 }
 
 const char *sf_message_type(struct sf_context *context, const struct sf_message *message)
@@ -105,8 +113,8 @@ struct sf_value sf_message_value(const struct sf_message *message)
                              .as_bytes = message->value};
 }
 
-static bool decode_any(struct sf_context *context, struct sf_bytes name, struct sf_bytes bytes,
-                       const struct sf_type *type, void *ret_value)
+static bool decode(struct sf_context *context, struct sf_bytes name, struct sf_bytes bytes,
+                   const struct sf_type *type, void *ret_value)
 {
     struct sf_status status;
     if (!is_of_type(name, type))
@@ -116,20 +124,22 @@ static bool decode_any(struct sf_context *context, struct sf_bytes name, struct 
            context->host->fail(context, status.message);
 }
 
-static inline bool decode(struct sf_context *context, struct sf_bytes name, struct sf_bytes bytes,
-                          const struct sf_type *type, void *ret_value)
-{
-    return (is_of_type(name, type) && value_decode_short(type, bytes, ret_value)) ||
-           decode_any(context, name, bytes, type, ret_value);
-}
-
-bool sf_read(struct sf_context *context, const struct sf_message *message,
-             const struct sf_type *type, void *ret_value)
+HINT_APART static bool read_any(struct sf_context *context, const struct sf_message *message,
+                                const struct sf_type *type, void *ret_value)
 {
     if (!message->has_value)
         return sf_fail_call(context, "a message of type '%.*s' has no value",
                             (int)message->type.size, (const char *)message->type.data);
     return decode(context, message->type, message->value, type, ret_value);
+}
+
+bool sf_read(struct sf_context *context, const struct sf_message *message,
+             const struct sf_type *type, void *ret_value)
+{
+    const struct sf_bytes *builtin = type_builtin_name(type);
+    return (builtin && message->has_value && type_builtin_is(builtin, message->type) &&
+            value_decode_short(type, message->value, ret_value)) ||
+           read_any(context, message, type, ret_value);
 }
 
 bool sf_try_read(struct sf_context *context, const struct sf_message *message,
@@ -182,14 +192,27 @@ bool call_encode(struct sf_context *context, const char *what, const struct sf_v
     return context->host->fail(context, status.message);
 }
 
-bool sf_send(struct sf_context *context, struct sf_address address, struct sf_value value)
+static inline bool send(struct sf_context *context, const struct sf_address *address,
+                        const struct sf_encoded *value)
+{
+    struct sf_target target = target_of(*address);
+    return context->host->send(context, &target, value);
+}
+
+HINT_APART static bool send_any(struct sf_context *context, const struct sf_address *address,
+                                const struct sf_value *value)
 {
     struct sf_encoded encoded;
-    struct sf_target target = target_of(address);
+    return call_encode(context, "sf_send", value, &encoded) && send(context, address, &encoded);
+}
+
+bool sf_send_to(struct sf_context *context, const struct sf_address *address,
+                const struct sf_value *value)
+{
+    struct sf_encoded encoded;
     uint8_t number[VALUE_NUMBER_BYTES];
-    return (value_encode_short(&value, number, &encoded) ||
-            call_encode(context, "sf_send", &value, &encoded)) &&
-           context->host->send(context, &target, &encoded);
+    return value_encode_short(value, number, &encoded) ? send(context, address, &encoded)
+                                                       : send_any(context, address, value);
 }
 
 bool sf_reply(struct sf_context *context, struct sf_value value)

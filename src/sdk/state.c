@@ -105,15 +105,16 @@ bool sf_get(struct sf_context *context, const struct sf_state *state, void *ret_
             decode_as(context, state, state->type, bytes, ret_value));
 }
 
-bool sf_set(struct sf_context *context, const struct sf_state *state, struct sf_value value)
+bool sf_set_to(struct sf_context *context, const struct sf_state *state,
+               const struct sf_value *value)
 {
     struct sf_encoded encoded;
     uint8_t number[VALUE_NUMBER_BYTES];
     if (!expect_kind(context, state, SF_STATE_VALUE))
         return false;
-    if (value.type == state->type && value_encode_short(&value, number, &encoded))
+    if (value->type == state->type && value_encode_short(value, number, &encoded))
         return set(context, state, encoded.value);
-    return encode_as(context, state, state->type, value, &encoded.value) &&
+    return encode_as(context, state, state->type, *value, &encoded.value) &&
            set(context, state, encoded.value);
 }
 

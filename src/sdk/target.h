@@ -17,6 +17,14 @@ struct target_types {
 
 void target_types_destroy(struct target_types *types);
 
+/* Is the target's type the last one? */
+static inline bool target_type_is_last(const struct target_types *types,
+                                       const struct sf_target *target)
+{
+    struct bytes text = bytes_make(target->type.data, target->type.size);
+    return text.size && bytes_equal(types->text, text);
+}
+
 /* For target_type: when it is not the last one. */
 bool target_change_type(struct target_types *types, struct bytes text, struct sf_status *status);
 
@@ -25,9 +33,8 @@ bool target_change_type(struct target_types *types, struct bytes text, struct sf
 SF_CHECK static inline bool target_type(struct target_types *types, const struct sf_target *target,
                                         struct bytes *ret_type, struct sf_status *status)
 {
-    struct bytes text = bytes_make(target->type.data, target->type.size);
-    bool is_known = text.size && bytes_equal(types->text, text);
-    if (!is_known && !target_change_type(types, text, status))
+    if (!target_type_is_last(types, target) &&
+        !target_change_type(types, bytes_make(target->type.data, target->type.size), status))
         return false;
     *ret_type = types->type;
     return address_check_id(types->type, bytes_make(target->id.data, target->id.size), status);

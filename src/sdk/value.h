@@ -99,36 +99,33 @@ static inline struct sf_bytes value_encode_number(const struct sf_value *value, 
 }
 
 /* Only what we would have written is one: no zero, no byte more than is needed. */
-static inline bool value_decode_number(enum sf_repr repr, struct sf_bytes bytes, void *ret_value)
+HINT_INLINE static bool value_decode_number(enum sf_repr repr, struct sf_bytes bytes,
+                                            void *ret_value)
 {
     const struct number_form *form = &value_number_forms[repr];
     const uint8_t *from = bytes.data;
     uint32_t narrow;
     uint64_t wide;
-    if (!bytes.size) {
-        memset(ret_value, 0, form->size);
-        return true;
-    }
-    if (bytes.size != 1 + (size_t)form->size || from[0] != form->tag)
+    if (bytes.size && (bytes.size != 1 + (size_t)form->size || from[0] != form->tag))
         return false;
     switch (form->size) {
     case 1:
-        if (from[1] != 1)
+        if (bytes.size && from[1] != 1)
             return false;
-        *(bool *)ret_value = true;
+        *(bool *)ret_value = bytes.size != 0;
         return true;
     case 4:
-        memcpy(&narrow, from + 1, sizeof narrow);
-        narrow = le32toh(narrow);
-        if (narrow)
-            memcpy(ret_value, &narrow, sizeof narrow);
-        return narrow != 0;
+        narrow = bytes.size ? le32toh(bytes_four(from + 1)) : 0;
+        if (bytes.size && !narrow)
+            return false;
+        memcpy(ret_value, &narrow, sizeof narrow);
+        return true;
     default:
-        memcpy(&wide, from + 1, sizeof wide);
-        wide = le64toh(wide);
-        if (wide)
-            memcpy(ret_value, &wide, sizeof wide);
-        return wide != 0;
+        wide = bytes.size ? le64toh(bytes_eight(from + 1)) : 0;
+        if (bytes.size && !wide)
+            return false;
+        memcpy(ret_value, &wide, sizeof wide);
+        return true;
     }
 }
 
@@ -144,6 +141,13 @@ static inline const struct sf_bytes *type_builtin_name(const struct sf_type *typ
         return NULL;
     const struct sf_bytes *name = &value_builtin_names[type->repr];
     return type->name == name->data ? name : NULL;
+}
+
+/* Is it that name of a built-in type? They have 21 to 24 bytes. */
+HINT_INLINE static bool type_builtin_is(const struct sf_bytes *builtin, struct sf_bytes name)
+{
+    return name.size == builtin->size &&
+           bytes_equal_halves(name.data, builtin->data, builtin->size);
 }
 
 static inline struct sf_bytes type_name(const struct sf_type *type)

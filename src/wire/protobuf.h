@@ -91,6 +91,22 @@ static inline uint8_t *pb_put_bytes(uint8_t *to, uint32_t number, struct bytes b
     return bytes_put(pb_put_head(to, number, bytes.size), bytes);
 }
 
+/* The same of fewer than PB_SHORT bytes: what has been found to be short as a whole is written
+ * without asking again. */
+enum { PB_SHORT_HEAD = 2 };
+
+static inline uint8_t *pb_put_short_head(uint8_t *to, uint32_t number, size_t size)
+{
+    to[0] = (uint8_t)(number << 3 | PB_BYTES);
+    to[1] = (uint8_t)size;
+    return to + PB_SHORT_HEAD;
+}
+
+static inline uint8_t *pb_put_short(uint8_t *to, uint32_t number, struct bytes bytes)
+{
+    return bytes_put(pb_put_short_head(to, number, bytes.size), bytes);
+}
+
 static inline uint8_t *pb_put_uint(uint8_t *to, uint32_t number, uint64_t value)
 {
     return pb_put_varint(pb_put_tag(to, number, PB_VARINT), value);

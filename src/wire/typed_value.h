@@ -71,6 +71,19 @@ static inline uint8_t *typed_value_put(uint8_t *to, struct bytes type, struct by
     return pb_put_set_bytes(to, TYPED_VALUE, value);
 }
 
+/* The same of a type that is not empty, where all of it takes fewer than PB_SHORT bytes. */
+static inline size_t typed_value_short_size(size_t type_size, size_t value_size)
+{
+    return PB_SHORT_HEAD + type_size + 2 + (value_size ? PB_SHORT_HEAD + value_size : 0);
+}
+
+static inline uint8_t *typed_value_put_short(uint8_t *to, struct bytes type, struct bytes value)
+{
+    to = pb_put_short(to, TYPED_TYPENAME, type);
+    to = pb_put_uint(to, TYPED_HAS_VALUE, 1);
+    return value.size ? pb_put_short(to, TYPED_VALUE, value) : to;
+}
+
 /* Appends an encoded io.statefun.types/string holding `text`: no bytes at all for an empty text. */
 void string_value_add(struct buffer *buffer, struct bytes text);
 

@@ -117,6 +117,95 @@ static void what_is_sent_comes_out_in_order(void **state)
     expect_typed(c, c->reply->egresses[0].argument, sf_int(6));
 }
 
+/* Of ids, names of types and values: where a length takes a byte more, and the first and last of
+ * what a copy treats alike. */
+static const size_t lengths[] = {1,   2,   3,   4,   7,   8,   15,  16,  17,  31,  32,
+                                 33,  62,  63,  64,  90,  99,  100, 101, 108, 109, 110,
+                                 111, 112, 123, 124, 126, 127, 128, 129, 300};
+static char letters[512];
+
+enum { LENGTHS = sizeof lengths / sizeof lengths[0] };
+
+static const char *letters_and_end(struct sf_context *context, size_t count)
+{
+    char *text = sf_alloc(context, count + 1);
+    memcpy(text, letters, count);
+    return text;
+}
+
+static bool send_of_each_length(struct sf_context *context, const struct sf_message *message)
+{
+    (void)message;
+    for (size_t i = 0; i < LENGTHS; i++)
+        for (size_t k = 0; k < LENGTHS; k++) {
+            const char *id = letters_and_end(context, lengths[i]);
+            struct sf_value value = sf_raw("example/raw", letters + 1, lengths[k]);
+            assert_true(sf_send(context, sf_address("example/other", id), value));
+        }
+    for (size_t i = 0; i < LENGTHS; i++) {
+        struct sf_value value = sf_raw(letters_and_end(context, lengths[i]), "", 0);
+        assert_true(sf_send(context, sf_address("example/other", "x"), value));
+    }
+    return true;
+}
+
+/* Where a message will wait: its target, and behind that its body. */
+static uint8_t *new_message(void *owner, size_t target_size, size_t body_size,
+                            struct message **ret_message)
+{
+    struct calling *c = owner;
+    uint8_t *memory = arena_take(&c->arena, target_size + body_size);
+    *ret_message = (struct message *)memory;
+    return memory;
+}
+
+static void leave_message(struct message *message)
+{
+    (void)message;
+}
+
+static void expect_sent(struct calling *c, size_t at, struct bytes id, struct typed_value value)
+{
+    assert_true(at < c->reply->message_count);
+    const struct outgoing_message *message = &c->reply->messages[at];
+    struct bytes target = calling_address(c, "example", "other", id), caller, argument;
+    value.has_value = true;
+    assert_true(bytes_equal(message->target, target));
+    assert_true(bytes_equal(message->argument, calling_typed(c, &value)));
+
+    const uint8_t *memory = (const uint8_t *)message->ready, *body = memory + target.size;
+    const uint8_t *end = message->argument.data + message->argument.size;
+    assert_ptr_equal(message->target.data, memory);
+    assert_true(message_body_parse(bytes_make(body, (size_t)(end - body)), &caller, &argument));
+    assert_true(bytes_equal(caller, c->self));
+    assert_ptr_equal(argument.data, message->argument.data);
+}
+
+static void what_is_sent_is_whole_however_long_its_parts_are(void **state)
+{
+    struct calling *c = *state;
+    c->world =
+        (struct batch_world){.owner = c, .message_new = new_message, .message_free = leave_message};
+    for (size_t i = 0; i < sizeof letters; i++)
+        letters[i] = (char)('a' + i % 26);
+    for (size_t self = 0; self < LENGTHS; self++) {
+        struct typed_value value = {.type = bytes_of("example/raw")}, empty = {.value = {0}};
+        c->self = calling_address(c, "example", "tested", bytes_make(letters, lengths[self]));
+        c->message_count = 0;
+        say(c, sf_int(0));
+        assert_runs(c, send_of_each_length);
+        for (size_t i = 0; i < LENGTHS; i++)
+            for (size_t k = 0; k < LENGTHS; k++) {
+                value.value = bytes_make(letters + 1, lengths[k]);
+                expect_sent(c, i * LENGTHS + k, bytes_make(letters, lengths[i]), value);
+            }
+        for (size_t i = 0; i < LENGTHS; i++) {
+            empty.type = bytes_make(letters, lengths[i]);
+            expect_sent(c, LENGTHS * LENGTHS + i, bytes_of("x"), empty);
+        }
+    }
+}
+
 static bool send_badly(struct sf_context *context, const struct sf_message *message)
 {
     static const struct sf_type nameless = SF_BYTES_TYPE("bad");
@@ -129,7 +218,8 @@ static bool send_badly(struct sf_context *context, const struct sf_message *mess
     case 1:
         return sf_send(context, sf_address(NULL, "x"), sf_int(1));
     case 2:
-        return sf_send(context, sf_address("example/other", "\xff"), sf_int(1));
+        return sf_send(context, good, sf_int(1)) &&
+               sf_send(context, sf_address("example/other", "\xff"), sf_int(1));
     case 3:
         return sf_send(context, good, (struct sf_value){0});
     case 4:
@@ -374,6 +464,7 @@ int main(void)
         TEST(an_id_may_hold_a_nul),
         TEST(an_id_may_be_empty),
         TEST(what_is_sent_comes_out_in_order),
+        TEST(what_is_sent_is_whole_however_long_its_parts_are),
         TEST(what_cannot_be_sent_fails_the_function_with_the_reason),
         TEST(the_first_reason_counts_and_cannot_be_taken_back),
         TEST(a_function_that_gives_no_reason_has_failed_too),
