@@ -313,6 +313,19 @@ static void a_small_state_is_not_kept(void **state)
     assert_int_equal(f->results[0].version, 0);
 }
 
+/* And what the memory of a call held before is not taken for a version. */
+static void what_asks_for_states_keeps_none(void **state)
+{
+    struct fixture *f = *state;
+    add_growing(f, "grow", 0);
+    exchange(f);
+    assert_int_not_equal(f->results[0].version, 0);
+    add_item(f, "growing", "look"); /* without its state */
+    exchange(f);
+    assert_true(reply(f, 0).is_incomplete);
+    assert_int_equal(f->results[0].version, 0);
+}
+
 static void memory_for_states_is_bounded(void **state)
 {
     struct fixture *f = *state;
@@ -350,6 +363,7 @@ int main(void)
         TEST(a_failure_leaves_what_was_kept),
         TEST(nobody_else_can_refer_to_a_version),
         TEST(a_small_state_is_not_kept),
+        TEST(what_asks_for_states_keeps_none),
         TEST(memory_for_states_is_bounded),
     };
     return cmocka_run_group_tests_name("requests", tests, NULL, NULL);
