@@ -618,9 +618,10 @@ void pool_dispatch(struct http_pool *pool)
             pool_give(roomy, line_take_first(pool, &pool->line));
             continue;
         }
+        bool is_expected = waiting_count(pool) <= expected_count(pool);
         bool enough_work =
             pool->channel_count - pool->idle_count >= pool->options.connections_first;
-        if (enough_work && pool_share(pool))
+        if (enough_work && !is_expected && pool_share(pool))
             continue;
         if (pool->line_count && !list_is_empty(&pool->by_depth[0])) {
             struct channel *idle = list_first(&pool->by_depth[0], struct channel, node);
@@ -629,7 +630,7 @@ void pool_dispatch(struct http_pool *pool)
         }
         if (pool_open_one(pool))
             continue;
-        if (waiting_count(pool) <= expected_count(pool) || !pool_share(pool))
+        if (is_expected || !pool_share(pool))
             return;
     }
 }

@@ -115,6 +115,21 @@ static void the_first_connections_are_all_used_before_any_is_shared(void **state
     buffer_destroy(&others);
 }
 
+static void a_call_for_which_a_connection_is_opened_waits_for_it(void **state)
+{
+    struct fixture *f = *state;
+    f->options.connections_first = 2;
+    restart_pool(f);
+    int peer = warm_up(f);
+    post(f, "one");
+    post(f, "two");
+    int other = accept_peer(f);
+    await_request(f, other, "two");
+    buffer_clear(&f->in);
+    await_request(f, peer, "one");
+    assert_int_equal(posts_in(&f->in), 1);
+}
+
 static void a_server_that_answers_slowly_gets_a_connection_for_each_call(void **state)
 {
     struct fixture *f = *state;
@@ -192,6 +207,7 @@ int main(void)
         TEST(more_calls_than_may_share_get_another_connection),
         TEST(a_connection_that_has_not_answered_is_not_shared),
         TEST(the_first_connections_are_all_used_before_any_is_shared),
+        TEST(a_call_for_which_a_connection_is_opened_waits_for_it),
         TEST(a_server_that_answers_slowly_gets_a_connection_for_each_call),
         TEST(calls_behind_one_that_takes_long_are_made_elsewhere),
         TEST(a_call_that_was_given_up_is_not_made_elsewhere),
