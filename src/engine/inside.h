@@ -104,10 +104,11 @@ static inline struct bytes function_rest(const struct function_type *type, struc
 /* NULL: it was never declared. What an embedded function answers with is the name it was given. */
 static inline struct spec *function_find_spec(struct function_type *type, struct bytes name)
 {
-    for (struct spec *it = type->specs, *end = it + type->spec_count; it < end; it++)
-        if (it->is.name.size == name.size &&
-            (it->is.name.data == name.data || bytes_equal(it->is.name, name)))
-            return it;
+    for (size_t i = 0; i < type->spec_count; i++) {
+        struct bytes known = type->specs[i].is.name;
+        if (known.size == name.size && (known.data == name.data || bytes_equal(known, name)))
+            return &type->specs[i];
+    }
     return NULL;
 }
 

@@ -387,10 +387,10 @@ static uint8_t *message_space(struct batch *batch, size_t target_size, size_t bo
 
 static void free_messages(struct batch *batch)
 {
-    const struct outgoing_message *end = batch->reply.messages + batch->reply.message_count;
-    for (const struct outgoing_message *it = batch->reply.messages; it < end; it++)
-        if (it->ready)
-            batch->world->message_free(it->ready);
+    const struct outgoing_message *messages = batch->reply.messages;
+    for (size_t i = 0; i < batch->reply.message_count; i++)
+        if (messages[i].ready)
+            batch->world->message_free(messages[i].ready);
 }
 
 /* Target and body are written as they will wait and travel. */
@@ -683,11 +683,10 @@ static const struct batch_states *states_of(struct batch *batch,
 
 static void begin_slots(struct batch *batch, const struct to_function *request)
 {
-    const struct request_state *given = request->states, *end = given + request->state_count;
-    struct batch_slot *slot = arena_take(&batch->arena, request->state_count * sizeof *slot);
-    batch->slots = slot;
-    for (; given < end; given++, slot++)
-        *slot = (struct batch_slot){.name = given->name, .given = given};
+    batch->slots = arena_take(&batch->arena, request->state_count * sizeof *batch->slots);
+    for (size_t i = 0; i < request->state_count; i++)
+        batch->slots[i] =
+            (struct batch_slot){.name = request->states[i].name, .given = &request->states[i]};
 }
 
 /* The states that the function declares must all be at hand before it is called. As a rule they
@@ -730,9 +729,8 @@ bool batch_run(struct batch *batch, const struct sf_function *function,
     begin(batch, function, request, time_ms);
     if (request->state_count || function->states)
         begin_states(batch, request);
-    const struct bytes *end = request->messages + request->message_count;
-    for (const struct bytes *it = request->messages; it < end && !batch->reply.is_incomplete; it++)
-        if (!call(batch, *it))
+    for (size_t i = 0; i < request->message_count && !batch->reply.is_incomplete; i++)
+        if (!call(batch, request->messages[i]))
             return give_failure(batch, status);
     if (batch->slot_count && !batch->reply.is_incomplete)
         add_mutations(batch);
