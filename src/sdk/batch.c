@@ -15,10 +15,8 @@ struct batch_slot {
     const struct sf_state_name *is;    /* the same, as it travels */
     const struct request_state *given; /* NULL: it did not (of a look) */
     struct bytes name;
-    struct bytes type; /* of a present value */
-    struct bytes value;
-    bool is_read; /* whether it is present, and then what */
-    bool is_present;
+    struct typed_value now; /* without a value: the state is absent */
+    bool is_read;           /* what it is now */
     bool is_changed;
     bool is_checked; /* read, and if it is present, of the type that is declared */
 };
@@ -155,10 +153,22 @@ static struct batch_slot *find_slot(struct batch *batch, struct bytes name)
     return NULL;
 }
 
+/* Of what it is now, only what must be known before it is read: to clear all would take longer. */
+static inline void slot_init(struct batch_slot *slot, struct bytes name,
+                             const struct request_state *given)
+{
+    slot->state = NULL;
+    slot->is = NULL;
+    slot->given = given;
+    slot->name = name;
+    slot->now.has_value = false;
+    slot->is_read = slot->is_changed = slot->is_checked = false;
+}
+
 static struct batch_slot *add_slot(struct batch *batch, struct bytes name)
 {
     struct batch_slot *slot = ADD(batch, batch->slots, batch->slot_count, batch->slot_capacity);
-    *slot = (struct batch_slot){.name = arena_add_bytes(&batch->arena, name)};
+    slot_init(slot, arena_add_bytes(&batch->arena, name), NULL);
     return slot;
 }
 
@@ -197,14 +207,9 @@ HINT_SELDOM static bool fail_untyped(struct batch *batch, const struct batch_slo
 
 static inline bool read_slot(struct batch *batch, struct batch_slot *slot)
 {
-    if (slot->given && slot->given->present) {
-        struct typed_value value;
-        if (!typed_value_view(slot->given->value, &value))
-            return fail_untyped(batch, slot);
-        slot->type = value.type;
-        slot->value = value.value;
-        slot->is_present = value.has_value;
-    }
+    bool is_given = slot->given && slot->given->present;
+    if (is_given && !typed_value_view(slot->given->value, &slot->now))
+        return fail_untyped(batch, slot);
     slot->is_read = true;
     return true;
 }
@@ -214,7 +219,7 @@ HINT_SELDOM static bool fail_type(struct batch *batch, const struct batch_slot *
 {
     struct sf_status status;
     (void)sf_fail(&status, SF_INVALID, "state '%.*s' holds a value of type '%.*s', not of '%.*s'",
-                  BYTES_ARG(slot->name), BYTES_ARG(slot->type), BYTES_ARG(type));
+                  BYTES_ARG(slot->name), BYTES_ARG(slot->now.type), BYTES_ARG(type));
     return batch_fail(batch, status.message);
 }
 
@@ -223,7 +228,8 @@ static inline bool check_slot(struct batch *batch, struct batch_slot *slot, stru
 {
     if (!slot->is_read && !read_slot(batch, slot))
         return false;
-    return !slot->is_present || bytes_equal(slot->type, type) || fail_type(batch, slot, type);
+    return !slot->now.has_value || bytes_equal(slot->now.type, type) ||
+           fail_type(batch, slot, type);
 }
 
 /* The slot of a state, checked; NULL if it did not come with the request, or makes no sense. */
@@ -256,9 +262,9 @@ static bool check_declared(struct batch *batch, struct batch_slot *slot)
 
 static bool get(const struct batch_slot *slot, struct sf_bytes *ret_value)
 {
-    if (!slot->is_present)
+    if (!slot->now.has_value)
         return false;
-    *ret_value = bytes_to_sf(slot->value);
+    *ret_value = bytes_to_sf(slot->now.value);
     return true;
 }
 
@@ -289,12 +295,12 @@ static bool state_may_change(struct sf_context *context)
 static bool set(struct batch *batch, struct batch_slot *slot, struct sf_bytes type,
                 struct sf_bytes value)
 {
-    if (!slot->is_present) /* else it is that type already */
-        slot->type = arena_add_bytes(&batch->arena, bytes_from_sf(type));
+    if (!slot->now.has_value) /* else it is that type already */
+        slot->now.type = arena_add_bytes(&batch->arena, bytes_from_sf(type));
     uint8_t *copy = arena_take(&batch->arena, value.size);
     (void)bytes_put(copy, bytes_from_sf(value));
-    slot->value = bytes_make(copy, value.size);
-    slot->is_present = true;
+    slot->now.value = bytes_make(copy, value.size);
+    slot->now.has_value = true;
     slot->is_changed = true;
     return true;
 }
@@ -327,7 +333,7 @@ static bool state_clear(struct sf_context *context, const struct sf_state_name *
     struct batch_slot *slot = state_may_change(context) ? slot_of(batch_of(context), state) : NULL;
     if (!slot)
         return false;
-    slot->is_present = false;
+    slot->now.has_value = false;
     slot->is_changed = true;
     return true;
 }
@@ -647,8 +653,8 @@ HINT_APART static void add_mutations(struct batch *batch)
                 arena_take(&batch->arena, batch->slot_count * sizeof *reply->mutations);
         reply->mutations[reply->mutation_count++] = (struct state_mutation){
             .name = slot->name,
-            .kind = slot->is_present ? MUTATION_MODIFY : MUTATION_DELETE,
-            .value = {.type = slot->type, .value = slot->value, .has_value = true},
+            .kind = slot->now.has_value ? MUTATION_MODIFY : MUTATION_DELETE,
+            .value = slot->now.has_value ? slot->now : (struct typed_value){.has_value = false},
         };
     }
 }
@@ -685,8 +691,7 @@ static void begin_slots(struct batch *batch, const struct to_function *request)
 {
     batch->slots = arena_take(&batch->arena, request->state_count * sizeof *batch->slots);
     for (size_t i = 0; i < request->state_count; i++)
-        batch->slots[i] =
-            (struct batch_slot){.name = request->states[i].name, .given = &request->states[i]};
+        slot_init(&batch->slots[i], request->states[i].name, &request->states[i]);
 }
 
 /* The states that the function declares must all be at hand before it is called. As a rule they
